@@ -1,0 +1,57 @@
+"""Length-prefixed msgpack frames: the wire form of the connector, vault and gateway protocols.
+
+A frame is an unsigned 32-bit big-endian length followed by that many bytes of msgpack, always a map with
+string keys.  Nothing but plain data can come out of a frame: no extension types, no objects.
+"""
+
+import asyncio
+import struct
+from typing import Any
+
+import msgpack
+
+MAX_FRAME = 4 * 1024 * 1024
+"""Largest accepted body in bytes; a longer announcement is a protocol error, it is never allocated."""
+
+_HEADER = struct.Struct(">I")
+
+Frame = dict[str, Any]
+
+
+class FrameError(Exception):
+    """The peer sent something that is not a frame; the link can't be read any further."""
+
+
+def encode(message: Frame) -> bytes:
+    """The bytes of one frame.  Raises FrameError if the body is longer than MAX_FRAME."""
+    body: bytes = msgpack.packb(message, use_bin_type=True)
+    if len(body) > MAX_FRAME:
+        raise FrameError(f"frame of {len(body)} bytes is over the limit of {MAX_FRAME}")
+    return _HEADER.pack(len(body)) + body
+
+
+def decode(body: bytes) -> Frame:
+    """The map inside one frame body.  Raises FrameError for anything else."""
+    try:
+        value = msgpack.unpackb(body, raw=False, strict_map_key=True)
+    except Exception as error:  # msgpack raises ValueError, its own errors and UnicodeDecodeError
+        raise FrameError(f"not msgpack: {error}") from error
+    if not isinstance(value, dict) or not all(isinstance(key, str) for key in value):
+        raise FrameError("a frame must hold a map with string keys")
+    return value
+
+
+async def read(reader: asyncio.StreamReader) -> Frame | None:
+    """The next frame, or None at a clean end of the stream.  Raises FrameError for malformed input."""
+    try:
+        header = await reader.readexactly(_HEADER.size)
+        (length,) = _HEADER.unpack(header)
+        if length > MAX_FRAME:
+            raise FrameError(f"announced frame of {length} bytes is over the limit of {MAX_FRAME}")
+        return decode(await reader.readexactly(length))
+    except asyncio.IncompleteReadError as error:
+        if not error.partial:
+            return None
+        raise FrameError("the stream ended inside a frame") from error
+    except (ConnectionError, OSError):
+        return None

@@ -1,0 +1,166 @@
+"""Requests with ids, and pushed events, over frames: what the connector, vault and gateway links have in common.
+
+Request ``{"id": n, "cmd": name, ...}`` -> ``{"re": n, "ok": value}`` or
+``{"re": n, "err": {"code", "message", "data"?}}``; event ``{"ev": name, ...}``.
+"""
+
+import asyncio
+import itertools
+import os
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from actors.runtime import frames
+from actors.runtime.frames import Frame
+
+WRITE_LIMIT = 8 * 1024 * 1024
+"""Bytes that may wait for a peer that does not read; beyond it the link is cut: a slow peer never fills memory."""
+
+
+class RemoteError(Exception):
+    """The peer answered a request with an error: a machine-readable code, a sentence, and details."""
+
+    def __init__(self, code: str, message: str, data: dict[str, Any] | None = None) -> None:
+        super().__init__(f"{code}: {message}")
+        self.code = code
+        self.message = message
+        self.data = data or {}
+
+
+class LinkClosed(RemoteError):
+    """The link ended before the answer came: whether the request took effect is not known."""
+
+    def __init__(self) -> None:
+        super().__init__("link_closed", "the connection ended before the answer")
+
+
+Handler = Callable[["Link", Frame], Awaitable[Any]]
+EventHandler = Callable[["Link", Frame], None]
+
+
+class Link:
+    """One end of a connection.  ``on_request`` answers the peer's requests, ``on_event`` sees its events."""
+
+    def __init__(
+        self,
+        reader: asyncio.StreamReader,
+        writer: asyncio.StreamWriter,
+        on_request: Handler | None = None,
+        on_event: EventHandler | None = None,
+    ) -> None:
+        self._reader = reader
+        self._writer = writer
+        self._on_request = on_request
+        self._on_event = on_event
+        self._ids = itertools.count(1)
+        self._pending: dict[int, asyncio.Future[Any]] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self.closed = asyncio.Event()
+        self._task = asyncio.get_running_loop().create_task(self._read())
+
+    @classmethod
+    async def connect(
+        cls, path: str, on_request: Handler | None = None, on_event: EventHandler | None = None
+    ) -> "Link":
+        """Connects to a Unix socket.  Raises OSError when nobody listens there."""
+        reader, writer = await asyncio.open_unix_connection(path)
+        return cls(reader, writer, on_request, on_event)
+
+    def send(self, message: Frame) -> None:
+        """Queues a frame; silently dropped on a closed link (the reader notices the end)."""
+        if self.closed.is_set() or self._writer.is_closing():
+            return
+        self._writer.write(frames.encode(message))
+        if self._writer.transport.get_write_buffer_size() > WRITE_LIMIT:
+            self._writer.transport.abort()
+
+    def event(self, name: str, **fields: Any) -> None:
+        """Pushes an event to the peer."""
+        self.send({"ev": name, **fields})
+
+    async def request(self, cmd: str, deadline: float = 10.0, **fields: Any) -> Any:
+        """Asks the peer and returns its answer.  Raises RemoteError, LinkClosed, or TimeoutError after ``deadline`` s."""
+        if self.closed.is_set():
+            raise LinkClosed
+        number = next(self._ids)
+        future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        self._pending[number] = future
+        try:
+            self.send({"id": number, "cmd": cmd, **fields})
+            return await asyncio.wait_for(future, deadline)
+        finally:
+            self._pending.pop(number, None)
+
+    def abort(self) -> None:
+        """Ends the link at once."""
+        self._writer.transport.abort()
+        self._finish()
+
+    async def close(self) -> None:
+        """Flushes what is queued and ends the link."""
+        self._writer.close()
+        self._finish()
+        await asyncio.gather(self._task, *self._tasks, return_exceptions=True)
+
+    def _finish(self) -> None:
+        if self.closed.is_set():
+            return
+        self.closed.set()
+        for future in self._pending.values():
+            if not future.done():
+                future.set_exception(LinkClosed())
+        self._writer.close()
+        if asyncio.current_task() is not self._task:
+            self._task.cancel()
+
+    async def _read(self) -> None:
+        try:
+            while (message := await frames.read(self._reader)) is not None:
+                self._dispatch(message)
+        except frames.FrameError:
+            self._writer.transport.abort()
+        finally:
+            self._finish()
+
+    def _dispatch(self, message: Frame) -> None:
+        if "re" in message:
+            future = self._pending.get(message["re"])
+            if future is not None and not future.done():
+                if "err" in message:
+                    error = message["err"]
+                    future.set_exception(
+                        RemoteError(error.get("code", "internal"), error.get("message", ""), error.get("data"))
+                    )
+                else:
+                    future.set_result(message.get("ok"))
+        elif "ev" in message:
+            if self._on_event is not None:
+                self._on_event(self, message)
+        elif "cmd" in message:
+            task = asyncio.get_running_loop().create_task(self._answer(message))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+
+    async def _answer(self, message: Frame) -> None:
+        number = message.get("id")
+        try:
+            if self._on_request is None:
+                raise RemoteError("unknown_command", f"no command is accepted here, got {message['cmd']!r}")
+            self.send({"re": number, "ok": await self._on_request(self, message)})
+        except RemoteError as error:
+            self.send({"re": number, "err": {"code": error.code, "message": error.message, "data": error.data}})
+        except (KeyError, TypeError, ValueError) as error:
+            self.send({"re": number, "err": {"code": "bad_request", "message": f"{type(error).__name__}: {error}"}})
+
+
+async def serve(
+    path: str, on_link: Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
+) -> asyncio.Server:
+    """Listens on a Unix socket of mode 0600, replacing what a dead predecessor left there."""
+    if os.path.exists(path):
+        os.unlink(path)
+    umask = os.umask(0o177)  # the socket must never be open to others, not even between bind and chmod
+    try:
+        return await asyncio.start_unix_server(on_link, path)
+    finally:
+        os.umask(umask)
