@@ -20,7 +20,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 class NoSkipsInCI:
-    """Fails the run when a test was skipped: in CI a missing peer is an error of the set-up, not an excuse."""
+    """Fails the run when a test was skipped: in CI a missing peer is a fault of the set-up, not an excuse."""
 
     def __init__(self) -> None:
         self.skipped: list[tuple[str, str]] = []
