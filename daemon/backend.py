@@ -1,0 +1,142 @@
+"""What the HTTP API needs of the rest: a port with plain records, so that handlers know neither actors nor databases."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal, Protocol
+
+SendState = Literal["queued", "sent-unconfirmed", "acknowledged", "delivered", "read", "failed"]
+Origin = Literal["file", "api"]
+
+
+class BackendError(Exception):
+    """A request could not be carried out.  ``reason`` is stable and machine-readable."""
+
+    def __init__(self, reason: str, message: str, **detail: Any) -> None:
+        super().__init__(message)
+        self.reason = reason
+        """unknown_session, conflict, file_owned, not_pairing, not_open, refused, unavailable, timeout, invalid, limit"""
+        self.message = message
+        self.detail = detail
+
+
+@dataclass(frozen=True, slots=True)
+class SessionRecord:
+    """A session as configured."""
+
+    id: str
+    connector: str
+    labels: Mapping[str, str] = field(default_factory=dict)
+    enabled: bool = True
+    """False: stopped by the operator; it stays stopped over restarts."""
+    origin: Origin = "file"
+    source: str | None = None
+    """file:line for origin file."""
+
+
+@dataclass(frozen=True, slots=True)
+class SessionLive:
+    """A session as it is now; times are seconds since 1970."""
+
+    state: str = "starting"
+    """starting, connecting, pairing, open, waiting, closing, stopped, blocked, halted, parked"""
+    since: float = 0.0
+    cause: str | None = None
+    """Name of the cause of the last disconnect (actors.session.causes)."""
+    code: int | None = None
+    message: str | None = None
+    detail: Mapping[str, Any] = field(default_factory=dict)
+    """Details of the cause; for a temporary ban ``until``; for waiting ``nextAttemptAt``."""
+    remedy: str | None = None
+    me: str | None = None
+    """Own JID, masked."""
+    generation: int = 0
+    last_seen: float | None = None
+    """Last proof from the server's side: open, answered heartbeat, acknowledgement, receipt, message."""
+    reconnect_attempts: int = 0
+    """Attempts in the current episode; 0 when open."""
+    error_count: int = 0
+    """Disconnects and failed sends within the last 24 h."""
+    score: int | None = None
+    quality: str | None = None
+    """excellent, good, poor, critical"""
+    status: str = "connecting"
+    """connected, connecting, pairing, disconnected, blocked, error, stopped"""
+    components: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    """name -> {points, max, evidenceAgeSeconds, why}"""
+    checked_at: float | None = None
+    """When the score was last computed."""
+    rtt_ms: Mapping[str, float] = field(default_factory=dict)
+    """last, p50, p95"""
+    versions: Mapping[str, str] = field(default_factory=dict)
+    counts: Mapping[str, int] = field(default_factory=dict)
+    """sent, acknowledged, failed, received, undecryptable, heartbeats, heartbeatsMissed, disconnects"""
+
+
+@dataclass(frozen=True, slots=True)
+class Send:
+    """One message to send."""
+
+    session: str
+    id: str
+    """The caller's id, unique in the session."""
+    to: str
+    state: SendState
+    created_at: float
+    updated_at: float
+    message_id: str | None = None
+    """WhatsApp's id; the same over every retry."""
+    error: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Pairing:
+    """What a phone scans or types."""
+
+    qr: str | None
+    expires_at: float | None
+    code: str | None = None
+
+
+class Backend(Protocol):
+    """Implemented by the daemon over the gateway and the databases, and by an in-memory twin in the tests."""
+
+    def records(self) -> Mapping[str, SessionRecord]:
+        """All sessions by id, in order."""
+        ...
+
+    def live(self, session: str) -> SessionLive:
+        """The state of a session that is in ``records``."""
+        ...
+
+    def ready(self) -> tuple[bool, str]:
+        """Whether the actor system is up, and if not, why."""
+        ...
+
+    async def add(self, record: SessionRecord, who: str) -> None: ...
+    async def change(
+        self, session: str, who: str, *, labels: Mapping[str, str] | None = None, enabled: bool | None = None
+    ) -> SessionRecord: ...
+    async def remove(self, session: str, who: str, *, purge: bool) -> None: ...
+    async def reconnect(self, session: str, who: str) -> str:
+        """Forces a reconnection; returns an operation id."""
+        ...
+
+    async def start(self, session: str, who: str) -> None: ...
+    async def stop(self, session: str, who: str) -> None: ...
+    async def logout(self, session: str, who: str) -> None: ...
+    async def pairing(self, session: str, who: str, wait: float) -> Pairing:
+        """Begins a pairing if need be and waits up to ``wait`` s for the QR.  ``conflict`` if it is paired already."""
+        ...
+
+    async def pairing_code(self, session: str, who: str, phone: str) -> Pairing: ...
+    async def send(self, session: str, who: str, id: str | None, to: str, text: str, wait: float) -> tuple[Send, bool]:
+        """Stores, then waits up to ``wait`` s for the acknowledgement.  The flag is False when the id was known already.
+
+        ``conflict``: same id, other content; ``refused``: the session is blocked, halted or stopped.
+        """
+        ...
+
+    async def find_send(self, session: str, id: str) -> Send | None: ...
+    async def tree(self) -> dict[str, Any]:
+        """The supervision tree as of now: id, kind, pid, state, uptimeSeconds, restarts, lastExit, rssBytes, children."""
+        ...
