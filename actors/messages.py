@@ -1,0 +1,237 @@
+"""Every message between actors: frozen, documented records.
+
+An actor message is acknowledged by the transport before it is handled, so each of them may be lost by a crash: whoever needs an
+effect repeats the message, or reads the database that the message only hints at.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from thespian.actors import ActorAddress
+
+
+@dataclass(frozen=True, slots=True)
+class Init:
+    """Supervisor -> child, its first message."""
+
+    id: str
+    kind: str
+    incarnation: int
+    """Number of this start within the life of the supervisor; answers of an earlier start are recognised by it."""
+    heartbeat: float
+    """Seconds between heartbeats."""
+    args: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Up:
+    """Child -> supervisor: initialised, ready for work."""
+
+    id: str
+    incarnation: int
+    pid: int
+
+
+@dataclass(frozen=True, slots=True)
+class Heartbeat:
+    """Child -> supervisor, sent by a coroutine: both of the child's loops turn."""
+
+    id: str
+    incarnation: int
+    sample: Any = None
+    """What the child folded since the last one: a session's Sample, a host's connector process."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """Supervisor -> child: finish what is in hand and exit with status 0."""
+
+
+@dataclass(frozen=True, slots=True)
+class Shutdown:
+    """To the root supervisor: end the tree in reverse order of its start; nothing is restarted from here on."""
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceUp:
+    """Supervisor -> its parent, up to the root: an actor that others address by name (re)started."""
+
+    name: str
+    address: ActorAddress
+
+
+@dataclass(frozen=True, slots=True)
+class Directory:
+    """Root -> everybody who addresses services: the actors that have names."""
+
+    version: int
+    addresses: Mapping[str, ActorAddress] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class TreeQuery:
+    """Gateway -> supervisor: describe yourself and your children."""
+
+    correlation: int
+
+
+@dataclass(frozen=True, slots=True)
+class TreeAnswer:
+    """Supervisor -> gateway.  ``children`` are plain dicts of the supervision API plus ``address`` for supervisors."""
+
+    correlation: int
+    id: str
+    pid: int
+    children: tuple[Mapping[str, Any], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SessionPlan:
+    """One session as the tree needs it."""
+
+    id: str
+    connector: str
+    enabled: bool
+    profile: Mapping[str, Any] | None = None
+    """Options of this session for its connector."""
+
+
+@dataclass(frozen=True, slots=True)
+class FleetPlan:
+    """Main -> gateway -> root -> fleet supervisor: the whole wanted fleet; each level starts and stops the difference."""
+
+    version: int
+    shards: Mapping[int, tuple[SessionPlan, ...]]
+
+
+@dataclass(frozen=True, slots=True)
+class ShardPlan:
+    """Fleet supervisor -> shard supervisor: the sessions wanted in it."""
+
+    version: int
+    sessions: tuple[SessionPlan, ...]
+    shards: int
+    """Number of shards with the same connector: the divisor of the fleet's admission bound."""
+
+
+@dataclass(frozen=True, slots=True)
+class ShardReport:
+    """Shard supervisor -> health, one each 5 s: the folded samples of its sessions."""
+
+    shard: int
+    samples: Mapping[str, Any]
+    """session -> Sample"""
+    parked: tuple[str, ...] = ()
+    """Sessions that crashed over their intensity and wait to be tried again."""
+
+
+@dataclass(frozen=True, slots=True)
+class HostAddress:
+    """Shard supervisor -> its sessions: where the connector host is now."""
+
+    address: ActorAddress
+
+
+@dataclass(frozen=True, slots=True)
+class SessionHello:
+    """Session -> host: send me what is stored of me, and my commands.  Repeated until answered."""
+
+    session: str
+    incarnation: int
+    pid: int
+
+
+@dataclass(frozen=True, slots=True)
+class SessionResume:
+    """Host -> session: the stored state, and where its connector process listens."""
+
+    session: str
+    incarnation: int
+    saved: Mapping[str, Any] | None
+    enabled: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Transition:
+    """Session -> host: my state changed.  Repeated until stored."""
+
+    session: str
+    incarnation: int
+    number: int
+    """Counts the transitions of this incarnation."""
+    at: float
+    state: str
+    cause: str | None
+    code: int | None
+    data: Mapping[str, Any]
+    """previous, reason, message, detail, attempt, generation, me, saved (the state to resume from)"""
+
+
+@dataclass(frozen=True, slots=True)
+class TransitionStored:
+    """Host -> session: that transition, and all before it, are in the database."""
+
+    session: str
+    incarnation: int
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
+class RecoveryPlan:
+    """Recovery -> host -> session: what to do about the last disconnect."""
+
+    session: str
+    number: int
+    """The transition that it answers."""
+    action: str
+    """reconnect, wait_until, halt, idle"""
+    delay: float
+    """Seconds."""
+    attempt: int
+    episode: int
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """Gateway -> host -> session: an operator's request."""
+
+    correlation: int
+    session: str
+    name: str
+    """start, stop, reconnect, logout, pairing, pairing_code"""
+    args: Mapping[str, Any]
+    reply_to: ActorAddress
+
+
+@dataclass(frozen=True, slots=True)
+class CommandResult:
+    """The answer to a Command, straight to the gateway."""
+
+    correlation: int
+    ok: Any = None
+    error: tuple[str, str] | None = None
+    """Machine-readable reason and a sentence."""
+
+
+@dataclass(frozen=True, slots=True)
+class Hint:
+    """A producer -> its consumers: the outbox of ``source`` now reaches ``upto``."""
+
+    source: str
+    """Name of the database: shard-3, health, recovery, api."""
+    upto: int
+
+
+@dataclass(frozen=True, slots=True)
+class HealthDelta:
+    """Health -> gateway: the views that changed; the database holds the same for whoever missed it."""
+
+    views: Mapping[str, Mapping[str, Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class SendsWaiting:
+    """Gateway -> host: the table of sends in api.db grew up to this sequence number."""
+
+    upto: int

@@ -1,0 +1,69 @@
+"""What a process asks of Linux: to die with its parent, to inherit orphans, to open many files, to be watched."""
+
+import ctypes
+import os
+import resource
+import signal
+import time
+
+PR_SET_PDEATHSIG = 1
+PR_SET_NAME = 15
+PR_SET_CHILD_SUBREAPER = 36
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
+def _prctl(option: int, argument: int | bytes) -> None:
+    if _libc.prctl(option, argument, 0, 0, 0) != 0:
+        raise OSError(ctypes.get_errno(), f"prctl({option}) failed")
+
+
+def die_with_parent(parent: int | None = None, patience: float = 2.0) -> None:
+    """From now on the kernel kills this process (SIGKILL) when its parent dies.
+
+    ``parent`` is the pid that must be the parent; a process on its way to being re-parented to it waits up to ``patience``
+    seconds.  Exits at once if the parent is gone already: the signal would never come.
+    """
+    expected = os.getppid() if parent is None else parent
+    end = time.monotonic() + patience
+    while os.getppid() != expected and time.monotonic() < end:
+        time.sleep(0.001)
+    _prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != expected:
+        os._exit(0)
+
+
+def set_name(name: str) -> None:
+    """The name shown by ps and top; the kernel keeps 15 bytes."""
+    _prctl(PR_SET_NAME, name.encode()[:15])
+
+
+def adopt_orphans() -> None:
+    """Descendants whose parent dies become children of this process, so that it can reap and end them."""
+    _prctl(PR_SET_CHILD_SUBREAPER, 1)
+
+
+def raise_open_files(wanted: int = 65536) -> int:
+    """Raises the soft limit of open files towards ``wanted``; returns what is in force."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    target = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+    if soft != resource.RLIM_INFINITY and soft < target:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (target, hard))
+        return target
+    return soft
+
+
+def kill_quietly(pid: int, number: signal.Signals = signal.SIGKILL) -> None:
+    """Signals a process that may be gone."""
+    try:
+        os.kill(pid, number)
+    except ProcessLookupError:
+        return
+
+
+def rss_bytes(pid: int) -> int | None:
+    """Resident memory of a process, or None if it is gone."""
+    try:
+        with open(f"/proc/{pid}/statm", encoding="ascii") as file:
+            return int(file.read().split()[1]) * resource.getpagesize()
+    except (OSError, IndexError, ValueError):
+        return None

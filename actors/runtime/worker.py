@@ -1,0 +1,92 @@
+"""A child of a supervisor: initialisation, heartbeats, orderly stop."""
+
+import asyncio
+import logging
+import os
+import random
+from typing import Any
+
+from thespian.actors import ActorAddress, ChildActorExited, DeadEnvelope, PoisonMessage
+
+from actors.messages import Directory, Heartbeat, Init, Stop, Up
+from actors.runtime.loop_actor import LoopActor
+from actors.runtime.process import set_name
+
+log = logging.getLogger(__name__)
+
+
+class Worker(LoopActor):
+    """Override ``on_init``, ``on_message``, ``on_directory``, ``on_stop`` and ``sample``."""
+
+    STOP_PATIENCE = 4.0
+    """Seconds that ``on_stop`` may take."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.id = ""
+        self.incarnation = 0
+        self.supervisor: ActorAddress | None = None
+        self.directory = Directory(version=0)
+        self._stopping = False
+
+    async def on_init(self, args: Any) -> None:
+        """Gets ready for work; the supervisor is told when it returns."""
+
+    async def on_message(self, message: Any, sender: ActorAddress) -> None:
+        """Handles a message that is not the supervisor's."""
+
+    async def on_directory(self, directory: Directory) -> None:
+        """The addresses of named actors changed."""
+
+    async def on_stop(self) -> None:
+        """Finishes what is in hand."""
+
+    def sample(self) -> Any:
+        """What travels with the next heartbeat."""
+        return None
+
+    def tell(self, name: str, message: Any) -> bool:
+        """Posts to a named actor; False if nobody has that name now."""
+        address = self.directory.addresses.get(name)
+        if address is None:
+            return False
+        self.post(address, message)
+        return True
+
+    async def handle(self, message: Any, sender: ActorAddress) -> None:
+        """Sorts the supervisor's messages from the others."""
+        if isinstance(message, Init):
+            await self._init(message, sender)
+        elif isinstance(message, Directory):
+            if message.version > self.directory.version:
+                self.directory = message
+                await self.on_directory(message)
+        elif isinstance(message, Stop):
+            await self._stop()
+        elif isinstance(message, PoisonMessage | DeadEnvelope):
+            log.warning("%s: a message could not be handled by its receiver", self.id)
+        elif not isinstance(message, ChildActorExited):
+            await self.on_message(message, sender)
+
+    async def _init(self, message: Init, sender: ActorAddress) -> None:
+        self.id, self.incarnation, self.supervisor = message.id, message.incarnation, sender
+        set_name(f"wv:{message.id}")
+        await self.on_init(message.args)
+        self.post(sender, Up(self.id, self.incarnation, os.getpid()))
+        self.spawn(self._beat(message.heartbeat), name="heartbeat")
+
+    async def _beat(self, period: float) -> None:
+        await asyncio.sleep(random.uniform(0, period))  # noqa: S311 - spreads the load, no secret
+        while True:
+            self.post(self.supervisor, Heartbeat(self.id, self.incarnation, self.sample()))
+            await asyncio.sleep(period)
+
+    async def _stop(self) -> None:
+        if self._stopping:
+            return
+        self._stopping = True
+        try:
+            await asyncio.wait_for(self.on_stop(), self.STOP_PATIENCE)
+        except TimeoutError:
+            log.warning("%s did not finish within %g s and ends anyway", self.id, self.STOP_PATIENCE)
+        os._exit(0)

@@ -1,0 +1,215 @@
+"""The supervisor actor: carries out what the pure decision returns.
+
+It runs no asyncio loop and opens no file, so that it may fork: every child is a process.
+"""
+
+import logging
+import os
+import random
+import time
+from datetime import timedelta
+from typing import Any
+
+from thespian.actors import (
+    Actor,
+    ActorAddress,
+    ActorExitRequest,
+    ChildActorExited,
+    DeadEnvelope,
+    PoisonMessage,
+    WakeupMessage,
+)
+
+from actors.messages import Directory, Heartbeat, Init, ServiceUp, Shutdown, Stop, TreeAnswer, TreeQuery, Up
+from actors.runtime import logs
+from actors.runtime.process import die_with_parent, set_name
+from actors.supervision import decision
+from actors.supervision.children import Processes
+from actors.supervision.spec import Policy
+from actors.supervision.state import AskToStop, Escalate, Finished, Kill, Result, Start, State
+
+log = logging.getLogger(__name__)
+
+ESCALATE_EXIT = 71
+"""Exit status of a supervisor whose children failed too often."""
+
+
+class Supervisor(Actor):  # type: ignore[misc]  # Thespian has no types
+    """Subclasses say which children they have (``configure``) and which actor class runs each (``actor_class``)."""
+
+    def __init__(self) -> None:
+        die_with_parent()
+        super().__init__()
+        self.id = ""
+        self.args: Any = None
+        self.policy = Policy()
+        self.state = State()
+        self.processes = Processes(self)
+        self.directory = Directory(version=0)
+        self.parent: ActorAddress | None = None
+        self.samples: dict[str, Any] = {}
+        self._init: Init | None = None
+        self._rng = random.Random()  # noqa: S311 - spreads restarts, no secret
+        self._next_beat = 0.0
+        self._look_at = float("inf")
+
+    # what subclasses say
+
+    def configure(self, args: Any) -> None:
+        """Adds the first children; called once."""
+
+    def actor_class(self, id: str) -> type[Actor]:
+        """The class that runs a child."""
+        raise KeyError(id)
+
+    def exported(self, id: str) -> str | None:
+        """The name under which a child is in the directory, or None."""
+        return None
+
+    def child_args(self, id: str) -> Any:
+        """What a child is started with."""
+        return self.state.children[id].args
+
+    def on_child_up(self, id: str, address: ActorAddress) -> None:
+        """A child is ready."""
+
+    def on_tick(self, now: float) -> None:
+        """Every tick."""
+
+    def on_other(self, message: Any, sender: ActorAddress) -> None:
+        """A message that is not of the supervision protocol."""
+
+    # Thespian's entry
+
+    def receiveMessage(self, message: Any, sender: ActorAddress) -> None:  # noqa: N802
+        """Never raises: Thespian would call it a second time with the same message."""
+        try:
+            self._receive(message, sender)
+        except Exception as error:
+            log.critical("supervisor %s failed on %s", self.id, type(message).__name__, exc_info=error)
+            os._exit(ESCALATE_EXIT)
+
+    def _receive(self, message: Any, sender: ActorAddress) -> None:
+        now = time.monotonic()
+        if isinstance(message, Heartbeat):
+            self.state = decision.beat(self.state, message.id, message.incarnation, now)
+            if message.sample is not None and self._current(message.id, message.incarnation):
+                self.samples[message.id] = message.sample
+        elif isinstance(message, WakeupMessage):
+            self._look_at = float("inf")
+            self._tick(now)
+        elif isinstance(message, ChildActorExited):
+            self._exited(message.childAddress, now)
+        elif isinstance(message, Up):
+            self._up(message, sender, now)
+        elif isinstance(message, Init):
+            self._start(message, sender, now)
+        elif isinstance(message, Directory):
+            self._spread(message)
+        elif isinstance(message, ServiceUp):
+            self.on_service(message)
+        elif isinstance(message, TreeQuery):
+            nodes = tuple(
+                self.processes.describe(child, now, self.samples.get(child.spec.id))
+                for child in self.state.children.values()
+            )
+            self.send(sender, TreeAnswer(message.correlation, self.id, os.getpid(), nodes))
+        elif isinstance(message, Stop | Shutdown):
+            self._do(decision.shutdown(self.state, now, self.policy), now)
+        elif isinstance(message, ActorExitRequest):
+            os._exit(0)  # only the end of the whole system sends it
+        elif not isinstance(message, PoisonMessage | DeadEnvelope):
+            self.on_other(message, sender)
+        self._schedule(now)
+
+    def _start(self, message: Init, sender: ActorAddress, now: float) -> None:
+        logs.restore()
+        self._init, self.parent = message, sender
+        self.id, self.args = message.id, message.args
+        set_name(f"wv:{message.id}")
+        self.configure(message.args)
+        self.send(sender, Up(self.id, message.incarnation, os.getpid()))
+        self._tick(now)
+
+    def _tick(self, now: float) -> None:
+        self._do(decision.tick(self.state, now, self.policy), now)
+        if self._init is not None and now >= self._next_beat:
+            self._next_beat = now + self._init.heartbeat
+            self.send(self.parent, Heartbeat(self.id, self._init.incarnation))
+        self.on_tick(now)
+
+    def _schedule(self, now: float) -> None:
+        """One pending wake-up at a time, unless something is due earlier."""
+        if self._init is None:
+            return
+        look = decision.next_look(self.state, now, self.policy)
+        if now + look < self._look_at - 0.001:
+            self._look_at = now + look
+            self.wakeupAfter(timedelta(seconds=look))
+
+    def _current(self, id: str, incarnation: int) -> bool:
+        child = self.state.children.get(id)
+        return child is not None and child.incarnation == incarnation
+
+    def _up(self, message: Up, sender: ActorAddress, now: float) -> None:
+        if not self._current(message.id, message.incarnation):
+            return
+        self.state = decision.up(self.state, message.id, message.incarnation, now)
+        if self.directory.version:
+            self.send(sender, self.directory)
+        if (name := self.exported(message.id)) is not None:
+            self.on_service(ServiceUp(name, sender))
+        self.on_child_up(message.id, sender)
+        self._do(decision.tick(self.state, now, self.policy), now)
+
+    def on_service(self, message: ServiceUp) -> None:
+        """A named actor (re)started somewhere below: the root, which overrides this, keeps the directory."""
+        self.send(self.parent, message)
+
+    def wants_directory(self, id: str) -> bool:
+        """Whether a child addresses services."""
+        return True
+
+    def _spread(self, message: Directory) -> None:
+        if message.version <= self.directory.version:
+            return
+        self.directory = message
+        for id in self.state.children:
+            if (address := self.processes.address(id)) is not None and self.wants_directory(id):
+                self.send(address, message)
+
+    def _exited(self, address: ActorAddress, now: float) -> None:
+        found = self.processes.exited(address)
+        if found is None:
+            return
+        id, exit_ = found
+        self.samples.pop(id, None)
+        asked = self.state.children[id].verdict if id in self.state.children else None
+        if asked != "asked":
+            log.warning("%s/%s ended: %s %s%s", self.id, id, exit_.how, exit_.value, f" ({asked})" if asked else "")
+        self._do(decision.exited(self.state, id, exit_, now, self.policy, self._rng), now)
+        self._do(decision.tick(self.state, now, self.policy), now)
+
+    def _do(self, result: Result, now: float) -> None:
+        self.state, actions = result
+        for action in actions:
+            if isinstance(action, Start):
+                self._fork(action)
+            elif isinstance(action, AskToStop):
+                if (address := self.processes.address(action.id)) is not None:
+                    self.send(address, Stop())
+            elif isinstance(action, Kill):
+                log.warning("%s ends %s: %s", self.id, action.id, action.why)
+                self.processes.kill(action.id)
+            elif isinstance(action, Escalate):
+                log.error("%s gives up: %s", self.id, action.why)
+                os._exit(ESCALATE_EXIT)
+            elif isinstance(action, Finished):
+                os._exit(0)
+
+    def _fork(self, action: Start) -> None:
+        child = self.state.children[action.id]
+        address = self.processes.fork(action.id, self.actor_class(action.id))
+        heartbeat = self._init.heartbeat if self._init else 10.0
+        args = self.child_args(action.id)
+        self.send(address, Init(action.id, child.spec.kind, action.incarnation, heartbeat, args))

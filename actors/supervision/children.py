@@ -1,0 +1,83 @@
+"""The processes behind a supervisor's children: forking, pids, exit statuses.
+
+The one place that looks behind Thespian's interface: it does not tell the pid or the exit status of a child actor.
+"""
+
+import signal
+import time
+from typing import Any
+
+from thespian.actors import Actor, ActorAddress
+
+from actors.runtime.process import kill_quietly, rss_bytes
+from actors.supervision.state import Child, Exit, Phase
+
+
+class Processes:
+    """What is known of the running process of each child."""
+
+    def __init__(self, owner: Actor) -> None:
+        self._owner = owner
+        self._by_id: dict[str, tuple[ActorAddress, Any]] = {}
+
+    def fork(self, id: str, actor_class: type[Actor]) -> ActorAddress:
+        """Starts an actor; returns its address.  Raises OSError when the machine refuses another process."""
+        address = self._owner.createActor(actor_class)
+        self._by_id[id] = (address, self._owner._myRef._child_procs[-1].childProc)
+        return address
+
+    def address(self, id: str) -> ActorAddress | None:
+        """Where a running child is reached."""
+        entry = self._by_id.get(id)
+        return entry[0] if entry else None
+
+    def pid(self, id: str) -> int | None:
+        """Its process id."""
+        entry = self._by_id.get(id)
+        return entry[1].pid if entry else None
+
+    def kill(self, id: str) -> None:
+        """SIGKILL: the only thing that ends a hung actor."""
+        if (pid := self.pid(id)) is not None:
+            kill_quietly(pid, signal.SIGKILL)
+
+    def exited(self, address: ActorAddress) -> tuple[str, Exit] | None:
+        """Which child that was and how it ended; None if it is known already (Thespian reports some deaths twice)."""
+        for id, (known, process) in self._by_id.items():
+            if known == address:
+                process.join(0.5)
+                code = process.exitcode
+                del self._by_id[id]
+                now = time.time()
+                if code is None:
+                    return id, Exit("unknown", None, now)
+                return id, Exit("signal", -code, now) if code < 0 else Exit("code", code, now)
+        return None
+
+    def describe(self, child: Child, now: float, extra: Any) -> dict[str, Any]:
+        """One node of the supervision API."""
+        id = child.spec.id
+        pid = self.pid(id)
+        running = child.phase is Phase.RUNNING
+        node: dict[str, Any] = {
+            "id": id,
+            "kind": child.spec.kind,
+            "pid": pid,
+            "state": str(child.phase),
+            "uptimeSeconds": round(now - child.since, 1) if running else None,
+            "restarts": child.restarts,
+            "lastExit": _exit(child.last_exit),
+            "rssBytes": rss_bytes(pid) if pid else None,
+            "heartbeatAgeSeconds": round(now - child.last_beat, 1) if running else None,
+            "address": self.address(id) if child.spec.kind == "supervisor" else None,
+            "children": [],
+        }
+        if isinstance(extra, dict):
+            node["children"] = [{**extra, "rssBytes": rss_bytes(extra["pid"])}]
+        return node
+
+
+def _exit(last: Exit | None) -> dict[str, Any] | None:
+    if last is None:
+        return None
+    return {"how": last.how, "value": last.value, "at": last.at}
