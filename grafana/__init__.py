@@ -1,0 +1,1 @@
+"""Dashboards as code; of the rest of the project they may know the metric table alone."""
