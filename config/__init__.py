@@ -1,0 +1,1 @@
+"""What an operator writes: schema, loading, defaults, examples. Imports no other package of the project."""

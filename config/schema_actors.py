@@ -1,0 +1,153 @@
+"""The parts of the configuration on the actors: supervision, recovery, health."""
+
+from typing import Annotated, ClassVar
+
+from pydantic import Field
+
+from config import rules
+from config.durations import Span
+from config.section import Rule, Section
+
+Wait = Annotated[float, Span("0s", "1h")]
+Period = Annotated[float, Span("100ms", "1d")]
+Restarts = Annotated[int, Field(ge=0, le=1000)]
+Weight = Annotated[int, Field(ge=0, le=100)]
+Score = Annotated[int, Field(ge=1, le=100)]
+
+
+class Intensity(Section):
+    """How often children may be restarted before their supervisor gives up (OTP's restart intensity)."""
+
+    restarts: Restarts = 5
+    """Restarts within the period that are still borne."""
+
+    period: Period = 10.0
+    """The length of the sliding window."""
+
+
+class SessionIntensity(Section):
+    """How often one session may crash before it is parked."""
+
+    restarts: Restarts = 5
+    """Crashes within the period that are still borne."""
+
+    period: Period = 60.0
+    """The length of the sliding window."""
+
+
+class RestartBackoff(Section):
+    """How long a supervisor waits before it restarts a child; the wait doubles each time."""
+
+    min: Wait = 0.05
+    """The first wait."""
+
+    max: Wait = 30.0
+    """The longest wait."""
+
+    reset_after: Period = 30.0
+    """A child that lives this long begins at the first wait again."""
+
+    cross_checks: ClassVar[tuple[Rule, ...]] = (Rule(("min", "max"), rules.ordered_backoff),)
+
+
+class Supervision(Section):
+    """How processes are watched and restarted."""
+
+    heartbeat: Annotated[float, Span("50ms", "5m")] = 10.0
+    """How often each actor tells its supervisor that it is well."""
+
+    heartbeat_timeout: Annotated[float, Span("100ms", "30m")] = 35.0
+    """An actor silent for this long is hung: it is killed and restarted."""
+
+    tick: Annotated[float, Span("10ms", "10s")] = 0.5
+    """How often a supervisor looks at its deadlines."""
+
+    intensity: Intensity = Field(default_factory=Intensity)
+    """Of infrastructure; beyond it the supervisor itself ends and its parent restarts it."""
+
+    session_intensity: SessionIntensity = Field(default_factory=SessionIntensity)
+    """Of one session; beyond it the session is parked and its siblings live on."""
+
+    park_retry: Period = 300.0
+    """How long a parked session stays parked before it is tried again."""
+
+    backoff: RestartBackoff = Field(default_factory=RestartBackoff)
+    """The wait before a restart."""
+
+    shutdown_timeout: Annotated[float, Span("100ms", "5m")] = 8.0
+    """How long the tree may take to end by itself before what is left is killed."""
+
+    cross_checks: ClassVar[tuple[Rule, ...]] = (
+        Rule(("heartbeat", "heartbeat_timeout"), rules.patient_supervisor),
+        Rule(("tick", "heartbeat_timeout"), rules.attentive_supervisor),
+    )
+
+
+class ReconnectBackoff(Section):
+    """How long a session waits before it connects again: full jitter below a bound that doubles each time."""
+
+    min: Annotated[float, Span("10ms", "1h")] = 1.0
+    """The first bound."""
+
+    max: Annotated[float, Span("10ms", "1h")] = 32.0
+    """The highest bound."""
+
+    cross_checks: ClassVar[tuple[Rule, ...]] = (Rule(("min", "max"), rules.ordered_backoff),)
+
+
+class Recovery(Section):
+    """How connections are healed."""
+
+    backoff: ReconnectBackoff = Field(default_factory=ReconnectBackoff)
+    """The wait after a transient cause."""
+
+
+class Weights(Section):
+    """What the components count in the health score, in percent; together 100."""
+
+    connection: Weight = 40
+    """Open, connecting, waiting, closed."""
+
+    latency: Weight = 15
+    """Round-trip times."""
+
+    acknowledgements: Weight = 20
+    """Messages that the WhatsApp server acknowledged."""
+
+    errors: Weight = 15
+    """Errors of late."""
+
+    stability: Weight = 10
+    """Reconnects of late."""
+
+    cross_checks: ClassVar[tuple[Rule, ...]] = (
+        Rule(("connection", "latency", "acknowledgements", "errors", "stability"), rules.sum_of_weights),
+    )
+
+
+class Quality(Section):
+    """From which score on a connection has a quality; below poor it is critical."""
+
+    excellent: Score = 85
+    good: Score = 65
+    poor: Score = 40
+
+    cross_checks: ClassVar[tuple[Rule, ...]] = (
+        Rule(("excellent", "good", "poor"), rules.descending_quality),
+    )
+
+
+class Health(Section):
+    """How sessions are scored."""
+
+    weights: Weights = Field(default_factory=Weights)
+    """What the components of the score count."""
+
+    quality: Quality = Field(default_factory=Quality)
+    """Where qualities begin."""
+
+    hysteresis: Annotated[int, Field(ge=0, le=20)] = 3
+    """Points by which a score must cross a border before the quality changes back."""
+
+    stale_after: Annotated[float, Span("1s", "1h")] = 60.0
+    """Evidence older than this lowers the score."""

@@ -1,0 +1,94 @@
+"""The part of the configuration on what connects sessions to WhatsApp."""
+
+from typing import Annotated, ClassVar
+
+from pydantic import Field
+
+from config import rules
+from config.durations import Span
+from config.schema_simulator import SimulatorProfile
+from config.section import Rule, Section, Text
+from config.versions import ClientVersion
+
+Heartbeat = Annotated[float, Span("50ms", "5m")]
+SessionsPerHost = Annotated[int, Field(ge=1, le=50)]
+"""Measured: 32 to 50 sockets are what one Node process carries well."""
+
+ConnectsPerSecond = Annotated[float, Field(gt=0, le=1000)]
+
+WebsocketUrl = Annotated[
+    str,
+    Text(rules.check_websocket_url, "a URL such as wss://web.whatsapp.com/ws/chat, or ws:// to loopback"),
+]
+NoiseRootKey = Annotated[
+    str,
+    Text(rules.check_noise_root_key, "a public key in 64 hexadecimal digits", pattern="^[0-9a-fA-F]{64}$"),
+]
+
+
+class Baileys(Section):
+    """The real client."""
+
+    websocket_url: WebsocketUrl = "wss://web.whatsapp.com/ws/chat"
+    """The WhatsApp server."""
+
+    noise_root_key: NoiseRootKey | None = None
+    """The public key that signs the server's certificates, for a server of one's own; null is WhatsApp's."""
+
+    client_version: ClientVersion | None = None
+    """The version of WhatsApp Web that the client says it is; null is what came with the client."""
+
+    sessions_per_host: SessionsPerHost = 32
+    """Sessions that share one connector process."""
+
+    heartbeat: Heartbeat = 10.0
+    """How often each open connection is pinged; it is also how often its round-trip time is measured."""
+
+    heartbeat_timeout: Heartbeat = 8.0
+    """How long the answer may take before the connection counts as half-open and is closed."""
+
+    connects_per_second: ConnectsPerSecond = 5.0
+    """New connections of the whole fleet, start-up included."""
+
+    open_deadline: Annotated[float, Span("1s", "10m")] = 45.0
+    """How long a connection may take from its start until it is open."""
+
+    pairing_timeout: Annotated[float, Span("1s", "1h")] = 300.0
+    """How long a session waits to be paired by QR or code before it stops asking."""
+
+    cross_checks: ClassVar[tuple[Rule, ...]] = (
+        Rule(("heartbeat", "heartbeat_timeout"), rules.answered_in_time),
+    )
+
+
+class Simulator(Section):
+    """The built-in simulator, for trying out and for tests."""
+
+    seed: Annotated[int, Field(ge=0, lt=2**63)] = 1
+    """The same seed gives the same latencies and drops."""
+
+    sessions_per_host: SessionsPerHost = 32
+    """Sessions that share one connector process."""
+
+    heartbeat: Heartbeat = 10.0
+    """How often each open connection is pinged."""
+
+    heartbeat_timeout: Heartbeat = 8.0
+    """How long the answer may take before the connection counts as half-open and is closed."""
+
+    connects_per_second: ConnectsPerSecond = 50.0
+    """New connections of the whole fleet, start-up included."""
+
+    profile: SimulatorProfile = Field(default_factory=SimulatorProfile)
+    """How every simulated session behaves that says nothing else."""
+
+    cross_checks: ClassVar[tuple[Rule, ...]] = (
+        Rule(("heartbeat", "heartbeat_timeout"), rules.answered_in_time),
+    )
+
+
+class Connectors(Section):
+    """A section a connector."""
+
+    baileys: Baileys = Field(default_factory=Baileys)
+    simulator: Simulator = Field(default_factory=Simulator)

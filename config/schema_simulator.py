@@ -1,0 +1,140 @@
+"""How a simulated session behaves: its profile, and the script of troubles that come and go."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+
+from config.durations import Span
+from config.ids import check_phone
+from config.section import Section, Sequence, Text
+
+Latency = Annotated[float, Span("0s", "1m")]
+After = Annotated[float, Span("0s", "30d")]
+Repeat = Annotated[float, Span("100ms", "30d")]
+For = Annotated[float, Span("100ms", "30d")]
+
+Phone = Annotated[str, Text(check_phone, 'a phone number in quotes, such as "15550100001"', personal=True)]
+
+
+class FaultBase(Section):
+    """When a trouble comes."""
+
+    after: After
+    """Counted from the start of the session in the simulator."""
+
+    repeat: Repeat | None = None
+    """It comes again each time this much later; null for once."""
+
+
+class PlainFault(FaultBase):
+    """A trouble without parameters."""
+
+    fault: Literal[
+        "drop",
+        "unavailable",
+        "restart_required",
+        "network",
+        "rate_limited_http",
+        "deaf",
+        "half_open",
+        "logged_out",
+        "banned",
+        "forbidden",
+        "replaced",
+        "client_outdated",
+        "bad_session",
+        "undecryptable",
+    ]
+    """drop: the connection is closed · unavailable: 503 · restart_required: 515 · network: 408 ·
+    rate_limited_http: 429 at the upgrade · deaf: open, but nothing arrives any more ·
+    half_open: the peer is silent · logged_out: 401 · banned: 406 · forbidden: 403 · replaced: 440 ·
+    client_outdated: 405 · bad_session: 500 · undecryptable: a frame that can't be decrypted."""
+
+
+class Slow(FaultBase):
+    """Answers take longer for a while."""
+
+    fault: Literal["slow"]
+
+    latency: Latency
+    """The round-trip time meanwhile."""
+
+    lasting: For = Field(alias="for")
+    """How long it stays slow."""
+
+
+class Nack(FaultBase):
+    """The server refuses messages for a while."""
+
+    fault: Literal["nack"]
+
+    code: Annotated[int, Field(ge=400, le=599)]
+    """The error in the acknowledgement, such as 463 (account restricted)."""
+
+    lasting: For = Field(alias="for")
+    """How long messages are refused."""
+
+
+class TemporaryBan(FaultBase):
+    """402: logins are refused until the ban expires."""
+
+    fault: Literal["temporary_ban"]
+
+    expire: For
+    """How long the ban lasts."""
+
+
+Fault = Annotated[PlainFault | Slow | Nack | TemporaryBan, Field(discriminator="fault")]
+
+
+class SimulatorProfile(Section):
+    """How simulated sessions behave by default."""
+
+    latency: Latency = 0.04
+    """The mean round-trip time."""
+
+    jitter: Latency = 0.01
+    """By how much a round-trip time differs from the mean at most."""
+
+    drop_rate_per_hour: Annotated[float, Field(ge=0, le=3600)] = 0.0
+    """Connections closed at random, in the mean of an hour."""
+
+    paired: bool = True
+    """Whether a session begins paired; otherwise it asks for a QR or code first."""
+
+
+class SessionProfile(Section):
+    """How one simulated session behaves; what is null comes from `connectors.simulator.profile`."""
+
+    latency: Latency | None = None
+    """The mean round-trip time."""
+
+    jitter: Latency | None = None
+    """By how much a round-trip time differs from the mean at most."""
+
+    drop_rate_per_hour: Annotated[float, Field(ge=0, le=3600)] | None = None
+    """Connections closed at random, in the mean of an hour."""
+
+    paired: bool | None = None
+    """Whether the session begins paired; otherwise it asks for a QR or code first."""
+
+    phone: Phone | None = None
+    """The phone number that it plays; null is made up from the id."""
+
+    script: Sequence[Fault] = ()
+    """Troubles that come, in any order."""
+
+
+def merged_profile(defaults: SimulatorProfile, own: SessionProfile | None) -> dict[str, Any]:
+    """What a simulator process is told about a session: plain JSON types, durations in float seconds.
+
+    Keys: `latency`, `jitter`, `drop_rate_per_hour`, `paired`, `script` (a list of dicts with the
+    keys of the file, those that are null left out) and, if it is given, `phone`.
+    """
+    merged = defaults.model_dump()
+    if own is not None:
+        merged |= own.model_dump(exclude={"script"}, exclude_none=True)
+    merged["script"] = [
+        fault.model_dump(by_alias=True, exclude_none=True) for fault in (own.script if own else ())
+    ]
+    return merged
