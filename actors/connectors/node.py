@@ -77,8 +77,8 @@ def candidates(environ: Mapping[str, str], prefix: Path) -> Iterator[Path]:
 def find_node(environ: Mapping[str, str] = os.environ, prefix: Path = Path(sys.prefix)) -> NodeBinary:
     """The first candidate that answers and is at least version 20.
 
-    Starts one candidate after another, which takes about 50 ms each and is bounded by 20 s each: for start-up,
-    not for an event loop.
+    Starts one candidate after another, each for about 50 ms and for 20 s at most: for start-up, not for an
+    event loop.
 
     Raises:
         NodeNotFound: None will do.
