@@ -1,0 +1,1 @@
+"""Health as evidence: signals, score, quality bands and status (pure), and the actor that keeps them."""

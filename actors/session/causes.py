@@ -1,0 +1,161 @@
+"""From what a connector reports to a cause, and from causes to sentences and to the page about them."""
+
+import sys
+from collections.abc import Mapping
+from typing import Any
+
+from actors.session.causes_table import Cause, Row
+from actors.session.vocabulary import Disposition, State
+
+__all__ = [
+    "BAN_REASONS",
+    "Cause",
+    "Disposition",
+    "Row",
+    "State",
+    "cause_named",
+    "classify",
+    "explain",
+    "page",
+]
+
+BAN_REASONS: Mapping[str, str] = {
+    "101": "too many messages to people who do not have this number in their contacts",
+    "102": "blocked by too many people",
+    "103": "too many groups created with people who do not have this number in their contacts",
+    "104": "the same message to too many people",
+    "106": "too many messages to broadcast lists",
+}
+"""The texts for ``data["code"]`` of a temporary ban; the codes are WhatsApp's, named as in whatsmeow."""
+
+_BY_NAME: Mapping[str, Cause] = {cause.value: cause for cause in Cause}
+_BY_CODE: Mapping[int, Cause] = {code: cause for cause in Cause for code in cause.codes}
+_BY_REASON: Mapping[str, Cause] = {
+    "closed_by_us": Cause.CLOSED_BY_US,
+    "intentional_logout": Cause.INTENTIONAL_LOGOUT,
+    "open_deadline": Cause.OPEN_DEADLINE,
+    "heartbeat": Cause.HEARTBEAT_LOST,
+    "bad_frame": Cause.BAD_FRAME,
+    "vault_unavailable": Cause.VAULT_UNAVAILABLE,
+    "fenced": Cause.FENCED,
+    "pairing_expired": Cause.PAIRING_EXPIRED,
+}
+"""Reasons that say it all; they are the connector's own, so they go before the code."""
+
+_HTTP = "http_"
+_SERVER_ERRORS = range(500, 600)
+_NETWORK_CODES = frozenset({0, 408})
+"""The codes under which Baileys passes on what the operating system said."""
+_BY_CONFLICT: Mapping[str, Cause] = {
+    "device_removed": Cause.DEVICE_REMOVED,
+    "replaced": Cause.CONNECTION_REPLACED,
+}
+
+
+def cause_named(name: str) -> Cause | None:
+    """The cause of that name (``Cause.value``), or None."""
+    return _BY_NAME.get(name)
+
+
+def classify(code: int, reason: str, data: Mapping[str, Any]) -> Cause:
+    """The cause of a ``closed`` event; total: whatever arrives, there is an answer.
+
+    ``code`` is the status code, 0 if there is none; ``reason`` and ``data`` are as in the connector protocol.
+    """
+    if cause := _BY_REASON.get(reason):
+        return cause
+    if reason.startswith(_HTTP):
+        return _refused_upgrade(reason.removeprefix(_HTTP))
+    # Before the code: Baileys reports a removed device without a code as 440, which otherwise means replaced.
+    if cause := _BY_CONFLICT.get(_conflict(data)):
+        return cause
+    if _errno(data) and code in _NETWORK_CODES:
+        return Cause.NETWORK_UNREACHABLE
+    return _BY_CODE.get(code) or _unlisted(code, reason)
+
+
+def _unlisted(code: int, reason: str) -> Cause:
+    """A code that the table does not have: only a login that was refused for our own fault gets few tries."""
+    if reason == "login_failure" and code not in _SERVER_ERRORS:
+        return Cause.UNKNOWN_REFUSAL
+    if reason == "network":
+        return Cause.CONNECTION_LOST
+    if reason in {"error", "stream_error"} and code == 0:
+        return Cause.PROTOCOL_ERROR
+    return Cause.UNKNOWN
+
+
+def _refused_upgrade(status: str) -> Cause:
+    """What an HTTP status in place of the WebSocket means: nothing about the account."""
+    if status == "429":
+        return Cause.HTTP_RATE_LIMITED
+    if status == "403":
+        return Cause.HTTP_FORBIDDEN
+    return (
+        Cause.HTTP_UNAVAILABLE if len(status) == len("503") and status.startswith("5") else Cause.HTTP_REFUSED
+    )
+
+
+def _conflict(data: Mapping[str, Any]) -> str:
+    """The type of a conflict: the connector's ``conflict``, or Baileys' ``type`` passed on as it is."""
+    return str(data.get("conflict") or data.get("type") or "")
+
+
+def _errno(data: Mapping[str, Any]) -> bool:
+    """Whether the operating system named an error: ``ECONNREFUSED``, ``ENOTFOUND``, ``EAI_AGAIN``."""
+    return any(str(data.get(key, "")).startswith("E") for key in ("errno", "code"))
+
+
+def explain(cause: Cause, data: Mapping[str, Any]) -> str:
+    """The sentence of a cause, with the reason of a temporary ban where WhatsApp gave one."""
+    if cause is Cause.TEMPORARY_BAN and (why := BAN_REASONS.get(str(data.get("code", "")))):
+        return f"{cause.sentence.removesuffix('.')}: {why}."
+    return cause.sentence
+
+
+def _line(cause: Cause) -> str:
+    cells = (
+        f"`{cause.value}`",
+        ", ".join(map(str, cause.codes)),
+        cause.sentence,
+        cause.disposition.value,
+        cause.state.value,
+        "yes" if cause.is_blocked else "",
+        cause.remedy,
+    )
+    return f"| {' | '.join(cells)} |"
+
+
+def page() -> str:
+    """The page ``docs/causes.md``: the table, for those who operate wavigil."""
+    lines = [
+        "# Causes",
+        "",
+        "Why a session is not connected, what wavigil does about it, and what an operator can do. `cause` in",
+        "events, metrics and the API is the first column. Generated from `actors/session/causes_table.py` by",
+        "`python -m actors.session.causes > docs/causes.md`.",
+        "",
+        "| cause | code | what happened | wavigil | state | blocked | remedy |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    lines += [_line(cause) for cause in Cause]
+    lines += ["", "## What wavigil does", ""]
+    lines += [f"- **{disposition.value}**: {text}" for disposition, text in _DISPOSITIONS.items()]
+    lines += ["", "## Codes of a temporary ban", ""]
+    lines += [f"- {code}: {text}" for code, text in BAN_REASONS.items()]
+    return "\n".join([*lines, ""])
+
+
+_DISPOSITIONS: Mapping[Disposition, str] = {
+    Disposition.AT_ONCE: "reconnects at once, three times within a minute; then it backs off.",
+    Disposition.BACK_OFF: "reconnects after a random delay from a growing range (1 s to 32 s), without end.",
+    Disposition.FEW_TRIES: "reconnects three times, then halts.",
+    Disposition.WAIT_UNTIL: "waits until the ban is over, then tries once.",
+    Disposition.HALT: "does not try again until an operator acts, also not after a restart.",
+    Disposition.BLOCK: "does not try again until an operator decides otherwise, also not after a restart.",
+    Disposition.IDLE: "shows a QR again when somebody asks for it.",
+    Disposition.NONE: "nothing: it was wanted, or another part takes care of it.",
+}
+
+if __name__ == "__main__":
+    sys.stdout.write(page())
