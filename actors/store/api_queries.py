@@ -1,0 +1,157 @@
+"""api.db, written by the main process: API-made sessions, the operator's wishes, placement, sends, audit."""
+
+from collections.abc import Collection, Mapping, Sequence
+
+from sqlalchemy import Integer, cast, delete, select, update
+from sqlalchemy.dialects.sqlite import insert
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from actors.store.records import AuditEntry, Desired, StoredSend, StoredSession
+from actors.store.tables import audit, desired, meta, placement, sends, sessions
+
+
+async def next_boot(conn: AsyncConnection) -> int:
+    """Counts the starts of the daemon: 1, 2, ..."""
+    statement = insert(meta).values(key="boot", value="1")
+    counted = statement.on_conflict_do_update(
+        index_elements=[meta.c.key], set_={"value": cast(meta.c.value, Integer) + 1}
+    )
+    await conn.execute(counted)
+    return int(await get_meta(conn, "boot") or 0)
+
+
+async def get_meta(conn: AsyncConnection, key: str) -> str | None:
+    """A value by name."""
+    return (await conn.execute(select(meta.c.value).where(meta.c.key == key))).scalar_one_or_none()
+
+
+async def set_meta(conn: AsyncConnection, key: str, value: str) -> None:
+    """Sets a value by name."""
+    statement = insert(meta).values(key=key, value=value)
+    await conn.execute(
+        statement.on_conflict_do_update(index_elements=[meta.c.key], set_={"value": statement.excluded.value})
+    )
+
+
+async def add_session(conn: AsyncConnection, session: StoredSession) -> bool:
+    """Adds a session; False if the id is taken."""
+    statement = insert(sessions).values(
+        id=session.id, connector=session.connector, labels=dict(session.labels), created_at=session.created_at
+    )
+    return (await conn.execute(statement.on_conflict_do_nothing())).rowcount == 1
+
+
+async def set_labels(conn: AsyncConnection, session: str, labels: Mapping[str, str]) -> bool:
+    """Replaces a session's labels; False if there is no such session."""
+    statement = update(sessions).where(sessions.c.id == session).values(labels=dict(labels))
+    return (await conn.execute(statement)).rowcount == 1
+
+
+async def remove_session(conn: AsyncConnection, session: str) -> bool:
+    """Forgets an API-made session with its placement and wish; its sends and the audit log stay."""
+    await conn.execute(delete(desired).where(desired.c.session == session))
+    await conn.execute(delete(placement).where(placement.c.session == session))
+    return (await conn.execute(delete(sessions).where(sessions.c.id == session))).rowcount == 1
+
+
+async def load_sessions(conn: AsyncConnection) -> list[StoredSession]:
+    """All API-made sessions, oldest first."""
+    rows = await conn.execute(select(sessions).order_by(sessions.c.created_at, sessions.c.id))
+    return [StoredSession(row.id, row.connector, row.labels, row.created_at) for row in rows.all()]
+
+
+async def set_desired(conn: AsyncConnection, wish: Desired) -> None:
+    """Stores whether a session should run."""
+    statement = insert(desired).values(
+        session=wish.session, enabled=wish.enabled, changed_at=wish.changed_at, who=wish.who
+    )
+    excluded = statement.excluded
+    await conn.execute(
+        statement.on_conflict_do_update(
+            index_elements=[desired.c.session],
+            set_={"enabled": excluded.enabled, "changed_at": excluded.changed_at, "who": excluded.who},
+        )
+    )
+
+
+async def load_desired(conn: AsyncConnection) -> dict[str, Desired]:
+    """The wishes by session; a session without one runs as configured."""
+    rows = await conn.execute(select(desired))
+    return {row.session: Desired(row.session, row.enabled, row.changed_at, row.who) for row in rows.all()}
+
+
+async def load_placement(conn: AsyncConnection) -> dict[str, tuple[str, int]]:
+    """Session -> (connector, shard)."""
+    rows = await conn.execute(select(placement))
+    return {row.session: (row.connector, row.shard) for row in rows.all()}
+
+
+async def store_placement(conn: AsyncConnection, places: Mapping[str, tuple[str, int]]) -> None:
+    """Adds and moves; sessions that are not named stay where they are."""
+    if not places:
+        return
+    statement = insert(placement)
+    upsert = statement.on_conflict_do_update(
+        index_elements=[placement.c.session],
+        set_={"connector": statement.excluded.connector, "shard": statement.excluded.shard},
+    )
+    await conn.execute(
+        upsert,
+        [
+            {"session": id_, "connector": connector, "shard": shard}
+            for id_, (connector, shard) in places.items()
+        ],
+    )
+
+
+async def forget_placement(conn: AsyncConnection, gone: Collection[str]) -> None:
+    """Frees the places of sessions that are no more."""
+    if gone:
+        await conn.execute(delete(placement).where(placement.c.session.in_(list(gone))))
+
+
+async def add_send(
+    conn: AsyncConnection, session: str, send_id: str, to_jid: str, text: str, now: float
+) -> tuple[StoredSend, bool]:
+    """Accepts a send; the flag is False when the id was known, and then the record is the first one's."""
+    statement = insert(sends).values(session=session, id=send_id, to_jid=to_jid, text=text, created_at=now)
+    added = (await conn.execute(statement.on_conflict_do_nothing())).rowcount == 1
+    stored = await find_send(conn, session, send_id)
+    if stored is None:
+        raise LookupError("a send vanished inside the transaction that stored it")
+    return stored, added
+
+
+async def find_send(conn: AsyncConnection, session: str, send_id: str) -> StoredSend | None:
+    """A send by the caller's id."""
+    query = select(sends).where(sends.c.session == session, sends.c.id == send_id)
+    row = (await conn.execute(query)).one_or_none()
+    return None if row is None else StoredSend(*row)
+
+
+async def new_sends(conn: AsyncConnection, after: int, of: Sequence[str], limit: int) -> list[StoredSend]:
+    """At most ``limit`` sends of the sessions ``of`` with a sequence greater than ``after``, in order."""
+    query = (
+        select(sends).where(sends.c.seq > after, sends.c.session.in_(of)).order_by(sends.c.seq).limit(limit)
+    )
+    return [StoredSend(*row) for row in (await conn.execute(query)).all()]
+
+
+async def add_audit(conn: AsyncConnection, entry: AuditEntry) -> None:
+    """Records who did what, in the transaction that does it."""
+    await conn.execute(
+        insert(audit).values(
+            at=entry.at, who=entry.who, action=entry.action, target=entry.target, detail=dict(entry.detail)
+        )
+    )
+
+
+async def load_audit(
+    conn: AsyncConnection, limit: int, before: int | None = None
+) -> list[tuple[int, AuditEntry]]:
+    """The latest entries, newest first, with their sequence numbers; ``before`` pages on."""
+    query = select(audit).order_by(audit.c.seq.desc()).limit(limit)
+    if before is not None:
+        query = query.where(audit.c.seq < before)
+    rows = await conn.execute(query)
+    return [(row.seq, AuditEntry(row.at, row.who, row.action, row.target, row.detail)) for row in rows.all()]

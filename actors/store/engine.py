@@ -1,0 +1,155 @@
+"""Opening a database: one connection that writes, or one that only reads.
+
+Durability (https://www.sqlite.org/pragma.html): WAL with ``synchronous=FULL`` makes a transaction durable
+before COMMIT returns.  Never carry a connection over a fork: open databases in the process, and after the
+fork, that uses them.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any, Self
+from urllib.parse import quote
+
+from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+from sqlalchemy.pool import AsyncAdaptedQueuePool, StaticPool
+
+from actors.store.errors import StoreError, from_sqlite
+
+BUSY_TIMEOUT = 5.0
+"""Seconds to wait for another process's lock; only backups and checkpoints ever hold one."""
+
+POOL_TIMEOUT = 30.0
+"""Seconds that a task waits for the one connection while others use it."""
+
+_WRITER_PRAGMAS = (
+    "PRAGMA journal_mode=WAL",
+    "PRAGMA synchronous=FULL",
+    "PRAGMA foreign_keys=ON",
+    "PRAGMA secure_delete=ON",
+)
+_READER_PRAGMAS = ("PRAGMA query_only=ON", "PRAGMA foreign_keys=ON")
+
+
+def translate(path: Path, error: SQLAlchemyError) -> StoreError:
+    """The StoreError for an error of SQLAlchemy's."""
+    return from_sqlite(path, error.orig if isinstance(error, DBAPIError) else error)
+
+
+class Database:
+    """One connection to one database; tasks that use it at the same time wait for each other.
+
+    ``async with await open_writer(path) as database`` closes it by itself.  A transaction is
+    ``async with database.begin() as conn``.  It raises StoreError (StoreFull when the disk is full) for
+    whatever SQLite refuses, also at COMMIT; then nothing of it was stored.
+    """
+
+    def __init__(self, path: Path, engine: AsyncEngine) -> None:
+        self.path = path
+        self._engine = engine
+
+    @asynccontextmanager
+    async def begin(self) -> AsyncIterator[AsyncConnection]:
+        """A transaction: committed at the end of the block, rolled back by an exception.
+
+        A reader's transaction sees one snapshot of the database.
+        """
+        try:
+            async with self._engine.begin() as conn:
+                yield conn
+        except SQLAlchemyError as error:
+            raise translate(self.path, error) from error
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Closes the connection; the last writer's close also folds the WAL into the file."""
+        await asyncio.shield(self._engine.dispose())
+
+
+def uri(path: Path, mode: str) -> str:
+    """The SQLite URI of a file, whatever characters its name has; mode is ro, rw or rwc."""
+    return f"file:{quote(str(path.absolute()))}?mode={mode}&uri=true"
+
+
+def _prepare(engine: Engine, pragmas: tuple[str, ...], begin: str) -> None:
+    @event.listens_for(engine, "connect")
+    def connect(dbapi_connection: Any, _record: object) -> None:
+        cursor = dbapi_connection.cursor()
+        try:
+            for pragma in pragmas:
+                cursor.execute(pragma)
+                cursor.fetchall()
+        finally:
+            cursor.close()
+
+    # The driver's own transaction handling is off (isolation_level None): it would begin late and deferred,
+    # and a deferred transaction that turns into a writing one can fail with BUSY in its middle.
+    @event.listens_for(engine, "begin")
+    def start(conn: Connection) -> None:
+        conn.exec_driver_sql(begin)
+
+
+def sync_writer(path: Path) -> Engine:
+    """A writing engine without asyncio: for migrations, and for a thread that owns its database.
+
+    It has a single connection, made by the thread that uses it first.
+    """
+    engine = create_engine(
+        f"sqlite:///{uri(path, 'rw')}",
+        connect_args={"isolation_level": None, "timeout": BUSY_TIMEOUT, "check_same_thread": False},
+        poolclass=StaticPool,
+        hide_parameters=True,
+    )
+    _prepare(engine, _WRITER_PRAGMAS, "BEGIN IMMEDIATE")
+    return engine
+
+
+def sync_reader(path: Path) -> Engine:
+    """A read-only engine without asyncio; it changes nothing in the file."""
+    engine = create_engine(
+        f"sqlite:///{uri(path, 'ro')}",
+        connect_args={"isolation_level": None, "timeout": BUSY_TIMEOUT, "check_same_thread": False},
+        poolclass=StaticPool,
+        hide_parameters=True,
+    )
+    _prepare(engine, _READER_PRAGMAS, "BEGIN")
+    return engine
+
+
+async def _open(path: Path, mode: str, pragmas: tuple[str, ...], begin: str) -> Database:
+    engine = create_async_engine(
+        f"sqlite+aiosqlite:///{uri(path, mode)}",
+        connect_args={"isolation_level": None, "timeout": BUSY_TIMEOUT},
+        poolclass=AsyncAdaptedQueuePool,
+        pool_size=1,
+        max_overflow=0,
+        pool_timeout=POOL_TIMEOUT,
+        hide_parameters=True,
+    )
+    _prepare(engine.sync_engine, pragmas, begin)
+    database = Database(path, engine)
+    try:
+        async with database.begin():  # a file that is no database is refused now, not at the first query
+            pass
+    except BaseException:
+        await database.close()
+        raise
+    return database
+
+
+async def open_writer(path: Path) -> Database:
+    """The one connection that writes a migrated database.  Raises StoreError."""
+    return await _open(path, "rw", _WRITER_PRAGMAS, "BEGIN IMMEDIATE")
+
+
+async def open_reader(path: Path) -> Database:
+    """A connection that can't write, for the consumers of another process's database.  Raises StoreError."""
+    return await _open(path, "ro", _READER_PRAGMAS, "BEGIN")

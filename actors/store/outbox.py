@@ -1,0 +1,74 @@
+"""The outbox of a producer: events in the order of their transactions, each consumer with its own cursor.
+
+Sequence numbers have no gaps, not even for a reader: a database has one writer, ``BEGIN IMMEDIATE`` gives it
+the numbers inside its transaction, and a transaction that is rolled back (or whose process is killed) gives
+them back.  So a consumer that has seen ``n`` will never be shown a smaller number later.  Pruning takes rows
+from the beginning only.
+"""
+
+from collections.abc import Sequence
+
+from sqlalchemy import Integer, Table, Text, column, delete, func, insert, select, table
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from actors.store.engine import Database
+from actors.store.records import NewEvent, OutboxEvent
+from actors.store.tables import api_outbox
+
+_OUTBOX: Table = api_outbox  # the same in every producer's database
+_COUNTER = table("sqlite_sequence", column("name", Text), column("seq", Integer))
+"""SQLite's own record of the AUTOINCREMENT numbers it gave out (https://www.sqlite.org/autoinc.html)."""
+
+
+async def append(conn: AsyncConnection, events: Sequence[NewEvent]) -> int:
+    """Adds events within the caller's transaction; returns the last sequence number of the outbox."""
+    if not events:
+        return await last_seq(conn)
+    rows = [
+        {"at": event.at, "type": event.type.value, "session": event.session, "data": dict(event.data)}
+        for event in events
+    ]
+    await conn.execute(insert(_OUTBOX), rows)
+    return int((await conn.execute(select(func.max(_OUTBOX.c.seq)))).scalar_one())
+
+
+async def last_seq(conn: AsyncConnection) -> int:
+    """The last number that was given out, also when its row is pruned; 0 before the first."""
+    query = select(_COUNTER.c.seq).where(_COUNTER.c.name == _OUTBOX.name)
+    return int((await conn.execute(query)).scalar_one_or_none() or 0)
+
+
+async def read_after(conn: AsyncConnection, cursor: int, limit: int) -> list[OutboxEvent]:
+    """At most ``limit`` events after ``cursor`` in order.
+
+    If the first is not ``cursor + 1``, those between were pruned before this consumer came.
+    """
+    query = select(_OUTBOX).where(_OUTBOX.c.seq > cursor).order_by(_OUTBOX.c.seq).limit(limit)
+    return [
+        OutboxEvent(row.seq, row.at, row.type, row.session, row.data)
+        for row in (await conn.execute(query)).all()
+    ]
+
+
+async def prune(database: Database, before: float, batch: int = 500, *, upto: int | None = None) -> int:
+    """Deletes the leading events older than ``before`` and not after sequence ``upto``; returns how many.
+
+    It ends at the first event that stays, also when the clock had been set back and younger times come first,
+    so what stays never has a gap.  Each transaction takes at most ``batch`` rows: others' writes wait for
+    milliseconds only.
+    """
+    deleted = 0
+    while True:
+        async with database.begin() as conn:
+            leading = select(_OUTBOX.c.seq, _OUTBOX.c.at).order_by(_OUTBOX.c.seq).limit(batch)
+            last = None
+            for row in (await conn.execute(leading)).all():
+                if row.at >= before or (upto is not None and row.seq > upto):
+                    break
+                last = row.seq
+            if last is None:
+                return deleted
+            count = (await conn.execute(delete(_OUTBOX).where(_OUTBOX.c.seq <= last))).rowcount
+        deleted += count
+        if count < batch:
+            return deleted

@@ -1,0 +1,137 @@
+"""What the databases hold, as plain immutable values.  Times are seconds since 1970."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from actors.events import EventType
+
+
+@dataclass(frozen=True, slots=True)
+class NewEvent:
+    """An event to be appended to an outbox."""
+
+    at: float
+    type: EventType
+    session: str | None
+    data: Mapping[str, Any] = field(default_factory=dict)
+    """JSON values only."""
+
+
+@dataclass(frozen=True, slots=True)
+class OutboxEvent:
+    """An event as a consumer reads it."""
+
+    seq: int
+    """Counts from 1 without gaps within one outbox; what is missing at its beginning was pruned."""
+    at: float
+    type: str
+    """A name of EventType; a string, so that an unknown name never stops a consumer."""
+    session: str | None
+    data: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class StoredSession:
+    """A session made over the API."""
+
+    id: str
+    connector: str
+    labels: Mapping[str, str]
+    created_at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Desired:
+    """What the operator last asked for: stopped (False) or running."""
+
+    session: str
+    enabled: bool
+    changed_at: float
+    who: str
+
+
+@dataclass(frozen=True, slots=True)
+class StoredSend:
+    """A text to send."""
+
+    seq: int
+    """Order of acceptance over all sessions, from 1."""
+    session: str
+    id: str
+    to_jid: str
+    text: str
+    created_at: float
+
+
+@dataclass(frozen=True, slots=True)
+class AuditEntry:
+    """Who did what to what; details without secrets."""
+
+    at: float
+    who: str
+    action: str
+    target: str
+    detail: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class SessionState:
+    """The last transition of a session; the order of two is that of (incarnation, number)."""
+
+    session: str
+    incarnation: int
+    """Grows with each start of the session's actor."""
+    number: int
+    """Counts the transitions within an incarnation."""
+    state: str
+    since: float
+    cause: str | None = None
+    code: int | None = None
+    data: Mapping[str, Any] = field(default_factory=dict)
+    """The event's other fields: previous, reason, message, detail, attempt, generation."""
+
+
+@dataclass(frozen=True, slots=True)
+class SendProgress:
+    """How far a send has come."""
+
+    session: str
+    id: str
+    message_id: str
+    """WhatsApp's id; the same over every retry."""
+    to_jid: str
+    state: str
+    """queued, sent-unconfirmed, acknowledged, delivered, read, failed"""
+    updated_at: float
+    error: str | None = None
+    attempts: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """A session's health as last computed."""
+
+    session: str
+    score: int
+    """0-100"""
+    quality: str
+    status: str
+    at: float
+    data: Mapping[str, Any] = field(default_factory=dict)
+    """components and the like"""
+
+
+@dataclass(frozen=True, slots=True)
+class Episode:
+    """One stretch of trouble of a session and what was done about it."""
+
+    id: int
+    session: str
+    cause: str
+    strategy: str
+    attempts: int
+    started_at: float
+    ended_at: float | None = None
+    outcome: str | None = None
+    data: Mapping[str, Any] = field(default_factory=dict)

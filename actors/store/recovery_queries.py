@@ -1,0 +1,49 @@
+"""recovery.db, written by the recovery actor: episodes of trouble and what was done about them."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from sqlalchemy import insert, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from actors.store.records import Episode
+from actors.store.tables import episodes
+
+
+async def begin_episode(
+    conn: AsyncConnection, session: str, cause: str, strategy: str, now: float, data: Mapping[str, Any]
+) -> int:
+    """Starts an episode and returns its id; the id is never used again."""
+    result = await conn.execute(
+        insert(episodes)
+        .values(session=session, cause=cause, strategy=strategy, attempts=0, started_at=now, data=dict(data))
+        .returning(episodes.c.id)
+    )
+    return int(result.scalar_one())
+
+
+async def count_attempt(conn: AsyncConnection, episode: int, attempts: int) -> None:
+    """Stores how many attempts an episode has seen."""
+    await conn.execute(update(episodes).where(episodes.c.id == episode).values(attempts=attempts))
+
+
+async def end_episode(conn: AsyncConnection, episode: int, outcome: str, now: float) -> bool:
+    """Ends an episode; False if it had ended already."""
+    statement = (
+        update(episodes)
+        .where(episodes.c.id == episode, episodes.c.ended_at.is_(None))
+        .values(outcome=outcome, ended_at=now)
+    )
+    return (await conn.execute(statement)).rowcount == 1
+
+
+async def open_episodes(conn: AsyncConnection) -> list[Episode]:
+    """The episodes that have not ended, oldest first."""
+    query = select(episodes).where(episodes.c.ended_at.is_(None)).order_by(episodes.c.id)
+    return [Episode(**row) for row in (await conn.execute(query)).mappings().all()]
+
+
+async def latest_episodes(conn: AsyncConnection, session: str, limit: int) -> list[Episode]:
+    """The last episodes of a session, newest first."""
+    query = select(episodes).where(episodes.c.session == session).order_by(episodes.c.id.desc()).limit(limit)
+    return [Episode(**row) for row in (await conn.execute(query)).mappings().all()]

@@ -1,0 +1,133 @@
+"""shard-N.db, written by a connector host: the states of its sessions and of their sends."""
+
+from typing import Final
+
+from sqlalchemy import select, tuple_
+from sqlalchemy.dialects.sqlite import insert
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from actors.events import EventType
+from actors.store import outbox
+from actors.store.records import NewEvent, SendProgress, SessionState
+from actors.store.tables import send_state, session_state
+
+_RANK: Final = {"queued": 0, "sent-unconfirmed": 1, "failed": 2, "acknowledged": 3, "delivered": 4, "read": 5}
+
+
+async def store_transition(conn: AsyncConnection, new: SessionState) -> bool:
+    """Stores a transition and its event ``session.state``; False, and nothing stored, unless it is newer.
+
+    A report that was repeated, or overtaken by a later incarnation's, changes nothing.
+    """
+    statement = insert(session_state).values(
+        session=new.session,
+        incarnation=new.incarnation,
+        number=new.number,
+        state=new.state,
+        cause=new.cause,
+        code=new.code,
+        since=new.since,
+        data=dict(new.data),
+    )
+    excluded = statement.excluded
+    upsert = statement.on_conflict_do_update(
+        index_elements=[session_state.c.session],
+        set_={
+            name: excluded[name]
+            for name in ("incarnation", "number", "state", "cause", "code", "since", "data")
+        },
+        where=tuple_(excluded.incarnation, excluded.number)
+        > tuple_(session_state.c.incarnation, session_state.c.number),
+    )
+    if (await conn.execute(upsert)).rowcount != 1:
+        return False
+    data = {**new.data, "state": new.state, "cause": new.cause, "code": new.code}
+    await outbox.append(conn, [NewEvent(new.since, EventType.SESSION_STATE, new.session, data)])
+    return True
+
+
+async def load_state(conn: AsyncConnection, session: str) -> SessionState | None:
+    """The last stored transition of a session."""
+    query = select(session_state).where(session_state.c.session == session)
+    row = (await conn.execute(query)).mappings().one_or_none()
+    return None if row is None else SessionState(**row)
+
+
+async def load_states(conn: AsyncConnection) -> dict[str, SessionState]:
+    """The last stored transition of every session that this shard ever had."""
+    rows = (await conn.execute(select(session_state))).mappings().all()
+    return {row["session"]: SessionState(**row) for row in rows}
+
+
+def advances(old: str | None, new: str) -> bool:
+    """Whether a send in state ``old`` may go to ``new``.
+
+    Receipts come late and in any order, so a state never goes back; a send that was given up as failed can
+    still turn out to have arrived.  ``sent-unconfirmed`` may be repeated: another attempt under the same
+    message id.
+    """
+    if old is None:
+        return True
+    if old == new:
+        return old == "sent-unconfirmed"
+    return _RANK[new] > _RANK[old]
+
+
+async def record_send_state(conn: AsyncConnection, progress: SendProgress) -> bool:
+    """Stores a send's state and its event ``session.send``; False, and nothing stored, unless it advances."""
+    known = await find_send_state(conn, progress.session, progress.id)
+    if not advances(None if known is None else known.state, progress.state):
+        return False
+    statement = insert(send_state).values(
+        session=progress.session,
+        id=progress.id,
+        message_id=progress.message_id,
+        to_jid=progress.to_jid,
+        state=progress.state,
+        error=progress.error,
+        attempts=progress.attempts,
+        updated_at=progress.updated_at,
+    )
+    excluded = statement.excluded
+    await conn.execute(
+        statement.on_conflict_do_update(
+            index_elements=[send_state.c.session, send_state.c.id],
+            set_={
+                name: excluded[name]
+                for name in ("message_id", "to_jid", "state", "error", "attempts", "updated_at")
+            },
+        )
+    )
+    data = {
+        "id": progress.id,
+        "messageId": progress.message_id,
+        "state": progress.state,
+        "error": progress.error,
+    }
+    await outbox.append(conn, [NewEvent(progress.updated_at, EventType.SESSION_SEND, progress.session, data)])
+    return True
+
+
+async def find_send_state(conn: AsyncConnection, session: str, send_id: str) -> SendProgress | None:
+    """How far a send has come, by the caller's id."""
+    query = select(send_state).where(send_state.c.session == session, send_state.c.id == send_id)
+    row = (await conn.execute(query)).mappings().one_or_none()
+    return None if row is None else SendProgress(**row)
+
+
+async def find_by_message(conn: AsyncConnection, session: str, message_id: str) -> SendProgress | None:
+    """The send that WhatsApp knows as ``message_id``; None for a message that was not sent from here."""
+    query = select(send_state).where(send_state.c.message_id == message_id, send_state.c.session == session)
+    row = (await conn.execute(query)).mappings().first()
+    return None if row is None else SendProgress(**row)
+
+
+async def unfinished_sends(conn: AsyncConnection, limit: int) -> list[SendProgress]:
+    """Sends that are queued or unconfirmed, longest untouched first: what a host takes up after a start."""
+    query = (
+        select(send_state)
+        .where(send_state.c.state.in_(["queued", "sent-unconfirmed"]))
+        .order_by(send_state.c.updated_at)
+        .limit(limit)
+    )
+    return [SendProgress(**row) for row in (await conn.execute(query)).mappings().all()]

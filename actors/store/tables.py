@@ -1,0 +1,218 @@
+"""The tables of each kind of database.  Migrations make them; a test compares the two.
+
+Times are seconds since 1970.  Every producer's database has an ``outbox`` (see `actors.store.outbox`), every
+consumer's a ``cursor``: what must not be lost is read from the outbox, an actor message is only a hint.
+"""
+
+import json
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import (
+    Boolean,
+    Column,
+    Dialect,
+    Float,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    Table,
+    Text,
+    TypeDecorator,
+    UniqueConstraint,
+)
+
+
+class Kind(StrEnum):
+    """What a database is for; one writer process each."""
+
+    API = "api"
+    SHARD = "shard"
+    HEALTH = "health"
+    RECOVERY = "recovery"
+    VAULT = "vault"
+
+
+class JsonText(TypeDecorator[Any]):
+    """JSON in a TEXT column, compact; NaN and infinity are refused, since JSON does not know them."""
+
+    impl = Text
+    cache_ok = True
+
+    def process_bind_param(self, value: Any, dialect: Dialect) -> str | None:  # noqa: ARG002
+        """Value to text."""
+        if value is None:
+            return None
+        return json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+
+    def process_result_value(self, value: str | None, dialect: Dialect) -> Any:  # noqa: ARG002
+        """Text to value."""
+        return None if value is None else json.loads(value)
+
+
+def _outbox(metadata: MetaData) -> Table:
+    return Table(
+        "outbox",
+        metadata,
+        Column("seq", Integer, primary_key=True),
+        Column("at", Float, nullable=False),
+        Column("type", Text, nullable=False),
+        Column("session", Text),
+        Column("data", JsonText, nullable=False),
+        sqlite_autoincrement=True,
+    )
+
+
+def _cursor(metadata: MetaData) -> Table:
+    return Table(
+        "cursor",
+        metadata,
+        Column("name", Text, primary_key=True),
+        Column("position", Integer, nullable=False),
+    )
+
+
+API = MetaData()
+api_outbox = _outbox(API)
+meta = Table("meta", API, Column("key", Text, primary_key=True), Column("value", Text, nullable=False))
+sessions = Table(
+    "sessions",
+    API,
+    Column("id", Text, primary_key=True),
+    Column("connector", Text, nullable=False),
+    Column("labels", JsonText, nullable=False),
+    Column("created_at", Float, nullable=False),
+)
+desired = Table(
+    "desired",
+    API,
+    Column("session", Text, primary_key=True),
+    Column("enabled", Boolean, nullable=False),
+    Column("changed_at", Float, nullable=False),
+    Column("who", Text, nullable=False),
+)
+placement = Table(
+    "placement",
+    API,
+    Column("session", Text, primary_key=True),
+    Column("connector", Text, nullable=False),
+    Column("shard", Integer, nullable=False),
+)
+sends = Table(
+    "sends",
+    API,
+    Column("seq", Integer, primary_key=True),
+    Column("session", Text, nullable=False),
+    Column("id", Text, nullable=False),
+    Column("to_jid", Text, nullable=False),
+    Column("text", Text, nullable=False),
+    Column("created_at", Float, nullable=False),
+    UniqueConstraint("session", "id", name="sends_session_id"),
+    sqlite_autoincrement=True,
+)
+audit = Table(
+    "audit",
+    API,
+    Column("seq", Integer, primary_key=True),
+    Column("at", Float, nullable=False),
+    Column("who", Text, nullable=False),
+    Column("action", Text, nullable=False),
+    Column("target", Text, nullable=False),
+    Column("detail", JsonText, nullable=False),
+    sqlite_autoincrement=True,
+)
+
+SHARD = MetaData()
+shard_outbox = _outbox(SHARD)
+shard_cursor = _cursor(SHARD)
+session_state = Table(
+    "session_state",
+    SHARD,
+    Column("session", Text, primary_key=True),
+    Column("incarnation", Integer, nullable=False),
+    Column("number", Integer, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("cause", Text),
+    Column("code", Integer),
+    Column("since", Float, nullable=False),
+    Column("data", JsonText, nullable=False),
+)
+send_state = Table(
+    "send_state",
+    SHARD,
+    Column("session", Text, primary_key=True),
+    Column("id", Text, primary_key=True),
+    Column("message_id", Text, nullable=False),
+    Column("to_jid", Text, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("error", Text),
+    Column("attempts", Integer, nullable=False),
+    Column("updated_at", Float, nullable=False),
+    Index("send_state_message_id", "message_id"),
+)
+
+HEALTH = MetaData()
+health_outbox = _outbox(HEALTH)
+health_cursor = _cursor(HEALTH)
+scores = Table(
+    "scores",
+    HEALTH,
+    Column("session", Text, primary_key=True),
+    Column("score", Integer, nullable=False),
+    Column("quality", Text, nullable=False),
+    Column("status", Text, nullable=False),
+    Column("at", Float, nullable=False),
+    Column("data", JsonText, nullable=False),
+)
+
+RECOVERY = MetaData()
+recovery_outbox = _outbox(RECOVERY)
+recovery_cursor = _cursor(RECOVERY)
+episodes = Table(
+    "episodes",
+    RECOVERY,
+    Column("id", Integer, primary_key=True),
+    Column("session", Text, nullable=False),
+    Column("cause", Text, nullable=False),
+    Column("strategy", Text, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("started_at", Float, nullable=False),
+    Column("ended_at", Float),
+    Column("outcome", Text),
+    Column("data", JsonText, nullable=False),
+    Index("episodes_session", "session"),
+    sqlite_autoincrement=True,
+)
+
+VAULT = MetaData()
+vault_meta = Table(
+    "meta", VAULT, Column("key", Text, primary_key=True), Column("value", LargeBinary, nullable=False)
+)
+vault_sessions = Table(
+    "sessions",
+    VAULT,
+    Column("session", Text, primary_key=True),
+    Column("reserved", Integer, nullable=False),
+    Column("current", Integer, nullable=False),
+    Column("wrapped_key", LargeBinary),
+    Column("paired", Boolean, nullable=False),
+    Column("updated_at", Float, nullable=False),
+)
+vault_entries = Table(
+    "entries",
+    VAULT,
+    Column("session", Text, primary_key=True),
+    Column("name", LargeBinary, primary_key=True),
+    Column("value", LargeBinary, nullable=False),
+    Column("generation", Integer, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+METADATA: dict[Kind, MetaData] = {
+    Kind.API: API,
+    Kind.SHARD: SHARD,
+    Kind.HEALTH: HEALTH,
+    Kind.RECOVERY: RECOVERY,
+    Kind.VAULT: VAULT,
+}
