@@ -1,4 +1,4 @@
-"""Where the daemon keeps its state and its sockets."""
+"""Where the daemon keeps its state and its sockets, and whether a file can be read."""
 
 import os
 from collections.abc import Mapping
@@ -25,6 +25,15 @@ def default_runtime_dir(environ: Mapping[str, str], state_dir: Path) -> Path:
     """`$RUNTIME_DIRECTORY` (systemd's RuntimeDirectory=), else the state directory."""
     directory = _first_directory(environ.get("RUNTIME_DIRECTORY", ""))
     return Path(directory) if directory else state_dir
+
+
+def unreadable_because(path: Path) -> str | None:
+    """Why a file can't be read, or None if it can."""
+    try:
+        with path.open("rb"):
+            return None
+    except OSError as error:
+        return error.strerror or type(error).__name__
 
 
 def socket_path(runtime_dir: Path, name: str) -> Path:

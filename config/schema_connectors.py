@@ -64,7 +64,7 @@ class Baileys(Section):
 class Simulator(Section):
     """The built-in simulator, for trying out and for tests."""
 
-    seed: Annotated[int, Field(ge=0, lt=2**63)] = 1
+    seed: Annotated[int, Field(ge=0, le=2**32 - 1)] = 1
     """The same seed gives the same latencies and drops."""
 
     sessions_per_host: SessionsPerHost = 32
