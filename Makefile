@@ -26,7 +26,8 @@ COMPILE := $(BIN)/pip-compile --quiet --allow-unsafe --generate-hashes --strip-e
 fail = { echo 'make: $(1)' >&2; exit 1; }
 PIP_FAILED = $(call fail,pip could not install the packages; see above)
 # Names each package as pip comes to it; what goes wrong is on stderr and stays as it is.
-PIP_PROGRESS := sed -un 's/^Collecting \([^ ]*\).*/      \1/p; s/^Installing collected packages.*/      installing …/p'
+PIP_PROGRESS := sed -En --unbuffered -e 's/^(Collecting|Processing) ([^ ]*\/)?([^ /]*).*/      \3/p' \
+  -e 's/^Installing collected packages.*/      installing …/p'
 
 ##@ Use
 .PHONY: help
