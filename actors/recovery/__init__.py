@@ -1,1 +1,1 @@
-"""What to do about a connection that closed: back-off, plans and episodes (pure), and the actor that asks for them."""
+"""What to do about a connection that closed: back-off, plans and episodes (pure), and the actor."""
