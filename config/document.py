@@ -4,7 +4,7 @@ Scalars follow the YAML 1.2 core schema, as editors do: `no` and `on` are text, 
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -67,17 +67,14 @@ class Tree:
             tree = tree.child(part) if tree is not None else None
         return tree
 
-    def drop(self, doomed: list["Tree"]) -> None:
+    def drop(self, doomed: Iterable["Tree"]) -> None:
         """Forget these very trees, wherever they are below this one."""
-        if isinstance(self.value, dict):
-            self.value = {key: child for key, child in self.value.items() if not _is_one_of(child, doomed)}
-            children = list(self.value.values())
-        elif isinstance(self.value, list):
-            self.value = children = [child for child in self.value if not _is_one_of(child, doomed)]
-        else:
-            return
-        for child in children:
-            child.drop(doomed)
+        identities = {id(tree) for tree in doomed}
+        for tree in self.walk():
+            if isinstance(tree.value, dict):
+                tree.value = {key: child for key, child in tree.value.items() if id(child) not in identities}
+            elif isinstance(tree.value, list):
+                tree.value = [child for child in tree.value if id(child) not in identities]
 
     def walk(self) -> Iterator["Tree"]:
         """This value and all below it."""
@@ -85,10 +82,6 @@ class Tree:
         if isinstance(self.value, (dict, list)):
             for child in self.value.values() if isinstance(self.value, dict) else self.value:
                 yield from child.walk()
-
-
-def _is_one_of(tree: Tree, others: list[Tree]) -> bool:
-    return any(tree is other for other in others)
 
 
 @dataclass(frozen=True, slots=True)

@@ -110,7 +110,8 @@ def _validate(file: str, tree: Tree, environ: Mapping[str, str]) -> tuple[Config
     validation would not report everything.
     """
     problems = list(_repeated_ids(file, tree))
-    wrong: list[KeyPath] = [("sessions",)] if problems else []
+    # Each wrong value and all that it is a part of.
+    wrong: set[KeyPath] = {("sessions",)} if problems else set()
     while True:
         try:
             plain = _with_places(tree.plain(), environ)
@@ -118,20 +119,13 @@ def _validate(file: str, tree: Tree, environ: Mapping[str, str]) -> tuple[Config
         except ValidationError as error:
             details = error.errors(include_url=False, include_input=False)
         diagnoses = diagnose(file, tree, details)
-        problems += [
-            diagnosis.problem
-            for diagnosis in diagnoses
-            if not any(_within(path, cause) for cause in diagnosis.causes for path in wrong)
-        ]
-        wrong += [diagnosis.path for diagnosis in diagnoses]
+        problems += [diagnosis.problem for diagnosis in diagnoses if wrong.isdisjoint(diagnosis.causes)]
+        for diagnosis in diagnoses:
+            wrong.update(diagnosis.path[:depth] for depth in range(len(diagnosis.path) + 1))
         doomed = [node for diagnosis in diagnoses for node in diagnosis.doomed if node is not tree]
         if not doomed:
             return None, problems
         tree.drop(doomed)
-
-
-def _within(path: KeyPath, section: KeyPath) -> bool:
-    return path[: len(section)] == section
 
 
 def _with_places(plain: Plain, environ: Mapping[str, str]) -> Plain:

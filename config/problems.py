@@ -13,6 +13,9 @@ _PLAIN_KEY = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*", re.ASCII)
 # Seven digits or more, with what people write between them: perhaps a phone number.
 _NUMBER = re.compile(r"[0-9](?:[ ()./_-]{0,2}[0-9]){6,}")
 
+# User name and password of a URL.
+_USER = re.compile(r"//[^/\s]*@")
+
 
 @dataclass(frozen=True, slots=True)
 class Problem:
@@ -69,8 +72,8 @@ def path_text(path: KeyPath) -> str:
 
 
 def echo(text: str) -> str:
-    """A text from the file in quotes, shortened, printable, with long numbers masked."""
-    masked = _NUMBER.sub("<digits>", text)
+    """A text from the file in quotes, shortened and printable, long numbers and passwords in URLs masked."""
+    masked = _NUMBER.sub("<digits>", _USER.sub("//<user>@", text))
     if len(masked) > LONGEST_ECHO:
         masked = masked[: LONGEST_ECHO - 1] + "…"
     return '"' + "".join(character if character.isprintable() else "·" for character in masked) + '"'

@@ -118,7 +118,7 @@ class SessionProfile(Section):
     paired: bool | None = None
     """Whether the session begins paired; otherwise it asks for a QR or code first."""
 
-    phone: Phone | None = None
+    phone: Phone | None = Field(default=None, repr=False)
     """The phone number that it plays; null is made up from the id."""
 
     script: Sequence[Fault] = ()

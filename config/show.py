@@ -1,4 +1,4 @@
-"""The effective configuration as YAML: secrets and phone numbers hidden, durations and sizes in human form."""
+"""The effective configuration as YAML: secrets and phone numbers hidden, durations in human form."""
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
