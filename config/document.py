@@ -153,12 +153,9 @@ def read_document(text: str) -> Document:
         at = error.problem_mark or error.context_mark
         return Document(None, (Flaw(_mark(at) if at else origin, (), _syntax(error), WELL_FORMED),))
     except RecursionError:
-        return Document(
-            None, (Flaw(origin, (), "lists or mappings nested too deeply", "YAML as in the example"),)
-        )
+        return Document(None, (Flaw(origin, (), "lists or mappings nested too deeply", "YAML as in the example"),))
     flaws = [
-        Flaw(mark, (), "a YAML tag (!)", "no tags; text that begins with ! stands in quotes")
-        for mark in loader.tags
+        Flaw(mark, (), "a YAML tag (!)", "no tags; text that begins with ! stands in quotes") for mark in loader.tags
     ]
     if node is None:
         return Document(None, tuple(flaws))
@@ -245,9 +242,7 @@ class _Builder:
                 trees.append(self.build(source, path))
             else:
                 at = _mark(source.start_mark)
-                self.flaws.append(
-                    Flaw(at, (*path, "<<"), "a merge of something else", "an alias of a mapping")
-                )
+                self.flaws.append(Flaw(at, (*path, "<<"), "a merge of something else", "an alias of a mapping"))
         return trees
 
 

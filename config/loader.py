@@ -172,9 +172,7 @@ def _unreadable_files(file: str, tree: Tree, config: Config | None) -> Iterator[
         node = tree.at(("http", "tls", name))
         if why is not None and node is not None:
             mark, path = node.mark, path_text(node.path)
-            yield Problem(
-                file, mark.line, mark.column, path, f"a file that can't be read: {why}", "a PEM file"
-            )
+            yield Problem(file, mark.line, mark.column, path, f"a file that can't be read: {why}", "a PEM file")
 
 
 def _line(tree: Tree, node: Tree) -> int:

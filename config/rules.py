@@ -171,8 +171,7 @@ def answered_in_time(heartbeat: float, heartbeat_timeout: float) -> Wrong | None
     if heartbeat_timeout <= heartbeat:
         return None
     return Wrong(
-        f"heartbeat_timeout {format_duration(heartbeat_timeout)} "
-        f"with a heartbeat every {format_duration(heartbeat)}",
+        f"heartbeat_timeout {format_duration(heartbeat_timeout)} with a heartbeat every {format_duration(heartbeat)}",
         "heartbeat_timeout not longer than heartbeat",
     )
 
@@ -182,8 +181,7 @@ def patient_supervisor(heartbeat: float, heartbeat_timeout: float) -> Wrong | No
     if heartbeat_timeout >= 2 * heartbeat:
         return None
     return Wrong(
-        f"heartbeat_timeout {format_duration(heartbeat_timeout)} "
-        f"with a heartbeat every {format_duration(heartbeat)}",
+        f"heartbeat_timeout {format_duration(heartbeat_timeout)} with a heartbeat every {format_duration(heartbeat)}",
         "heartbeat_timeout of at least two heartbeats",
     )
 

@@ -70,9 +70,7 @@ class SessionSpec(Section):
     simulator: SessionProfile | None = None
     """How the simulator plays this session; only for `connector: simulator`."""
 
-    cross_checks: ClassVar[tuple[Rule, ...]] = (
-        Rule(("simulator", "connector"), rules.profile_for_simulator),
-    )
+    cross_checks: ClassVar[tuple[Rule, ...]] = (Rule(("simulator", "connector"), rules.profile_for_simulator),)
 
 
 class Vault(Section):

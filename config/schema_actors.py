@@ -132,9 +132,7 @@ class Quality(Section):
     good: Score = 65
     poor: Score = 40
 
-    cross_checks: ClassVar[tuple[Rule, ...]] = (
-        Rule(("excellent", "good", "poor"), rules.descending_quality),
-    )
+    cross_checks: ClassVar[tuple[Rule, ...]] = (Rule(("excellent", "good", "poor"), rules.descending_quality),)
 
 
 class Health(Section):

@@ -56,9 +56,7 @@ class Baileys(Section):
     pairing_timeout: Annotated[float, Span("1s", "1h")] = 300.0
     """How long a session waits to be paired by QR or code before it stops asking."""
 
-    cross_checks: ClassVar[tuple[Rule, ...]] = (
-        Rule(("heartbeat", "heartbeat_timeout"), rules.answered_in_time),
-    )
+    cross_checks: ClassVar[tuple[Rule, ...]] = (Rule(("heartbeat", "heartbeat_timeout"), rules.answered_in_time),)
 
 
 class Simulator(Section):
@@ -82,9 +80,7 @@ class Simulator(Section):
     profile: SimulatorProfile = Field(default_factory=SimulatorProfile)
     """How every simulated session behaves that says nothing else."""
 
-    cross_checks: ClassVar[tuple[Rule, ...]] = (
-        Rule(("heartbeat", "heartbeat_timeout"), rules.answered_in_time),
-    )
+    cross_checks: ClassVar[tuple[Rule, ...]] = (Rule(("heartbeat", "heartbeat_timeout"), rules.answered_in_time),)
 
 
 class Connectors(Section):

@@ -1,6 +1,6 @@
 """How a simulated session behaves: its profile, and the script of troubles that come and go."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -20,35 +20,44 @@ class FaultBase(Section):
     """When a trouble comes."""
 
     after: After
-    """Counted from the start of the session in the simulator."""
+    """Counted from when the session first comes to the simulator."""
 
     repeat: Repeat | None = None
     """It comes again each time this much later; null for once."""
 
 
 class PlainFault(FaultBase):
-    """A trouble without parameters."""
+    """A trouble of one moment."""
+
+    fault: Literal["drop", "restart_required", "replaced", "undecryptable"]
+    """drop: the connection is closed · restart_required: 515 · replaced: 440 · undecryptable: a
+    message arrives that can't be decrypted."""
+
+
+class LastingFault(FaultBase):
+    """A trouble that may last: the connection is ended or spoilt, and logins meet the same."""
 
     fault: Literal[
-        "drop",
         "unavailable",
-        "restart_required",
         "network",
         "rate_limited_http",
         "deaf",
         "half_open",
+        "stall",
+        "timelock",
         "logged_out",
         "banned",
         "forbidden",
-        "replaced",
         "client_outdated",
         "bad_session",
-        "undecryptable",
     ]
-    """drop: the connection is closed · unavailable: 503 · restart_required: 515 · network: 408 ·
-    rate_limited_http: 429 at the upgrade · deaf: open, but nothing arrives any more ·
-    half_open: the peer is silent · logged_out: 401 · banned: 406 · forbidden: 403 · replaced: 440 ·
-    client_outdated: 405 · bad_session: 500 · undecryptable: a frame that can't be decrypted."""
+    """unavailable: 503 · network: 408 · rate_limited_http: 429 at the upgrade · deaf: open, but nothing arrives
+    any more · half_open: the peer is silent · stall: a login is never answered · timelock: 463, the
+    account is restricted · logged_out: 401 · banned: 406 · forbidden: 403 · client_outdated: 405 · bad_session: 500."""
+
+    lasting: For | None = Field(default=None, alias="for")
+    """How long it lasts. Null: unavailable and bad_session are over at once, network takes 30 s,
+    rate_limited_http a minute, deaf and half_open the connection's life, and the others stay."""
 
 
 class Slow(FaultBase):
@@ -80,11 +89,11 @@ class TemporaryBan(FaultBase):
 
     fault: Literal["temporary_ban"]
 
-    expire: For
+    expire: Annotated[float, Span("1s", "30d")]
     """How long the ban lasts."""
 
 
-Fault = Annotated[PlainFault | Slow | Nack | TemporaryBan, Field(discriminator="fault")]
+Fault = Annotated[PlainFault | LastingFault | Slow | Nack | TemporaryBan, Field(discriminator="fault")]
 
 
 class SimulatorProfile(Section):
@@ -97,7 +106,7 @@ class SimulatorProfile(Section):
     """By how much a round-trip time differs from the mean at most."""
 
     drop_rate_per_hour: Annotated[float, Field(ge=0, le=3600)] = 0.0
-    """Connections closed at random, in the mean of an hour."""
+    """Connections closed in an hour, evenly spread, in each session at moments of its own."""
 
     paired: bool = True
     """Whether a session begins paired; otherwise it asks for a QR or code first."""
@@ -113,7 +122,7 @@ class SessionProfile(Section):
     """By how much a round-trip time differs from the mean at most."""
 
     drop_rate_per_hour: Annotated[float, Field(ge=0, le=3600)] | None = None
-    """Connections closed at random, in the mean of an hour."""
+    """Connections closed in an hour, evenly spread, in each session at moments of its own."""
 
     paired: bool | None = None
     """Whether the session begins paired; otherwise it asks for a QR or code first."""
@@ -123,18 +132,3 @@ class SessionProfile(Section):
 
     script: Sequence[Fault] = ()
     """Troubles that come, in any order."""
-
-
-def merged_profile(defaults: SimulatorProfile, own: SessionProfile | None) -> dict[str, Any]:
-    """What a simulator process is told about a session: plain JSON types, durations in float seconds.
-
-    Keys: `latency`, `jitter`, `drop_rate_per_hour`, `paired`, `script` (a list of dicts with the
-    keys of the file, those that are null left out) and, if it is given, `phone`.
-    """
-    merged = defaults.model_dump()
-    if own is not None:
-        merged |= own.model_dump(exclude={"script"}, exclude_none=True)
-    merged["script"] = [
-        fault.model_dump(by_alias=True, exclude_none=True) for fault in (own.script if own else ())
-    ]
-    return merged

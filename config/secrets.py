@@ -101,9 +101,7 @@ def _from_credential(name: str, environ: Mapping[str, str]) -> str:
         raise ValueError("credential: is followed by the plain name of a systemd credential")
     directory = environ.get("CREDENTIALS_DIRECTORY", "")
     if not directory:
-        raise ValueError(
-            f"credential:{name} needs $CREDENTIALS_DIRECTORY, which systemd sets with LoadCredential="
-        )
+        raise ValueError(f"credential:{name} needs $CREDENTIALS_DIRECTORY, which systemd sets with LoadCredential=")
     return _read(Path(directory, name), f"the systemd credential {name}")
 
 
@@ -179,9 +177,7 @@ class SecretText:
             ),
         )
 
-    def __get_pydantic_json_schema__(
-        self, _schema: CoreSchema, _handler: GetJsonSchemaHandler
-    ) -> JsonSchemaValue:
+    def __get_pydantic_json_schema__(self, _schema: CoreSchema, _handler: GetJsonSchemaHandler) -> JsonSchemaValue:
         return {"type": "string", "writeOnly": True, "x-expected": self.expected}
 
 
