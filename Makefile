@@ -17,9 +17,11 @@ PYTEST_ARGS ?=
 USABLE := $(shell $(BIN)/python -c 'print("yes")' 2>/dev/null && grep -sqxF '$(CURDIR)' $(STAMPS)/venv && echo here)
 
 PIP := $(BIN)/python -m pip --disable-pip-version-check
+# Thespian is published as source only: built with the setuptools of requirements-build.lock, not with any other.
+LOCKED := --require-hashes --no-build-isolation --use-pep517
 FIND_NODE := $(BIN)/python -m actors.connectors.node
-# npm may stand beside Node.js, in the virtual environment or elsewhere; what it starts must find the same Node.js.
-WITH_NODE := node=$$(cd $(CURDIR) && $(FIND_NODE)) && PATH="$${node%/*}:$(CURDIR)/$(BIN):$$PATH"
+# npm stands in the virtual environment (where the one beside Node.js does not work), or beside Node.js.
+WITH_NODE := node=$$(cd $(CURDIR) && $(FIND_NODE)) && PATH="$(CURDIR)/$(BIN):$${node%/*}:$$PATH"
 COMPILE := $(BIN)/pip-compile --quiet --allow-unsafe --generate-hashes --strip-extras --no-config \
   --no-emit-find-links --no-emit-index-url --no-emit-trusted-host
 
@@ -75,8 +77,9 @@ test-setup: setup $(STAMPS)/test $(LAB)/node_modules/.package-lock.json
 .PHONY: lock
 lock: $(STAMPS)/test ## Choose package versions anew and write the Python lock files
 	@$(PIP) install --quiet '.[lock]'
-	@$(COMPILE) --build-deps-for editable --output-file requirements.lock pyproject.toml
-	@$(COMPILE) --build-deps-for editable --constraint requirements.lock --extra test --output-file requirements-dev.lock pyproject.toml
+	@$(COMPILE) --output-file requirements.lock pyproject.toml
+	@$(COMPILE) --constraint requirements.lock --extra test --output-file requirements-dev.lock pyproject.toml
+	@$(COMPILE) --output-file requirements-build.lock requirements-build.in
 	@$(COMPILE) --output-file requirements-node.lock requirements-node.in
 
 # From here on: one thing each, with a stamp, so that nothing is done twice.
@@ -96,15 +99,16 @@ $(STAMPS)/venv:
 	@mkdir -p $(STAMPS)
 	@echo '$(CURDIR)' > $@
 
-$(STAMPS)/runtime: requirements.lock pyproject.toml $(STAMPS)/venv
+$(STAMPS)/runtime: requirements-build.lock requirements.lock pyproject.toml $(STAMPS)/venv
 	@echo '==> Python packages of wavigil'
-	@$(PIP) install --require-hashes -r requirements.lock | $(PIP_PROGRESS) || $(PIP_FAILED)
+	@$(PIP) install --quiet --require-hashes -r requirements-build.lock || $(PIP_FAILED)
+	@$(PIP) install $(LOCKED) -r requirements.lock | $(PIP_PROGRESS) || $(PIP_FAILED)
 	@$(PIP) install --quiet --no-build-isolation --no-deps --editable . || $(PIP_FAILED)
 	@touch $@
 
 $(STAMPS)/test: requirements-dev.lock $(STAMPS)/runtime
 	@echo '==> Python packages of the tests'
-	@$(PIP) install --require-hashes -r requirements-dev.lock | $(PIP_PROGRESS) || $(PIP_FAILED)
+	@$(PIP) install $(LOCKED) -r requirements-dev.lock | $(PIP_PROGRESS) || $(PIP_FAILED)
 	@touch $@
 
 # Asked each time, which is quick: the machine's Node.js may have gone since.
@@ -113,7 +117,7 @@ node: $(STAMPS)/runtime
 	@if [ -n "$${WAVIGIL_NODE:-}" ]; then $(FIND_NODE) > /dev/null; \
 	elif ! { $(WITH_NODE) command -v npm; } > /dev/null 2>&1; then \
 	  echo '==> Node.js into $(VENV), as this machine has none of version 20 or newer with npm (about 60 MB)'; \
-	  $(PIP) install --require-hashes -r requirements-node.lock | $(PIP_PROGRESS) || $(PIP_FAILED); \
+	  $(PIP) install $(LOCKED) -r requirements-node.lock | $(PIP_PROGRESS) || $(PIP_FAILED); \
 	fi
 
 %/node_modules/.package-lock.json: %/package-lock.json %/package.json | node
