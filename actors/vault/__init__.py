@@ -1,0 +1,1 @@
+"""The vault: the auth state of every session, fenced, encrypted, and durable before it is acknowledged."""

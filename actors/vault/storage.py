@@ -1,0 +1,212 @@
+"""vault.db: carries out batches of requests, each batch in one transaction.
+
+Not thread-safe: one thread owns a Storage.  Fencing is decided on rows that were read inside the transaction
+(``BEGIN IMMEDIATE``), so that it also holds against another process that still writes the same file.
+"""
+
+import secrets
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, bindparam, delete, select
+from sqlalchemy.dialects.sqlite import insert
+from sqlalchemy.exc import SQLAlchemyError
+
+from actors.store.engine import sync_writer, translate
+from actors.store.tables import vault_entries, vault_sessions
+from actors.vault import fencing, keyring
+from actors.vault.envelope import NONCE_BYTES, Cipher, Entry
+from actors.vault.errors import Damaged, VaultError
+from actors.vault.fencing import Fence
+from actors.vault.requests import PAGE, Claim, Commit, Load, Request, Reserve, Reset
+
+Answer = dict[str, Any]
+
+
+_INSERT_ENTRY = insert(vault_entries)
+_UPSERT_ENTRY = _INSERT_ENTRY.on_conflict_do_update(
+    index_elements=[vault_entries.c.session, vault_entries.c.name],
+    set_={name: _INSERT_ENTRY.excluded[name] for name in ("value", "generation")},
+)
+_DELETE_ENTRY = delete(vault_entries).where(
+    vault_entries.c.session == bindparam("of_session"), vault_entries.c.name == bindparam("of_name")
+)
+_INSERT_SESSION = insert(vault_sessions)
+_UPSERT_SESSION = _INSERT_SESSION.on_conflict_do_update(
+    index_elements=[vault_sessions.c.session],
+    set_={
+        name: _INSERT_SESSION.excluded[name]
+        for name in ("reserved", "current", "wrapped_key", "paired", "updated_at")
+    },
+)
+
+
+@dataclass(frozen=True, slots=True)
+class _Row:
+    fence: Fence = field(default_factory=Fence)
+    wrapped_key: bytes | None = None
+    paired: bool = False
+
+
+class Storage:
+    """The open vault.  ``master_key`` is 32 bytes, or None to store everything plain.
+
+    Raises StoreError, and MasterKeyError when the key is not the one that the file needs.
+    """
+
+    def __init__(self, path: Path, master_key: bytes | None, clock: Callable[[], float] = time.time) -> None:
+        self._path = path
+        self._keys = keyring.Keyring(master_key)
+        self._clock = clock
+        keyring.prepare(path, self._keys)
+        self._engine = sync_writer(path)
+        try:
+            self._conn = self._engine.connect()
+        except SQLAlchemyError as error:
+            raise translate(path, error) from error
+
+    def apply(self, batch: Sequence[Request]) -> list[Answer | VaultError]:
+        """Carries out a batch in order and returns when it is durable.
+
+        Each request has an answer or a refusal of its own.  Raises StoreError when nothing of the batch was
+        stored.
+        """
+        try:
+            with self._conn.begin():
+                return _Transaction(self._conn, self._keys, self._clock()).run(batch)
+        except SQLAlchemyError as error:
+            raise translate(self._path, error) from error
+
+    def close(self) -> None:
+        """Closes the file."""
+        self._conn.close()
+        self._engine.dispose()
+
+
+class _Transaction:
+    """Works on rows in memory and writes them at the end: few statements, however many requests."""
+
+    def __init__(self, conn: Connection, keys: keyring.Keyring, now: float) -> None:
+        self._conn = conn
+        self._keys = keys
+        self._now = now
+        self._rows: dict[str, _Row] = {}
+        self._changed: set[str] = set()
+        self._writes: dict[str, dict[bytes, tuple[bytes, int] | None]] = {}
+        """session -> stored name -> (stored value, generation), or None to delete."""
+
+    def run(self, batch: Sequence[Request]) -> list[Answer | VaultError]:
+        self._read_rows({request.session for request in batch})
+        answers: list[Answer | VaultError] = []
+        for request in batch:
+            try:
+                answers.append(self._one(request))
+            except VaultError as refusal:
+                answers.append(refusal)
+        self._write_entries(list(self._writes))
+        self._write_rows()
+        return answers
+
+    def _one(self, request: Request) -> Answer:
+        row = self._rows.get(request.session, _Row())
+        match request:
+            case Reserve(session):
+                fence = fencing.reserve(row.fence)
+                self._set_row(session, replace(row, fence=fence))
+                return {"generation": fence.reserved}
+            case Claim(session, generation):
+                fence = fencing.claim(row.fence, generation)
+                if fence != row.fence:
+                    self._set_row(session, replace(row, fence=fence))
+                return {"paired": row.paired}
+            case Load(session, generation, after):
+                fencing.check(row.fence, generation)
+                self._write_entries([session])
+                return self._page(self._keys.cipher(session, row.wrapped_key), session, after)
+            case Commit():
+                fencing.check(row.fence, request.generation)
+                return self._commit(request, row)
+            case Reset(session, generation):
+                fencing.check(row.fence, generation)
+                self._writes.pop(session, None)
+                self._conn.execute(delete(vault_entries).where(vault_entries.c.session == session))
+                self._set_row(
+                    session, replace(row, paired=False, wrapped_key=self._keys.new_wrapped(session))
+                )
+                return {}
+
+    def _commit(self, request: Commit, row: _Row) -> Answer:
+        cipher = self._keys.cipher(request.session, row.wrapped_key)
+        writes = self._writes.setdefault(request.session, {})
+        for key in request.deleted:
+            writes[cipher.name(key)] = None
+        for key, value in request.entries.items():
+            sealed = cipher.seal(Entry(key, value), request.generation, secrets.token_bytes(NONCE_BYTES))
+            writes[cipher.name(key)] = (sealed, request.generation)
+        if request.paired is not None and request.paired != row.paired:
+            self._set_row(request.session, replace(row, paired=request.paired))
+        return {}
+
+    def _page(self, cipher: Cipher, session: str, after: bytes | None) -> Answer:
+        query = select(vault_entries.c.name, vault_entries.c.value, vault_entries.c.generation)
+        query = query.where(vault_entries.c.session == session).order_by(vault_entries.c.name)
+        if after is not None:
+            query = query.where(vault_entries.c.name > after)
+        entries: dict[str, bytes] = {}
+        room = PAGE
+        last: bytes | None = None
+        with self._conn.execute(query) as rows:
+            for name, stored, generation in rows:
+                if generation > self._rows[session].fence.current:
+                    raise Damaged("an entry is of a generation that never owned the session")
+                entry = cipher.open(name, stored, generation)
+                room -= len(entry.key.encode()) + len(entry.value)
+                if room < 0 and entries:
+                    return {"entries": entries, "next": last}
+                entries[entry.key] = entry.value
+                last = name
+        return {"entries": entries, "next": None}
+
+    def _set_row(self, session: str, row: _Row) -> None:
+        if row.wrapped_key is None:
+            row = replace(row, wrapped_key=self._keys.new_wrapped(session))
+        self._rows[session] = row
+        self._changed.add(session)
+
+    def _read_rows(self, sessions: set[str]) -> None:
+        query = select(vault_sessions).where(vault_sessions.c.session.in_(sessions))
+        for found in self._conn.execute(query):
+            fence = Fence(found.reserved, found.current)
+            self._rows[found.session] = _Row(fence, found.wrapped_key, found.paired)
+
+    def _write_rows(self) -> None:
+        if self._changed:
+            self._conn.execute(_UPSERT_SESSION, [self._as_stored(session) for session in self._changed])
+
+    def _as_stored(self, session: str) -> dict[str, Any]:
+        row = self._rows[session]
+        return {
+            "session": session,
+            "reserved": row.fence.reserved,
+            "current": row.fence.current,
+            "wrapped_key": row.wrapped_key,
+            "paired": row.paired,
+            "updated_at": self._now,
+        }
+
+    def _write_entries(self, sessions: Sequence[str]) -> None:
+        gone, kept = [], []
+        for session in sessions:
+            for name, stored in self._writes.pop(session, {}).items():
+                if stored is None:
+                    gone.append({"of_session": session, "of_name": name})
+                else:
+                    row = {"session": session, "name": name, "value": stored[0], "generation": stored[1]}
+                    kept.append(row)
+        if gone:
+            self._conn.execute(_DELETE_ENTRY, gone)
+        if kept:
+            self._conn.execute(_UPSERT_ENTRY, kept)
