@@ -1,0 +1,43 @@
+"""The application: routes of the table, middlewares, and what they work with."""
+
+import json
+import time
+from typing import Any
+
+from aiohttp import web
+
+from daemon.api import keys, middleware
+from daemon.api.auth import TokenBook
+from daemon.api.endpoint import endpoint
+from daemon.api.limits import Limiter
+from daemon.api.openapi import document
+from daemon.api.routes import ROUTES
+from daemon.api.settings import ApiSettings
+from daemon.backend import Backend
+from daemon.metrics.exporter import Exporter
+
+LONGEST_LINE = 80 * 1024
+"""Bytes of a request line: `ids` of a bulk query may name 1,000 sessions of 63 characters."""
+
+
+def build_app(backend: Backend, settings: ApiSettings, metrics: Exporter) -> web.Application:
+    """The API over a backend.  Owns nothing that needs closing."""
+    app = web.Application(
+        client_max_size=settings.body_limit,
+        middlewares=(middleware.observe, middleware.problems, middleware.guard_host),
+    )
+    app[keys.BACKEND] = backend
+    app[keys.SETTINGS] = settings
+    app[keys.EXPORTER] = metrics
+    app[keys.TOKENS] = TokenBook(settings.tokens)
+    app[keys.LIMITER] = Limiter(settings.rate, settings.burst, settings.concurrency, time.monotonic)
+    app[keys.DOCUMENT] = json.dumps(document(settings.version), ensure_ascii=False).encode()
+    for route in ROUTES:
+        app.router.add_route(route.method, route.path, endpoint(route))
+    app.on_response_prepare.append(middleware.secure)
+    return app
+
+
+def build_runner(app: web.Application, **options: Any) -> web.AppRunner:
+    """A runner with the options that the application needs; it logs access by itself, masked."""
+    return web.AppRunner(app, access_log=None, max_line_size=LONGEST_LINE, **options)

@@ -1,0 +1,94 @@
+"""How sessions are."""
+
+from collections import Counter
+from collections.abc import Iterable
+from typing import get_args
+
+from daemon.api import models, render, requests
+from daemon.api.call import Call, Reply
+from daemon.api.pages import page_of
+from daemon.backend import SessionLive, SessionRecord
+
+LOWEST = 5
+"""Sessions with the lowest scores in a summary."""
+
+Pair = tuple[SessionRecord, SessionLive]
+
+
+async def one(call: Call[requests.NoQuery, requests.NoBody]) -> Reply:
+    """The status of one session."""
+    record = call.session
+    return Reply(render.status(record, call.backend.live(record.id)))
+
+
+async def bulk(call: Call[requests.StatusQuery, requests.NoBody]) -> Reply:
+    """A page of statuses."""
+    query = call.query
+    records, live = call.backend.records(), call.backend.live
+    wanted = records if query.ids is None else {id_: records[id_] for id_ in query.ids if id_ in records}
+    matching = {
+        record.id: (record, state)
+        for record, state in ((record, live(record.id)) for record in wanted.values())
+        if matches(query, record, state)
+    }
+    page = page_of(matching, query)
+    return Reply(
+        models.SessionStatusPage(
+            sessions=[render.status(*matching[session]) for session in page.ids],
+            next_cursor=page.next_cursor,
+            total=len(matching),
+        )
+    )
+
+
+def matches(query: requests.StatusQuery, record: SessionRecord, live: SessionLive) -> bool:
+    """Whether a session passes the filters, ``ids`` and paging aside.  Pure."""
+    return (
+        (query.status is None or live.status in query.status)
+        and (query.quality is None or live.quality in query.quality)
+        and has_labels(record, query.label)
+    )
+
+
+def has_labels(record: SessionRecord, wanted: Iterable[tuple[str, str]]) -> bool:
+    """Whether a session has all of these labels.  Pure."""
+    return all(record.labels.get(name) == value for name, value in wanted)
+
+
+async def reconnect(call: Call[requests.NoQuery, requests.NoBody]) -> Reply:
+    """Force a reconnection."""
+    session = call.session.id
+    operation = await call.backend.reconnect(session, call.who)
+    return Reply(models.Operation(operation_id=operation, session_id=session), status=202)
+
+
+async def health_summary(call: Call[requests.NoQuery, requests.NoBody]) -> Reply:
+    """The fleet at a glance."""
+    return Reply(summarise((r, call.backend.live(r.id)) for r in call.backend.records().values()))
+
+
+def summarise(sessions: Iterable[Pair]) -> models.HealthSummary:
+    """Counts and scores of sessions.  Pure."""
+    pairs = list(sessions)
+    status: Counter[str] = Counter(dict.fromkeys(get_args(models.Status), 0))
+    quality: Counter[str] = Counter(dict.fromkeys((*get_args(models.Quality), "unknown"), 0))
+    for _, live in pairs:
+        status[live.status] += 1
+        quality[live.quality or "unknown"] += 1
+    scored = [(live.score, record, live) for record, live in pairs if live.score is not None]
+    scored.sort(key=lambda item: (item[0], item[1].id))
+    return models.HealthSummary(
+        total=len(pairs),
+        by_status=dict(status),
+        by_quality=dict(quality),
+        mean_score=round(sum(score for score, _, _ in scored) / len(scored), 1) if scored else None,
+        lowest=[
+            models.Lowest(
+                session_id=record.id,
+                health_score=score,
+                connection_quality=live.quality,
+                status=live.status,
+            )
+            for score, record, live in scored[:LOWEST]
+        ],
+    )

@@ -1,0 +1,253 @@
+"""What the API answers.  JSON keys are camelCase.
+
+Answers may gain keys in later versions; clients ignore what they don't know.
+"""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+from pydantic.alias_generators import to_camel
+
+from daemon.api.fields import Time
+
+Status = Literal["connected", "connecting", "pairing", "disconnected", "blocked", "error", "stopped"]
+State = Literal[
+    "starting",
+    "connecting",
+    "pairing",
+    "open",
+    "waiting",
+    "closing",
+    "stopped",
+    "blocked",
+    "halted",
+    "parked",
+]
+Quality = Literal["excellent", "good", "poor", "critical"]
+SendState = Literal["queued", "sent-unconfirmed", "acknowledged", "delivered", "read", "failed"]
+
+
+class Response(BaseModel):
+    """Base of answers: built by field name, written by alias, every key always present."""
+
+    model_config = ConfigDict(
+        alias_generator=to_camel,
+        validate_by_name=True,
+        validate_by_alias=True,
+        serialize_by_alias=True,
+        frozen=True,
+        json_schema_serialization_defaults_required=True,
+        use_attribute_docstrings=True,
+    )
+
+
+class ScoreComponent(Response):
+    """A part of a health score."""
+
+    points: float
+    max: float
+    evidence_age_seconds: float | None
+    why: str
+
+
+class Cause(Response):
+    """Why the last connection ended."""
+
+    name: str
+    code: int | None
+    message: str | None
+    remedy: str | None
+    """What an operator can do; null if nothing needs to be done."""
+    at: Time | None
+    detail: dict[str, Any]
+
+
+class StatusMetadata(Response):
+    """What stands behind a status."""
+
+    components: dict[str, ScoreComponent]
+    cause: Cause | None
+    round_trip_ms: dict[str, float]
+    """last, p50, p95, as far as known."""
+    versions: dict[str, str]
+    generation: int
+    """Grows with each new owner of the session's auth state."""
+    counts: dict[str, int]
+    since: Time
+    """Since when it is in this state."""
+    next_attempt_at: Time | None
+    until: Time | None
+    """When a temporary ban ends."""
+    me: str | None
+    """The account's own JID, masked."""
+
+
+class SessionStatus(Response):
+    """How a session is."""
+
+    session_id: str
+    connector: str
+    origin: Literal["file", "api"]
+    labels: dict[str, str]
+    status: Status
+    state: State
+    health_score: Annotated[int, Field(ge=0, le=100)] | None
+    """0 to 100; null before the first evaluation."""
+    connection_quality: Quality | None
+    last_status_check: Time | None
+    last_seen: Time | None
+    """Last proof of life from the server's side."""
+    is_blocked: bool
+    error_count: int
+    """Disconnects and failed sends in the last 24 hours."""
+    reconnect_attempts: int
+    """In the episode under way; 0 when open."""
+    status_metadata: StatusMetadata
+
+
+class SessionStatusPage(Response):
+    """A page of statuses."""
+
+    sessions: list[SessionStatus]
+    next_cursor: str | None
+    """For the next page; null on the last."""
+    total: int
+    """Sessions that match, on all pages."""
+
+
+class Lowest(Response):
+    """One of the sessions with the lowest scores."""
+
+    session_id: str
+    health_score: int
+    connection_quality: Quality | None
+    status: Status
+
+
+class HealthSummary(Response):
+    """The fleet at a glance."""
+
+    total: int
+    by_status: dict[Status, int]
+    by_quality: dict[Literal["excellent", "good", "poor", "critical", "unknown"], int]
+    mean_score: float | None
+    lowest: list[Lowest]
+    """The five lowest scores, the lowest first."""
+
+
+class Session(Response):
+    """A session as configured, with its status in short."""
+
+    id: str
+    connector: str
+    labels: dict[str, str]
+    enabled: bool
+    origin: Literal["file", "api"]
+    source: str | None
+    """File and line, if the configuration file owns it."""
+    status: Status
+    state: State
+
+
+class SessionPage(Response):
+    """A page of sessions."""
+
+    sessions: list[Session]
+    next_cursor: str | None
+    total: int
+
+
+class Operation(Response):
+    """Something that was begun."""
+
+    operation_id: str
+    session_id: str
+
+
+class PairingState(Response):
+    """What a phone scans or types."""
+
+    qr: str | None
+    """The content of the QR code to draw."""
+    code: str | None
+    """The pairing code to type into the phone, if one was asked for."""
+    expires_at: Time | None
+
+
+class PairingCode(Response):
+    """What to type into the phone."""
+
+    code: str
+    expires_at: Time | None
+
+
+class Message(Response):
+    """A text on its way."""
+
+    id: str
+    session_id: str
+    to: str
+    """The recipient's JID."""
+    state: SendState
+    message_id: str | None
+    """WhatsApp's id; the same over every retry."""
+    error: str | None
+    created_at: Time
+    updated_at: Time
+
+
+class Node(Response):
+    """A node of the supervision tree."""
+
+    model_config = ConfigDict(extra="allow")
+
+    id: str
+    kind: str
+    pid: int | None = None
+    state: str
+    uptime_seconds: float | None = None
+    restarts: int = 0
+    last_exit: Any = None
+    rss_bytes: int | None = None
+    children: list["Node"] = Field(default_factory=list)
+
+
+class Alive(Response):
+    """The process answers."""
+
+    status: Literal["ok"] = "ok"
+
+
+class Ready(Response):
+    """The actor system is up."""
+
+    ready: Literal[True] = True
+
+
+class ProblemField(Response):
+    """A wrong value."""
+
+    detail: str
+    pointer: str | None
+    """Where in the body: a JSON pointer as URI fragment."""
+    parameter: str | None
+    """Which query parameter."""
+
+
+class Problem(Response):
+    """Why a request failed (RFC 9457)."""
+
+    type: str
+    """A relative URI that names the kind of problem."""
+    title: str
+    status: int
+    detail: str
+    instance: str
+    """The path of the request."""
+    remedy: str
+    """What can be done about it."""
+    request_id: str
+    """As in the X-Request-Id header and in the daemon's log."""
+    errors: list[ProblemField]
+    context: dict[str, Any]
+    """Machine-readable details of this kind of problem."""

@@ -1,0 +1,92 @@
+"""Records of the backend as answers of the API.  Pure."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from daemon.api import models
+from daemon.backend import Pairing, Send, SessionLive, SessionRecord
+
+_TIMES = ("nextAttemptAt", "until", "at")
+"""Keys of a live session's details that are moments; each has a place of its own in an answer."""
+
+
+def status(record: SessionRecord, live: SessionLive) -> models.SessionStatus:
+    """The status of one session."""
+    return models.SessionStatus(
+        session_id=record.id,
+        connector=record.connector,
+        origin=record.origin,
+        labels=dict(record.labels),
+        status=live.status,
+        state=live.state,
+        health_score=live.score,
+        connection_quality=live.quality,
+        last_status_check=live.checked_at,
+        last_seen=live.last_seen,
+        is_blocked=live.status == "blocked",
+        error_count=live.error_count,
+        reconnect_attempts=live.reconnect_attempts,
+        status_metadata=models.StatusMetadata(
+            components={name: models.ScoreComponent(**part) for name, part in live.components.items()},
+            cause=_cause(live),
+            round_trip_ms=dict(live.rtt_ms),
+            versions=dict(live.versions),
+            generation=live.generation,
+            counts=dict(live.counts),
+            since=live.since,
+            next_attempt_at=_time(live.detail, "nextAttemptAt"),
+            until=_time(live.detail, "until"),
+            me=live.me,
+        ),
+    )
+
+
+def _cause(live: SessionLive) -> models.Cause | None:
+    if live.cause is None:
+        return None
+    return models.Cause(
+        name=live.cause,
+        code=live.code,
+        message=live.message,
+        remedy=live.remedy,
+        at=_time(live.detail, "at"),
+        detail={key: value for key, value in live.detail.items() if key not in _TIMES},
+    )
+
+
+def _time(detail: Mapping[str, Any], key: str) -> float | None:
+    value = detail.get(key)
+    return float(value) if isinstance(value, int | float) else None
+
+
+def session(record: SessionRecord, live: SessionLive) -> models.Session:
+    """A session as configured."""
+    return models.Session(
+        id=record.id,
+        connector=record.connector,
+        labels=dict(record.labels),
+        enabled=record.enabled,
+        origin=record.origin,
+        source=record.source,
+        status=live.status,
+        state=live.state,
+    )
+
+
+def message(send: Send) -> models.Message:
+    """A text on its way."""
+    return models.Message(
+        id=send.id,
+        session_id=send.session,
+        to=send.to,
+        state=send.state,
+        message_id=send.message_id,
+        error=send.error,
+        created_at=send.created_at,
+        updated_at=send.updated_at,
+    )
+
+
+def pairing(state: Pairing) -> models.PairingState:
+    """What a phone scans or types."""
+    return models.PairingState(qr=state.qr, code=state.code, expires_at=state.expires_at)

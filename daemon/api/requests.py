@@ -1,0 +1,135 @@
+"""What the API accepts: bodies and query strings.
+
+JSON keys are camelCase, and an unknown key is an error.
+"""
+
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field
+from pydantic.alias_generators import to_camel
+
+from daemon.api.fields import (
+    COMMAS,
+    LONGEST_TEXT,
+    REPEATED,
+    LabelFilter,
+    Labels,
+    MessageId,
+    Phone,
+    Recipient,
+    SessionId,
+    Wait,
+)
+from daemon.api.models import Quality, Status
+
+
+class Request(BaseModel):
+    """Base of bodies: strict types, no unknown keys."""
+
+    model_config = ConfigDict(
+        alias_generator=to_camel,
+        extra="forbid",
+        strict=True,
+        frozen=True,
+        hide_input_in_errors=True,
+        use_attribute_docstrings=True,
+    )
+
+
+class Query(Request):
+    """Base of query strings: everything is text there, so numbers and flags are read from it."""
+
+    model_config = ConfigDict(strict=False)
+
+
+class NoQuery(Query):
+    """A route without query parameters."""
+
+
+class AnyQuery(Query):
+    """A route that ignores its query: monitoring systems append parameters of their own."""
+
+    model_config = ConfigDict(extra="ignore")
+
+
+class NoBody(Request):
+    """A route without a body."""
+
+
+class Page(Query):
+    """A page of a list that is ordered by session id."""
+
+    limit: Annotated[int, Field(ge=1, le=1000)] = 100
+    """Sessions on a page."""
+    cursor: Annotated[str, Field(min_length=1, max_length=256)] | None = None
+    """`nextCursor` of the page before."""
+    label: Annotated[tuple[LabelFilter, ...], REPEATED] = ()
+    """Only sessions with this label; given several times, with all of them."""
+
+
+class SessionsQuery(Page):
+    """Which sessions to list."""
+
+
+class StatusQuery(Page):
+    """Whose status to answer; filters of different kinds are joined by *and*."""
+
+    ids: Annotated[tuple[SessionId, ...] | None, COMMAS] = None
+    """Only these sessions; those that don't exist are left out."""
+    status: Annotated[tuple[Status, ...] | None, COMMAS] = None
+    """Only sessions with one of these."""
+    quality: Annotated[tuple[Quality, ...] | None, COMMAS] = None
+    """Only sessions with one of these."""
+
+
+class DeleteQuery(Query):
+    """How to remove a session."""
+
+    purge: bool = False
+    """Also delete its auth state; else a session with the same id can go on with it."""
+
+
+class PairingQuery(Query):
+    """How to wait for a QR code."""
+
+    wait: Annotated[Wait, Field(json_schema_extra={"default": "10s"})] = 10.0
+    """How long to wait for the QR code, 0s to 60s."""
+
+
+class SessionCreate(Request):
+    """A new session."""
+
+    id: SessionId
+    connector: Annotated[str, Field(min_length=1, max_length=63)] = "baileys"
+    """One of the connectors that are configured."""
+    labels: Labels = Field(default_factory=dict)
+    enabled: bool = True
+    """Whether to start it."""
+
+
+class SessionPatch(Request):
+    """Changes of a session; what is left out stays."""
+
+    labels: Labels | None = None
+    """Replaces all labels."""
+    enabled: bool | None = None
+    """False stops it, over restarts too; true starts it."""
+
+
+class PairingCodeCreate(Request):
+    """For which phone a pairing code is to be made."""
+
+    phone: Phone
+    """The phone that is to be linked."""
+
+
+class MessageCreate(Request):
+    """One text to send."""
+
+    id: MessageId | None = None
+    """The caller's id, unique in the session: the same id never sends twice."""
+    to: Recipient
+    """A phone number, or a JID."""
+    text: Annotated[str, Field(min_length=1, max_length=LONGEST_TEXT)]
+    wait: Annotated[Wait, Field(json_schema_extra={"default": "10s"})] = 10.0
+    """How long to wait for the server's acknowledgement, 0s to 60s."""

@@ -1,0 +1,1 @@
+"""What Prometheus sees: one table of names, and the exporter that works from it."""

@@ -1,0 +1,118 @@
+"""Families of sessions, from the snapshot that the backend holds.
+
+There is no database, no actor and no instrument to keep in step.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Self
+
+from daemon.backend import SessionLive, SessionRecord
+from daemon.metrics import table
+from daemon.metrics.text import family, number, prefix
+
+MILLISECONDS = 1000.0
+
+
+@dataclass(frozen=True, slots=True)
+class _Prefixes:
+    """The beginnings of all lines of one session."""
+
+    connector: str
+    up: str
+    status: tuple[tuple[str, str], ...]
+    score: str
+    attempts: str
+    disconnects: str
+    messages: tuple[tuple[str, str], ...]
+    round_trip: tuple[tuple[str, str], ...]
+    last_seen: str
+
+    @classmethod
+    def of(cls, session: str, connector: str) -> Self:
+        return cls(
+            connector=connector,
+            up=prefix(table.SESSION_UP, (session, connector)),
+            status=tuple(
+                (status, prefix(table.SESSION_STATUS, (session, status))) for status in table.SESSION_STATUSES
+            ),
+            score=prefix(table.SESSION_HEALTH_SCORE, (session,)),
+            attempts=prefix(table.SESSION_RECONNECT_ATTEMPTS, (session,)),
+            disconnects=prefix(table.SESSION_DISCONNECTS, (session,)),
+            messages=tuple(
+                (result, prefix(table.SESSION_MESSAGES, (session, result))) for result in table.MESSAGE_RESULTS
+            ),
+            round_trip=tuple(
+                (key, prefix(table.SESSION_ROUND_TRIP, (session, quantile))) for key, quantile in table.QUANTILES
+            ),
+            last_seen=prefix(table.SESSION_LAST_SEEN, (session,)),
+        )
+
+
+class SessionFamilies:
+    """Renders the families; remembers the label prefixes of the sessions that exist."""
+
+    def __init__(self) -> None:
+        self._prefixes: dict[str, _Prefixes] = {}
+
+    def render(self, records: Mapping[str, SessionRecord], live: Callable[[str], SessionLive]) -> str:
+        """All families in the text format, in the order of the table."""
+        pairs = [(self._prefixes_of(record), live(record.id)) for record in records.values()]
+        if len(self._prefixes) > len(records):
+            self._prefixes = {session: self._prefixes[session] for session in records}
+        return "".join(
+            (
+                family(table.SESSIONS, _totals(pairs)),
+                family(table.SESSION_UP, [f"{p.up}{int(s.status == 'connected')}" for p, s in pairs]),
+                family(
+                    table.SESSION_STATUS,
+                    [f"{line}{int(s.status == status)}" for p, s in pairs for status, line in p.status],
+                ),
+                family(
+                    table.SESSION_HEALTH_SCORE,
+                    [f"{p.score}{s.score}" for p, s in pairs if s.score is not None],
+                ),
+                family(
+                    table.SESSION_RECONNECT_ATTEMPTS,
+                    [f"{p.attempts}{s.reconnect_attempts}" for p, s in pairs],
+                ),
+                family(
+                    table.SESSION_DISCONNECTS,
+                    [f"{p.disconnects}{s.counts.get('disconnects', 0)}" for p, s in pairs],
+                ),
+                family(
+                    table.SESSION_MESSAGES,
+                    [f"{line}{s.counts.get(result, 0)}" for p, s in pairs for result, line in p.messages],
+                ),
+                family(
+                    table.SESSION_ROUND_TRIP,
+                    [
+                        f"{line}{number(s.rtt_ms[key] / MILLISECONDS)}"
+                        for p, s in pairs
+                        for key, line in p.round_trip
+                        if key in s.rtt_ms
+                    ],
+                ),
+                family(
+                    table.SESSION_LAST_SEEN,
+                    [f"{p.last_seen}{number(s.last_seen)}" for p, s in pairs if s.last_seen is not None],
+                ),
+            )
+        )
+
+    def _prefixes_of(self, record: SessionRecord) -> _Prefixes:
+        prefixes = self._prefixes.get(record.id)
+        if prefixes is None or prefixes.connector != record.connector:
+            prefixes = self._prefixes[record.id] = _Prefixes.of(record.id, record.connector)
+        return prefixes
+
+
+def _totals(pairs: list[tuple[_Prefixes, SessionLive]]) -> list[str]:
+    totals = Counter((live.status, prefixes.connector) for prefixes, live in pairs)
+    connectors = sorted({prefixes.connector for prefixes, _ in pairs})
+    return [
+        f"{prefix(table.SESSIONS, (status, connector))}{totals[status, connector]}"
+        for connector in connectors
+        for status in table.SESSION_STATUSES
+    ]

@@ -1,0 +1,39 @@
+"""Families of the supervision tree, summed up by kind.  Pure.
+
+A tree of a thousand sessions gives a dozen series.
+"""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from daemon.metrics import table
+from daemon.metrics.text import family, prefix
+
+
+def nodes(tree: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    """Every node of a tree, the root included, parents before their children."""
+    waiting = [tree]
+    while waiting:
+        node = waiting.pop()
+        yield node
+        waiting.extend(reversed(node.get("children") or ()))
+
+
+def render(tree: Mapping[str, Any] | None) -> str:
+    """Both families; nothing while the tree is not known."""
+    if tree is None:
+        return ""
+    restarts: Counter[str] = Counter()
+    children: Counter[tuple[str, str]] = Counter()
+    for node in nodes(tree):
+        kind = str(node["kind"])
+        restarts[kind] += int(node.get("restarts") or 0)
+        children[kind, str(node["state"])] += 1
+    return family(
+        table.SUPERVISION_RESTARTS,
+        [f"{prefix(table.SUPERVISION_RESTARTS, (kind,))}{n}" for kind, n in sorted(restarts.items())],
+    ) + family(
+        table.SUPERVISION_CHILDREN,
+        [f"{prefix(table.SUPERVISION_CHILDREN, labels)}{n}" for labels, n in sorted(children.items())],
+    )

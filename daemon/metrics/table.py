@@ -1,0 +1,190 @@
+"""The one table of metrics.
+
+Exporter, documentation, dashboards and tests work from it.  Imports nothing of the project.
+
+Naming follows https://prometheus.io/docs/practices/naming/; `promtool check metrics` agrees.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+Kind = Literal["gauge", "counter", "histogram", "summary"]
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """One metric family."""
+
+    name: str
+    """As in queries; of a histogram or summary without `_bucket`, `_sum`, `_count`."""
+    kind: Kind
+    help: str
+    """One sentence, without a line break."""
+    labels: tuple[str, ...] = ()
+    """In the order of the output; without `le` of histograms."""
+    when: str = "always"
+    """When there are series of it."""
+
+    def __post_init__(self) -> None:
+        if (self.kind == "counter") != self.name.endswith("_total"):
+            raise ValueError(f"{self.name}: counters, and only they, end in _total")
+
+
+SESSION_STATUSES = ("connected", "connecting", "pairing", "disconnected", "blocked", "error", "stopped")
+"""Values of the label `status`."""
+
+MESSAGE_RESULTS = ("sent", "acknowledged", "failed", "received", "undecryptable")
+"""Values of the label `result`."""
+
+QUANTILES = (("p50", "0.5"), ("p95", "0.95"))
+"""Quantiles of round-trip times: name in the snapshot, and value of the label `quantile`."""
+
+BUILD_INFO = Metric(
+    "wavigil_build_info",
+    "gauge",
+    "1, labelled with the version of wavigil and of Python.",
+    ("version", "python"),
+)
+
+SESSIONS = Metric(
+    "wavigil_sessions",
+    "gauge",
+    "Number of sessions with this status, also where it is 0.",
+    ("status", "connector"),
+    "for each connector that has a session",
+)
+
+SESSION_UP = Metric(
+    "wavigil_session_up",
+    "gauge",
+    "1 if the session is connected, else 0.",
+    ("session", "connector"),
+    "each session",
+)
+SESSION_STATUS = Metric(
+    "wavigil_session_status",
+    "gauge",
+    "1 for the status that the session has, 0 for each other.",
+    ("session", "status"),
+    "each session",
+)
+SESSION_HEALTH_SCORE = Metric(
+    "wavigil_session_health_score",
+    "gauge",
+    "Health score of the session from 0 (dead) to 100 (proven healthy).",
+    ("session",),
+    "each session that was scored",
+)
+SESSION_RECONNECT_ATTEMPTS = Metric(
+    "wavigil_session_reconnect_attempts",
+    "gauge",
+    "Attempts to reconnect in the episode under way, 0 when the session is open.",
+    ("session",),
+    "each session",
+)
+SESSION_DISCONNECTS = Metric(
+    "wavigil_session_disconnects_total",
+    "counter",
+    "Connections of the session that ended without being asked to.",
+    ("session",),
+    "each session",
+)
+SESSION_MESSAGES = Metric(
+    "wavigil_session_messages_total",
+    "counter",
+    "Messages of the session: sent, acknowledged by the server, failed, received, undecryptable.",
+    ("session", "result"),
+    "each session",
+)
+SESSION_ROUND_TRIP = Metric(
+    "wavigil_session_round_trip_seconds",
+    "summary",
+    "Round-trip time of the heartbeats between the session and the WhatsApp server.",
+    ("session", "quantile"),
+    "each session with an answered heartbeat",
+)
+SESSION_LAST_SEEN = Metric(
+    "wavigil_session_last_seen_timestamp_seconds",
+    "gauge",
+    "Unix time of the last proof of life from the server's side.",
+    ("session",),
+    "each session that was ever open",
+)
+
+SUPERVISION_RESTARTS = Metric(
+    "wavigil_supervision_restarts_total",
+    "counter",
+    "Restarts of supervised processes; starts anew when their supervisor is restarted.",
+    ("kind",),
+    "while the supervision tree answers",
+)
+SUPERVISION_CHILDREN = Metric(
+    "wavigil_supervision_children",
+    "gauge",
+    "Number of supervised processes by kind and state.",
+    ("kind", "state"),
+    "while the supervision tree answers",
+)
+
+API_REQUESTS = Metric(
+    "wavigil_api_requests_total",
+    "counter",
+    "HTTP requests answered, by route template, method and status code.",
+    ("route", "method", "status"),
+    "each combination that occurred",
+)
+API_DURATION = Metric(
+    "wavigil_api_request_duration_seconds",
+    "histogram",
+    "Time from the request's headers to the end of its handler, waiting asked for by the caller included.",
+    ("route",),
+    "each route that was used",
+)
+
+API_DURATION_BUCKETS = (
+    0.001,
+    0.0025,
+    0.005,
+    0.01,
+    0.025,
+    0.05,
+    0.1,
+    0.25,
+    0.5,
+    1.0,
+    2.5,
+    5.0,
+    10.0,
+    30.0,
+    60.0,
+)
+"""Upper bounds in seconds.  The long ones are for sends and pairings that wait."""
+
+PROCESS = (
+    Metric("process_virtual_memory_bytes", "gauge", "Virtual memory size in bytes."),
+    Metric("process_resident_memory_bytes", "gauge", "Resident memory size in bytes."),
+    Metric("process_start_time_seconds", "gauge", "Start time of the process since unix epoch in seconds."),
+    Metric("process_cpu_seconds_total", "counter", "Total user and system CPU time spent in seconds."),
+    Metric("process_open_fds", "gauge", "Number of open file descriptors."),
+    Metric("process_max_fds", "gauge", "Maximum number of open file descriptors."),
+)
+"""Of the main process, by prometheus_client's ProcessCollector, under the names that every exporter uses."""
+
+METRICS: tuple[Metric, ...] = (
+    BUILD_INFO,
+    SESSIONS,
+    SESSION_UP,
+    SESSION_STATUS,
+    SESSION_HEALTH_SCORE,
+    SESSION_RECONNECT_ATTEMPTS,
+    SESSION_DISCONNECTS,
+    SESSION_MESSAGES,
+    SESSION_ROUND_TRIP,
+    SESSION_LAST_SEEN,
+    SUPERVISION_RESTARTS,
+    SUPERVISION_CHILDREN,
+    API_REQUESTS,
+    API_DURATION,
+    *PROCESS,
+)
+"""Every family, in the order of the output."""
