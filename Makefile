@@ -67,7 +67,7 @@ lint: $(STAMPS)/test ## Check style, format, types and import layers
 	@$(BIN)/ruff check
 	@$(BIN)/ruff format --check
 	@$(BIN)/mypy
-	@$(BIN)/lint-imports
+	@$(BIN)/lint-imports --no-logo
 
 .PHONY: test-setup
 test-setup: setup $(STAMPS)/test $(LAB)/node_modules/.package-lock.json
