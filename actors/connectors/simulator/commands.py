@@ -1,0 +1,153 @@
+"""The commands of both kinds of link.  Arguments are checked here; what is wrong raises BadField."""
+
+import re
+from collections.abc import Awaitable, Callable, Iterable
+from typing import Any
+
+from actors.connectors.fields import Fields
+from actors.connectors.protocol import Admission, ErrorCode, Stats
+from actors.connectors.simulator.delivery import hand_in
+from actors.connectors.simulator.faults import read_fault
+from actors.connectors.simulator.mailbox import Letter
+from actors.connectors.simulator.profile import read_phone
+from actors.connectors.simulator.session import Session
+from actors.connectors.simulator.shared import Shared
+from actors.connectors.simulator.stats import LagProbe, cpu_ms, rss_bytes
+from actors.runtime.frames import Frame
+from actors.runtime.rpc import RemoteError
+
+EVERYBODY = "*"
+_RECIPIENT = re.compile(r"(\d{5,15})(?:@s\.whatsapp\.net)?", re.ASCII)
+
+
+async def session_command(session: Session, request: Frame) -> Any:
+    """Answers one request of a session's link.  Raises RemoteError, BadField."""
+    command = _SESSION_COMMANDS.get(request["cmd"])
+    if command is None:
+        raise _unknown(request)
+    return await command(session, Fields(request))
+
+
+async def host_command(shared: Shared, lag: LagProbe, request: Frame) -> Any:
+    """Answers one request of the host's link.  Raises RemoteError, BadField."""
+    if request["cmd"] == "stats":
+        counts = {**shared.counts, "connections": sum(s.connection is not None for s in shared.sessions.values())}
+        return Stats(rss_bytes(), cpu_ms(), len(shared.sessions), lag.take(), counts).to_wire()
+    command = _HOST_COMMANDS.get(request["cmd"])
+    if command is None:
+        raise _unknown(request)
+    return await command(shared, Fields(request))
+
+
+def _unknown(request: Frame) -> RemoteError:
+    return RemoteError(ErrorCode.UNKNOWN_COMMAND, f"not a command of this link: {request['cmd']!r}")
+
+
+async def _open(session: Session, _: Fields) -> dict[str, Any]:
+    session.open()
+    return {}
+
+
+async def _close(session: Session, _: Fields) -> dict[str, Any]:
+    session.close()
+    return {}
+
+
+async def _logout(session: Session, _: Fields) -> dict[str, Any]:
+    await session.logout()
+    return {}
+
+
+async def _reset_auth(session: Session, _: Fields) -> dict[str, Any]:
+    await session.reset_auth()
+    return {}
+
+
+async def _pairing_code(session: Session, wire: Fields) -> dict[str, Any]:
+    phone = read_phone(wire)
+    code, expires_at = session.pairing.ask_code(phone)
+    return {"code": code, "expiresAt": expires_at}
+
+
+async def _status(session: Session, _: Fields) -> dict[str, Any]:
+    return session.state.to_wire()
+
+
+async def _send(shared: Shared, wire: Fields) -> dict[str, Any]:
+    session, message_id, text = _known(shared, wire), wire.text("messageId"), wire.text("text")
+    recipient = _RECIPIENT.fullmatch(wire.text("to"))
+    if recipient is None:
+        raise RemoteError(ErrorCode.INVALID_RECIPIENT, "expected a phone number or its JID")
+    return await session.open_connection().send(message_id, recipient.group(1), text)
+
+
+async def _admission(shared: Shared, wire: Fields) -> dict[str, Any]:
+    shared.gate.change(Admission.read(wire))
+    return {}
+
+
+async def _fault(shared: Shared, wire: Fields) -> dict[str, Any]:
+    fault = read_fault(wire, ("id", "cmd", "session"))
+    sessions = _chosen(shared, wire)
+    for session in sessions:
+        session.strike(fault)
+    return {"sessions": len(sessions)}
+
+
+async def _clear(shared: Shared, wire: Fields) -> dict[str, Any]:
+    sessions = _chosen(shared, wire)
+    for session in sessions:
+        session.clear()
+    return {"sessions": len(sessions)}
+
+
+async def _scan(shared: Shared, wire: Fields) -> dict[str, Any]:
+    session = _known(shared, wire)
+    phone = read_phone(wire) if "phone" in wire else session.phone
+    session.pairing.scan(phone, wire.text_or_none("qr"))
+    return {}
+
+
+async def _enter_code(shared: Shared, wire: Fields) -> dict[str, Any]:
+    _known(shared, wire).pairing.enter_code(wire.text("code"))
+    return {}
+
+
+async def _deliver(shared: Shared, wire: Fields) -> dict[str, Any]:
+    sender = read_phone(wire, "from")
+    letter = Letter(wire.text("messageId"), sender, wire.text_or_none("text"), shared.now_ms() // 1000)
+    hand_in(_known(shared, wire), shared, letter)
+    return {}
+
+
+def _known(shared: Shared, wire: Fields) -> Session:
+    session = shared.sessions.get(wire.text("session"))
+    if session is None or not session.vault.generation:
+        raise RemoteError(ErrorCode.UNKNOWN_SESSION, f"no such session: {wire.text('session')!r}")
+    return session
+
+
+def _chosen(shared: Shared, wire: Fields) -> tuple[Session, ...]:
+    sessions: Iterable[Session] = (
+        shared.sessions.values() if wire.text("session") == EVERYBODY else (_known(shared, wire),)
+    )
+    return tuple(sessions)
+
+
+_SESSION_COMMANDS: dict[str, Callable[[Session, Fields], Awaitable[Any]]] = {
+    "open": _open,
+    "close": _close,
+    "logout": _logout,
+    "reset_auth": _reset_auth,
+    "pairing_code": _pairing_code,
+    "status": _status,
+}
+_HOST_COMMANDS: dict[str, Callable[[Shared, Fields], Awaitable[Any]]] = {
+    "send": _send,
+    "admission": _admission,
+    "fault": _fault,
+    "clear": _clear,
+    "scan": _scan,
+    "enter_code": _enter_code,
+    "deliver": _deliver,
+}

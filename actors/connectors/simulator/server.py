@@ -1,0 +1,134 @@
+"""The links of a simulator process: who may say what, and what is answered."""
+
+import asyncio
+import logging
+import time
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from actors.connectors.fields import BadField, Fields
+from actors.connectors.protocol import CAPABILITIES, PROTOCOL, ErrorCode, ReadyLine, StartLine
+from actors.connectors.simulator.commands import host_command, session_command
+from actors.connectors.simulator.profile import Profile
+from actors.connectors.simulator.session import Session
+from actors.connectors.simulator.shared import Options, Shared
+from actors.connectors.simulator.stats import LagProbe
+from actors.connectors.vaultlink import VaultLink
+from actors.runtime import frames, rpc
+from actors.runtime.frames import Frame
+from actors.runtime.rpc import Link, RemoteError
+
+NAME = "simulator"
+HELLO_SECONDS = 10.0
+"""How long a link may take for its first request."""
+
+
+class Server:
+    """Listens, greets, and gives each link its commands.  ``host_gone`` is set when the host's link has ended."""
+
+    def __init__(self, start: StartLine, version: str, pid: int, wall: Callable[[], float] = time.time) -> None:
+        options = Options.read(Fields(start.options, "options"))
+        self.ready = ReadyLine(NAME, version, pid)
+        self.host_gone = asyncio.Event()
+        self._start = start
+        self._shared = Shared(options, VaultLink(start.vault), start.admission, wall)
+        self._lag = LagProbe(self._shared.loop)
+        self._server: asyncio.Server | None = None
+        self._closing: set[asyncio.Task[None]] = set()
+
+    async def listen(self) -> None:
+        """Opens the socket.  Raises OSError."""
+        self._server = await rpc.serve(self._start.socket, self._greet)
+
+    async def close(self) -> None:
+        """Takes no further links and leaves the vault."""
+        if self._server is not None:
+            self._server.close()
+        self._lag.stop()
+        await self._shared.vault.close()
+
+    async def _greet(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            async with asyncio.timeout(HELLO_SECONDS):
+                hello = await frames.read(reader)
+        except (frames.FrameError, TimeoutError):
+            hello = None
+        number = hello.get("id") if hello is not None else None
+        if hello is None or hello.get("cmd") != "hello" or isinstance(number, bool) or not isinstance(number, int):
+            writer.transport.abort()
+            return
+        try:
+            await self._welcome(hello, number, reader, writer)
+        except (RemoteError, BadField) as problem:
+            error = problem if isinstance(problem, RemoteError) else _bad_request(problem)
+            body = {"code": error.code, "message": error.message, "data": error.data}
+            writer.write(frames.encode({"re": number, "err": body}))
+            writer.close()
+
+    async def _welcome(
+        self, hello: Frame, number: int, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
+        wire = Fields(hello)
+        if wire.integer("protocol") != PROTOCOL:
+            raise RemoteError(ErrorCode.UNSUPPORTED_PROTOCOL, f"this is protocol {PROTOCOL}", {"protocol": PROTOCOL})
+        answer: Frame = self.ready.to_wire() | {"capabilities": list(CAPABILITIES)}
+        del answer["ready"]
+        match wire.text("role"):
+            case "host":
+                await self._host(number, answer, reader, writer)
+            case "session":
+                await self._session(number, answer, wire, reader, writer)
+            case role:
+                raise BadField("role", f"expected host or session, got {role!r}")
+
+    async def _host(
+        self, number: int, answer: Frame, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
+        if self._shared.host is not None:
+            raise RemoteError(ErrorCode.BUSY, "the host is connected already")
+        writer.write(frames.encode({"re": number, "ok": answer}))
+        link = self._shared.host = Link(
+            reader, writer, lambda _, request: _guarded(host_command(self._shared, self._lag, request))
+        )
+        await link.closed.wait()
+        self.host_gone.set()
+
+    async def _session(
+        self, number: int, answer: Frame, wire: Fields, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
+        name, generation = wire.text("session"), wire.integer("generation", least=1)
+        if not name:
+            raise BadField("session", "expected an id")
+        profile = Profile.read(wire.get("profile"))
+        session = self._shared.sessions.get(name)
+        if session is None:
+            session = self._shared.sessions[name] = Session(name, self._shared)
+        paired = await session.vault.claim(generation)
+        session.behave(profile, paired)
+        adopted = session.connection is not None
+        writer.write(
+            frames.encode({"re": number, "ok": {**answer, "adopted": adopted, "state": session.state.to_wire()}})
+        )
+        link = Link(reader, writer, lambda _, request: _guarded(session_command(session, request)))
+        if (old := session.attach(link)) is not None:
+            task = asyncio.create_task(old.close())
+            self._closing.add(task)
+            task.add_done_callback(self._closing.discard)
+        await link.closed.wait()
+        session.detach(link)
+
+
+def _bad_request(problem: BadField) -> RemoteError:
+    return RemoteError(ErrorCode.BAD_REQUEST, str(problem), {"key": problem.path})
+
+
+async def _guarded(answer: Awaitable[Any]) -> Any:
+    try:
+        return await answer
+    except BadField as problem:
+        raise _bad_request(problem) from problem
+    except RemoteError:
+        raise
+    except Exception as error:  # a fault of ours: it is logged, told, and costs nobody else anything
+        logging.getLogger(__name__).exception("a command failed")
+        raise RemoteError(ErrorCode.INTERNAL, type(error).__name__) from error
