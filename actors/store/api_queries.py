@@ -97,10 +97,7 @@ async def store_placement(conn: AsyncConnection, places: Mapping[str, tuple[str,
     )
     await conn.execute(
         upsert,
-        [
-            {"session": id_, "connector": connector, "shard": shard}
-            for id_, (connector, shard) in places.items()
-        ],
+        [{"session": id_, "connector": connector, "shard": shard} for id_, (connector, shard) in places.items()],
     )
 
 
@@ -131,9 +128,7 @@ async def find_send(conn: AsyncConnection, session: str, send_id: str) -> Stored
 
 async def new_sends(conn: AsyncConnection, after: int, of: Sequence[str], limit: int) -> list[StoredSend]:
     """At most ``limit`` sends of the sessions ``of`` with a sequence greater than ``after``, in order."""
-    query = (
-        select(sends).where(sends.c.seq > after, sends.c.session.in_(of)).order_by(sends.c.seq).limit(limit)
-    )
+    query = select(sends).where(sends.c.seq > after, sends.c.session.in_(of)).order_by(sends.c.seq).limit(limit)
     return [StoredSend(*row) for row in (await conn.execute(query)).all()]
 
 
@@ -146,9 +141,7 @@ async def add_audit(conn: AsyncConnection, entry: AuditEntry) -> None:
     )
 
 
-async def load_audit(
-    conn: AsyncConnection, limit: int, before: int | None = None
-) -> list[tuple[int, AuditEntry]]:
+async def load_audit(conn: AsyncConnection, limit: int, before: int | None = None) -> list[tuple[int, AuditEntry]]:
     """The latest entries, newest first, with their sequence numbers; ``before`` pages on."""
     query = select(audit).order_by(audit.c.seq.desc()).limit(limit)
     if before is not None:

@@ -115,9 +115,7 @@ def _inspect(path: Path) -> _Found:
         raise translate(path, error) from error
     finally:
         engine.dispose()
-    return _Found(
-        int(str(application_id)), None if revision is None else str(revision), int(str(tables)), str(check)
-    )
+    return _Found(int(str(application_id)), None if revision is None else str(revision), int(str(tables)), str(check))
 
 
 def _scalar(conn: Connection, statement: str) -> object:
@@ -132,11 +130,7 @@ def _accept(path: Path, kind: Kind, found: _Found, known: str) -> None:
         return  # a creation that was interrupted before its first transaction
     if found.application_id != APPLICATION_ID[kind]:
         other = next((k for k, number in APPLICATION_ID.items() if number == found.application_id), None)
-        what = (
-            "was not made by wavigil"
-            if other is None
-            else f"holds the {other} database, not the {kind} database"
-        )
+        what = "was not made by wavigil" if other is None else f"holds the {other} database, not the {kind} database"
         raise StoreError(path, StoreReason.FOREIGN, f"{what}: move it away or restore a backup")
     if found.revision is None or not found.revision.isdecimal():
         raise StoreError(path, StoreReason.CORRUPT, "does not say which schema it has: restore a backup")

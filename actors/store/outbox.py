@@ -44,10 +44,7 @@ async def read_after(conn: AsyncConnection, cursor: int, limit: int) -> list[Out
     If the first is not ``cursor + 1``, those between were pruned before this consumer came.
     """
     query = select(_OUTBOX).where(_OUTBOX.c.seq > cursor).order_by(_OUTBOX.c.seq).limit(limit)
-    return [
-        OutboxEvent(row.seq, row.at, row.type, row.session, row.data)
-        for row in (await conn.execute(query)).all()
-    ]
+    return [OutboxEvent(row.seq, row.at, row.type, row.session, row.data) for row in (await conn.execute(query)).all()]
 
 
 async def prune(database: Database, before: float, batch: int = 500, *, upto: int | None = None) -> int:

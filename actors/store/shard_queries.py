@@ -32,10 +32,7 @@ async def store_transition(conn: AsyncConnection, new: SessionState) -> bool:
     excluded = statement.excluded
     upsert = statement.on_conflict_do_update(
         index_elements=[session_state.c.session],
-        set_={
-            name: excluded[name]
-            for name in ("incarnation", "number", "state", "cause", "code", "since", "data")
-        },
+        set_={name: excluded[name] for name in ("incarnation", "number", "state", "cause", "code", "since", "data")},
         where=tuple_(excluded.incarnation, excluded.number)
         > tuple_(session_state.c.incarnation, session_state.c.number),
     )
@@ -93,8 +90,7 @@ async def record_send_state(conn: AsyncConnection, progress: SendProgress) -> bo
         statement.on_conflict_do_update(
             index_elements=[send_state.c.session, send_state.c.id],
             set_={
-                name: excluded[name]
-                for name in ("message_id", "to_jid", "state", "error", "attempts", "updated_at")
+                name: excluded[name] for name in ("message_id", "to_jid", "state", "error", "attempts", "updated_at")
             },
         )
     )

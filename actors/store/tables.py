@@ -186,9 +186,7 @@ episodes = Table(
 )
 
 VAULT = MetaData()
-vault_meta = Table(
-    "meta", VAULT, Column("key", Text, primary_key=True), Column("value", LargeBinary, nullable=False)
-)
+vault_meta = Table("meta", VAULT, Column("key", Text, primary_key=True), Column("value", LargeBinary, nullable=False))
 vault_sessions = Table(
     "sessions",
     VAULT,

@@ -134,6 +134,4 @@ def _as_refusal(error: Exception) -> VaultError:
         return VaultFull(str(error))
     if isinstance(error, StoreError):
         return VaultError(str(error))
-    return VaultError(
-        f"the vault failed: {type(error).__name__}"
-    )  # its text could hold what was to be stored
+    return VaultError(f"the vault failed: {type(error).__name__}")  # its text could hold what was to be stored

@@ -92,9 +92,7 @@ class SealedCipher:
             raise Damaged("an entry has an unknown form")
         body = stored[1:]
         try:
-            text = self._values.decrypt(
-                body[:NONCE_BYTES], body[NONCE_BYTES:], self._associated(name, generation)
-            )
+            text = self._values.decrypt(body[:NONCE_BYTES], body[NONCE_BYTES:], self._associated(name, generation))
         except (InvalidTag, ValueError) as error:
             raise Damaged(
                 "an entry does not open with its session's key: restore a backup, or reset its auth state"

@@ -114,6 +114,4 @@ def _seal_all(conn: Connection, keys: Keyring) -> None:
             )
         if sealed:
             conn.execute(insert(vault_entries), sealed)
-        conn.execute(
-            update(vault_sessions).where(vault_sessions.c.session == session).values(wrapped_key=wrapped)
-        )
+        conn.execute(update(vault_sessions).where(vault_sessions.c.session == session).values(wrapped_key=wrapped))

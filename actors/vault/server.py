@@ -46,9 +46,7 @@ class VaultServer:
             await self.stop()
             raise
         if self._master_key is None:
-            log.warning(
-                "no master key is configured: auth state is stored plain, protected by file mode only"
-            )
+            log.warning("no master key is configured: auth state is stored plain, protected by file mode only")
 
     async def stop(self) -> None:
         """Takes no more requests, answers those it has, and closes everything."""

@@ -38,8 +38,7 @@ _INSERT_SESSION = insert(vault_sessions)
 _UPSERT_SESSION = _INSERT_SESSION.on_conflict_do_update(
     index_elements=[vault_sessions.c.session],
     set_={
-        name: _INSERT_SESSION.excluded[name]
-        for name in ("reserved", "current", "wrapped_key", "paired", "updated_at")
+        name: _INSERT_SESSION.excluded[name] for name in ("reserved", "current", "wrapped_key", "paired", "updated_at")
     },
 )
 
@@ -133,9 +132,7 @@ class _Transaction:
                 fencing.check(row.fence, generation)
                 self._writes.pop(session, None)
                 self._conn.execute(delete(vault_entries).where(vault_entries.c.session == session))
-                self._set_row(
-                    session, replace(row, paired=False, wrapped_key=self._keys.new_wrapped(session))
-                )
+                self._set_row(session, replace(row, paired=False, wrapped_key=self._keys.new_wrapped(session)))
                 return {}
 
     def _commit(self, request: Commit, row: _Row) -> Answer:
