@@ -1,8 +1,8 @@
 """Back-off with full jitter.
 
 Formula: ``U(0, min(cap, base * 2^n))``, the "full jitter" of Marc Brooker, "Exponential Backoff And Jitter",
-AWS Architecture Blog, 2015.  It spreads those who failed together evenly over the range; a fixed delay lets them
-come back together.
+AWS Architecture Blog, 2015.  It spreads those who failed together evenly over the range; a fixed delay lets
+them come back together.
 """
 
 import random

@@ -1,0 +1,287 @@
+"""The working copy that one step of the machine writes on, and the moves that all its parts share."""
+
+import random
+from dataclasses import replace
+from typing import Any
+
+from actors.recovery.plans import AT_ONCE_WINDOW_S, Action, Plan, plan
+from actors.session.causes_table import Cause
+from actors.session.effects import (
+    AnswerCommand,
+    AskPlan,
+    CancelTimer,
+    CloseConnection,
+    Effect,
+    LogoutConnection,
+    OpenConnection,
+    PublishQr,
+    ReportTransition,
+    RequestPairingCode,
+    Retire,
+    SetTimer,
+)
+from actors.session.state import PURPOSES, Goal, Purpose, SessionState, Timer, Trouble, Verdict, Waiter
+from actors.session.vocabulary import Disposition, State
+
+STABLE_S = 60.0
+"""Seconds of being open that end an episode: a session that flaps goes on backing off."""
+PLAN_DEADLINE_S = 1.5
+"""Seconds that the recovery actor has for a plan."""
+SETTLE_S = 0.1
+"""Seconds in which a ``closed`` that nobody saw arrives on a new link."""
+WATCH_S = 120.0
+"""Seconds without news from a connection that is being opened; the connector's own deadline is 45 s."""
+QUEUE_WATCH_S = 900.0
+"""The same while it waits for admission: a fleet of 1,000 sessions at 5 a second needs 200 s."""
+CLOSE_S = 15.0
+"""Seconds for a connection to be closed."""
+BAN_CHECK_S = 3600.0
+"""A ban is waited for in pieces, since timers may stand still while a machine is suspended."""
+LONGEST_DELAY_S = 30 * 24 * 3600.0
+AT_REST = frozenset({State.STOPPED, State.BLOCKED, State.HALTED})
+"""States in which nothing is opened without an operator, save after a temporary ban."""
+
+
+class Draft:
+    """A state being worked on, and the effects so far."""
+
+    def __init__(self, state: SessionState, now: float) -> None:
+        self.now = now
+        self.s = state
+        self.effects: list[Effect] = []
+
+    def set(self, **changes: Any) -> None:
+        """Change fields of the state."""
+        self.s = replace(self.s, **changes)
+
+    def emit(self, effect: Effect) -> None:
+        """Want something done."""
+        self.effects.append(effect)
+
+    def move(self, to: State, trouble: Trouble | None = None, *, resumed: bool = False) -> None:
+        """Go to a state, and report it if it is another one or if there is new trouble."""
+        previous = self.s.state
+        if trouble is not None:
+            self.set(trouble=trouble)
+        if to is not previous:
+            self.set(state=to, since=self.now, next_attempt_at=None)
+        if self.s.timer and to not in PURPOSES[self.s.timer.purpose]:
+            self.disarm()
+        if to is not previous or trouble is not None:
+            self._report(previous, resumed)
+
+    def _report(self, previous: State, resumed: bool) -> None:
+        shown = self.s.trouble if self.s.state is not State.OPEN else None
+        told = shown or Trouble(Cause.UNKNOWN)
+        self.emit(
+            ReportTransition(
+                state=self.s.state,
+                previous=previous,
+                cause=shown.cause if shown else None,
+                code=told.code,
+                reason=told.reason,
+                message=told.message,
+                data=told.data,
+                attempt=self.s.reconnect_attempts,
+                until=self.s.until,
+                resumed=resumed,
+            )
+        )
+
+    def arm(self, purpose: Purpose, delay_s: float) -> None:
+        """Set the timer."""
+        token = self.s.timers + 1
+        self.set(timers=token, timer=Timer(token, purpose))
+        self.emit(SetTimer(delay_s, token))
+
+    def disarm(self) -> None:
+        """Cancel the timer, if one runs."""
+        if self.s.timer:
+            self.set(timer=None)
+            self.emit(CancelTimer())
+
+    def answer(self, ref: str, error: str | None = None, message: str = "", **data: Any) -> None:
+        """Answer a command."""
+        self.emit(AnswerCommand(ref, error, message, data))
+
+    def fail_waiters(self, error: str, message: str) -> None:
+        """Tell those who wait for a QR that there will be none."""
+        for waiter in self.s.waiters:
+            self.answer(waiter.ref, error, message)
+        self.set(waiters=())
+
+    def show_qr(self, qr: str, expires_at: float | None) -> None:
+        """There is a QR: give it to those who wait for one, and ask for their codes."""
+        self.set(qr=qr, qr_expires_at=expires_at)
+        self.emit(PublishQr(qr, expires_at))
+        for waiter in self.s.waiters:
+            self.hand_out(waiter)
+        self.set(waiters=())
+
+    def hand_out(self, waiter: Waiter) -> None:
+        """Give a waiter what there is, while a QR is shown."""
+        if waiter.phone is not None:
+            self.emit(RequestPairingCode(waiter.ref, waiter.phone))
+        else:
+            self.answer(waiter.ref, qr=self.s.qr, expires_at=self.s.qr_expires_at)
+
+    def hide_qr(self) -> None:
+        """The QR, if there is one, is worthless now."""
+        if self.s.qr is not None:
+            self.set(qr=None, qr_expires_at=None)
+            self.emit(PublishQr(None, None))
+
+    def retire(self) -> None:
+        """A newer actor owns the session."""
+        self.fail_waiters("unavailable", Cause.FENCED.sentence)
+        if self.s.logout_ref is not None:
+            self.answer(self.s.logout_ref, "unavailable", Cause.FENCED.sentence)
+        self.disarm()
+        self.set(retired=True, logout_ref=None)
+        self.emit(Retire())
+
+    def forget_failures(self) -> None:
+        """Begin a new episode."""
+        self.set(attempt=0, refusals=0, restarts=())
+
+    def connect(self, trouble: Trouble | None = None) -> None:
+        """Open a connection with the auth state; without a link as soon as there is one."""
+        if self.s.stale_auth:
+            return
+        if not self.s.link:
+            self.set(due=True, verdict=None)
+            self.move(State.WAITING, trouble)
+            self.disarm()
+        elif self.s.connected:
+            # One that should not be there: first its end, then a new one.
+            self.close(Goal.REOPEN)
+        elif not self.s.paired:
+            self.rest_unpaired(trouble)
+        else:
+            self.set(due=False, verdict=None, connected=True)
+            self.emit(OpenConnection())
+            self.move(State.CONNECTING, trouble)
+            self.arm(Purpose.WATCH, WATCH_S)
+
+    def open_pairing(self) -> None:
+        """Open a connection that shows a QR; only ever because somebody asked for it."""
+        self.set(due=False, verdict=None, connected=True)
+        self.emit(OpenConnection())
+        self.move(State.PAIRING)
+        self.arm(Purpose.WATCH, WATCH_S)
+
+    def close(self, goal: Goal) -> None:
+        """Close the connection, and remember what for."""
+        self.set(goal=goal)
+        self.emit(CloseConnection())
+        self.move(State.CLOSING)
+        self.arm(Purpose.CLOSE, CLOSE_S)
+
+    def log_out(self) -> None:
+        """Remove the device at WhatsApp, which closes the connection."""
+        self.set(goal=Goal.LOGOUT)
+        self.emit(LogoutConnection())
+        self.move(State.CLOSING)
+        self.arm(Purpose.CLOSE, CLOSE_S)
+
+    def rest_stopped(self) -> None:
+        """Stopped by the operator, who is told of what else stands in the way when it is started again."""
+        self.fail_waiters("refused", Cause.OPERATOR_STOP.sentence)
+        self.hide_qr()
+        self.set(due=False, fallback=None)
+        self.move(State.STOPPED, Trouble(Cause.OPERATOR_STOP) if self.s.state is not State.STOPPED else None)
+
+    def rest_unpaired(self, trouble: Trouble | None = None) -> None:
+        """There is no device: pairing on demand."""
+        self.hide_qr()
+        self.set(due=False, verdict=None)
+        self.move(State.PAIRING, trouble)
+        self.disarm()
+
+    def convict(self, verdict: Verdict) -> None:
+        """Stay away from WhatsApp until the verdict ends or an operator acts."""
+        self.set(verdict=verdict, due=False)
+        self.move(verdict.state, verdict.trouble)
+        self.await_end_of_ban()
+
+    def await_end_of_ban(self) -> None:
+        """Set the timer for the end of a verdict that has one."""
+        if self.s.until is not None:
+            self.arm(Purpose.BAN, min(max(self.s.until - self.now, 0.0), BAN_CHECK_S))
+
+    def plan_for(self, trouble: Trouble) -> tuple[int, Plan]:
+        """The number of the attempt, and the plan that the session makes for itself."""
+        cause = trouble.cause
+        if cause.disposition is Disposition.AT_ONCE:
+            recent = tuple(t for t in self.s.restarts if self.now - t < AT_ONCE_WINDOW_S)
+            self.set(restarts=(*recent, self.now))
+            number = len(self.s.restarts)
+        elif cause.disposition is Disposition.FEW_TRIES:
+            self.set(refusals=self.s.refusals + 1)
+            number = self.s.refusals
+        else:
+            number = self.s.attempt + 1
+        # The generator is a function of the state, so that a replayed log of events decides the same.
+        rng = random.Random(f"{self.s.seed}:{self.s.timers}:{self.s.attempt}")
+        return number, plan(cause, number, trouble.data, self.now, rng)
+
+    def ended(self, trouble: Trouble) -> None:
+        """A connection ended, and not because we wanted it: decide what comes next."""
+        if trouble.cause is Cause.PAIRING_EXPIRED and self.s.paired:
+            # Does not happen to a paired device: an ordinary end, whatever the connector calls it.
+            trouble = replace(trouble, cause=Cause.CONNECTION_CLOSED)
+        if self.s.opened_at is not None and self.now - self.s.opened_at >= STABLE_S:
+            self.forget_failures()
+        self.set(connected=False, opened_at=None, goal=None, due=False)
+        self.hide_qr()
+        self.fail_waiters("unavailable", trouble.cause.sentence)
+        if trouble.cause is Cause.INTENTIONAL_LOGOUT:
+            self.set(paired=False, me=None)
+        if trouble.cause.needs_pairing and self.s.paired:
+            self.set(stale_auth=True)
+        if trouble.cause is Cause.FENCED:
+            self.move(self.s.state, trouble)
+            self.retire()
+        elif not self.s.paired and (trouble.cause.needs_pairing or not trouble.cause.disposition.is_verdict):
+            self.rest_unpaired(trouble)
+        else:
+            self._follow(trouble)
+
+    def _follow(self, trouble: Trouble) -> None:
+        number, decided = self.plan_for(trouble)
+        if decided.action is Action.HALT:
+            self.convict(Verdict(self.standing(trouble), trouble))
+        elif decided.action is Action.WAIT_UNTIL:
+            self.convict(Verdict(State.BLOCKED, trouble, decided.until))
+        else:
+            at_once = decided.action is Action.RECONNECT and decided.delay_s <= 0
+            if not (at_once and trouble.cause is Cause.RESTART_REQUIRED):
+                # A restart that WhatsApp asks for is no failure.
+                self.set(attempt=self.s.attempt + 1)
+            if at_once:
+                self.connect(trouble)
+            else:
+                self._ask(trouble, number, decided)
+
+    @staticmethod
+    def standing(trouble: Trouble) -> State:
+        """The state of a verdict: few tries that are used up halt, too."""
+        return trouble.cause.state if trouble.cause.disposition.is_verdict else State.HALTED
+
+    def _ask(self, trouble: Trouble, number: int, fallback: Plan) -> None:
+        self.set(asks=self.s.asks + 1, fallback=fallback)
+        self.move(State.WAITING, trouble)
+        self.emit(AskPlan(self.s.asks, trouble.cause, number, trouble.data))
+        self.arm(Purpose.PLAN, PLAN_DEADLINE_S)
+
+    def follow_plan(self, action: Action, delay_s: float) -> None:
+        """Do what the recovery actor, or the session for itself, decided about WAITING."""
+        self.set(fallback=None)
+        if action is Action.HALT and self.s.trouble:
+            self.convict(Verdict(self.standing(self.s.trouble), self.s.trouble))
+        elif delay_s > 0:
+            delay = min(delay_s, LONGEST_DELAY_S)
+            self.set(next_attempt_at=self.now + delay)
+            self.arm(Purpose.RETRY, delay)
+        else:
+            self.connect()

@@ -1,0 +1,315 @@
+"""The state machine of a session: ``step`` makes of a state and an event the next state and what is to be done.
+
+What it holds to, over restarts too: an unpaired session opens a connection only when somebody asks for a QR; a
+stopped, blocked or halted one only when an operator says so, or when a temporary ban is over; an auth state that
+WhatsApp threw out is never used again; there is one timer, and at most one connection.
+"""
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+from actors.recovery.plans import Action
+from actors.session import commands, inputs
+from actors.session.causes import Cause, classify
+from actors.session.draft import AT_REST, PLAN_DEADLINE_S, QUEUE_WATCH_S, SETTLE_S, WATCH_S, Draft
+from actors.session.effects import (
+    CloseConnection,
+    DropLink,
+    Effect,
+    ReportPaired,
+)
+from actors.session.state import Goal, Purpose, Saved, SessionState, Trouble, Verdict
+from actors.session.vocabulary import State
+
+
+def step(state: SessionState, event: inputs.Event, now: float) -> tuple[SessionState, tuple[Effect, ...]]:
+    """The state after ``event``, and what is to be done, in order.  ``now`` is in seconds since 1970.
+
+    Evidence (RTT, acknowledgements, messages) changes nothing here.  Raises ValueError if a link comes up, or
+    something comes from one, before ``Resumed``: it is not known yet what the session may do.
+    """
+    draft = Draft(state, now)
+    if isinstance(event, inputs.Command):
+        commands.handle(draft, event)
+    elif not state.retired and (handler := _HANDLERS.get(type(event))):
+        if not state.resumed and not isinstance(event, inputs.Resumed):
+            raise ValueError(f"{type(event).__name__} came before Resumed")
+        handler(draft, event)
+    return draft.s, tuple(draft.effects)
+
+
+# The actor and its link.
+
+
+def _resumed(d: Draft, event: inputs.Resumed) -> None:
+    if d.s.resumed:
+        return
+    saved = event.saved or Saved()
+    stopped = saved.state is State.STOPPED if event.enabled is None else not event.enabled
+    d.set(
+        resumed=True,
+        trouble=saved.trouble,
+        verdict=saved.verdict,
+        attempt=saved.attempt,
+        refusals=saved.refusals,
+        restarts=saved.restarts,
+        stale_auth=saved.stale_auth,
+        me=saved.me,
+    )
+    if stopped:
+        d.move(State.STOPPED, resumed=saved.state is State.STOPPED)
+    elif saved.verdict and (saved.verdict.until is None or saved.verdict.until > d.now):
+        d.set(trouble=saved.verdict.trouble)
+        d.move(saved.verdict.state, resumed=saved.state is saved.verdict.state)
+        d.await_end_of_ban()
+    d.set(since=saved.since if d.s.state is saved.state else d.now)
+
+
+def _link_up(d: Draft, event: inputs.LinkUp) -> None:
+    if d.s.link:
+        _link_down(d, inputs.LinkDown())
+    live = event.phase != "idle"
+    deleted = d.s.stale_auth and not event.paired
+    d.set(link=True, connected=live, paired=event.paired, me=event.me or d.s.me)
+    if deleted:
+        d.set(stale_auth=False)
+    if d.s.state in AT_REST:
+        if live:
+            d.emit(CloseConnection())
+        elif deleted and d.s.state is State.HALTED:
+            # The actor before ended between the deletion of the auth state and its own report of it.
+            d.rest_unpaired()
+    elif live:
+        _adopt(d, event)
+    elif not d.s.paired:
+        d.rest_unpaired()
+    elif d.s.state is State.STARTING or d.s.due:
+        d.arm(Purpose.SETTLE, SETTLE_S)
+
+
+def _adopt(d: Draft, event: inputs.LinkUp) -> None:
+    """Go on with a connection that outlived its link."""
+    d.set(due=False, verdict=None)
+    if event.phase == "open":
+        d.set(paired=True, opened_at=event.opened_at or d.now)
+        d.move(State.OPEN)
+        return
+    if event.phase == "pairing" or not event.paired:
+        d.move(State.PAIRING)
+        if event.qr is not None:
+            d.show_qr(event.qr, event.qr_expires_at)
+    else:
+        d.move(State.CONNECTING)
+    d.arm(Purpose.WATCH, QUEUE_WATCH_S if event.phase == "queued" else WATCH_S)
+
+
+def _link_down(d: Draft, _event: inputs.LinkDown) -> None:
+    connected, goal = d.s.connected, d.s.goal
+    d.set(link=False, resetting=False)
+    d.fail_waiters("unavailable", Cause.CONNECTOR_LOST.sentence)
+    if d.s.timer and d.s.timer.purpose is Purpose.SETTLE:
+        d.disarm()
+    if d.s.state is State.CLOSING and goal is not None:
+        _closed_for(d, goal, Trouble(Cause.CONNECTOR_LOST))
+    elif connected and d.s.state not in AT_REST:
+        d.ended(Trouble(Cause.CONNECTOR_LOST))
+    d.set(connected=False)
+
+
+def _superseded(d: Draft, _event: inputs.Superseded) -> None:
+    d.retire()
+
+
+# The connection.
+
+
+def _wanted(d: Draft) -> bool:
+    """Whether news is of a connection that we want and that is not open yet; one that nobody wants is closed."""
+    known = d.s.connected
+    d.set(connected=True)
+    if d.s.state in AT_REST and not known:
+        d.emit(CloseConnection())
+    return d.s.state not in AT_REST | {State.CLOSING, State.OPEN}
+
+
+def _under_way(d: Draft, watch_s: float) -> None:
+    if not _wanted(d):
+        return
+    if d.s.state is not State.PAIRING:
+        d.set(due=False)
+        d.move(State.CONNECTING)
+    d.arm(Purpose.WATCH, watch_s)
+
+
+def _queued(d: Draft, _event: inputs.Queued) -> None:
+    _under_way(d, QUEUE_WATCH_S)
+
+
+def _connecting(d: Draft, _event: inputs.Connecting) -> None:
+    _under_way(d, WATCH_S)
+
+
+def _qr(d: Draft, event: inputs.Qr) -> None:
+    if not _wanted(d):
+        return
+    d.set(paired=False, stale_auth=False, due=False)
+    d.move(State.PAIRING)
+    d.arm(Purpose.WATCH, WATCH_S)
+    d.show_qr(event.qr, event.expires_at)
+
+
+def _paired(d: Draft, event: inputs.Paired) -> None:
+    d.hide_qr()
+    d.set(paired=True, stale_auth=False, timelocked=False, me=event.me or d.s.me)
+    d.forget_failures()
+    d.fail_waiters("conflict", "the session is paired")
+    d.emit(ReportPaired(d.s.me))
+
+
+def _opened(d: Draft, event: inputs.Opened) -> None:
+    d.set(me=event.me or d.s.me)
+    if not _wanted(d):
+        return
+    d.hide_qr()
+    d.fail_waiters("conflict", "the session is paired")
+    d.set(paired=True, opened_at=d.now, verdict=None, due=False)
+    d.move(State.OPEN)
+
+
+def _closed(d: Draft, event: inputs.Closed) -> None:
+    cause = classify(event.code, event.reason, event.data)
+    trouble = Trouble(cause, event.code, event.reason, event.message, event.data)
+    d.set(connected=False)
+    if d.s.state is State.CLOSING and d.s.goal is not None:
+        _closed_for(d, d.s.goal, trouble)
+    elif d.s.state in AT_REST:
+        _closed_at_rest(d, trouble)
+    else:
+        d.ended(trouble)
+
+
+def _closed_for(d: Draft, goal: Goal, trouble: Trouble) -> None:
+    """A connection that we were closing has ended, perhaps for another reason than ours."""
+    ours = trouble.cause in {Cause.CLOSED_BY_US, Cause.CONNECTOR_LOST}
+    logged_out = trouble.cause is Cause.INTENTIONAL_LOGOUT
+    d.set(goal=None, connected=False)
+    if d.s.logout_ref is not None:
+        if logged_out:
+            d.answer(d.s.logout_ref)
+        else:
+            d.answer(d.s.logout_ref, "unavailable", trouble.cause.sentence)
+        d.set(logout_ref=None)
+    if goal is Goal.STOP:
+        d.fail_waiters("refused", Cause.OPERATOR_STOP.sentence)
+        d.set(opened_at=None)
+        d.hide_qr()
+        _closed_at_rest(d, trouble, stopping=True)
+    elif goal is Goal.REOPEN and ours:
+        d.set(opened_at=None)
+        d.forget_failures()
+        d.connect(replace(trouble, cause=Cause.OPERATOR_RECONNECT))
+    elif goal is Goal.GIVE_UP and ours:
+        d.ended(replace(trouble, cause=Cause.OPEN_DEADLINE))
+    else:
+        d.ended(trouble)
+
+
+def _closed_at_rest(d: Draft, trouble: Trouble, *, stopping: bool = False) -> None:
+    """A connection that nobody wanted has ended: all that can be new is a verdict."""
+    if trouble.cause is Cause.FENCED:
+        d.move(d.s.state, trouble)
+        d.retire()
+        return
+    if trouble.cause is Cause.INTENTIONAL_LOGOUT:
+        d.set(paired=False, me=None)
+    verdict = None
+    # That the device was thrown out outweighs whatever comes after it.
+    if trouble.cause.disposition.is_verdict and not d.s.stale_auth:
+        until = d.plan_for(trouble)[1].until
+        verdict = Verdict(d.standing(trouble), trouble, until)
+        d.set(stale_auth=trouble.cause.needs_pairing and d.s.paired)
+    if stopping or d.s.state is State.STOPPED:
+        d.set(verdict=verdict or d.s.verdict)
+        d.move(State.STOPPED, trouble if verdict else replace(trouble, cause=Cause.OPERATOR_STOP))
+    elif verdict:
+        d.convict(verdict)
+    else:
+        d.move(d.s.state, trouble)
+
+
+def _timelock(d: Draft, event: inputs.Timelock) -> None:
+    d.set(timelocked=event.active)
+
+
+def _open_refused(d: Draft, event: inputs.OpenRefused) -> None:
+    if event.code == "busy" or not d.s.connected:
+        return  # There is a connection, and it will be heard of; if not, there is the timer.
+    _closed(d, inputs.Closed(0, event.code, event.message))
+
+
+def _auth_reset(d: Draft, event: inputs.AuthReset) -> None:
+    if not d.s.resetting:
+        return
+    d.set(resetting=False)
+    if event.error is not None:
+        d.fail_waiters("unavailable", f"the auth state could not be deleted: {event.error}")
+        return
+    d.set(stale_auth=False, paired=False, me=None, verdict=None)
+    d.forget_failures()
+    if d.s.state is State.STOPPED:
+        d.fail_waiters("refused", Cause.OPERATOR_STOP.sentence)
+        return
+    d.rest_unpaired()
+    if d.s.waiters:
+        d.open_pairing()
+
+
+# Plans and time.
+
+
+def _plan_arrived(d: Draft, event: inputs.PlanArrived) -> None:
+    awaited = d.s.timer is not None and d.s.timer.purpose is Purpose.PLAN and event.ask == d.s.asks
+    # What makes no sense for a session that waits is as good as no answer.
+    if awaited and event.action not in {Action.NONE, Action.IDLE}:
+        d.follow_plan(event.action, event.delay_s)
+
+
+def _timer_due(d: Draft, event: inputs.TimerDue) -> None:
+    if d.s.timer is None or d.s.timer.token != event.token:
+        return
+    purpose = d.s.timer.purpose
+    d.set(timer=None)
+    if purpose is Purpose.PLAN and d.s.fallback:
+        d.follow_plan(d.s.fallback.action, d.s.fallback.delay_s - PLAN_DEADLINE_S)
+    elif purpose in {Purpose.RETRY, Purpose.SETTLE}:
+        d.connect()
+    elif purpose is Purpose.WATCH:
+        d.close(Goal.GIVE_UP)
+    elif purpose is Purpose.CLOSE:
+        d.emit(DropLink())
+        d.arm(Purpose.CLOSE, WATCH_S)
+    elif purpose is Purpose.BAN and d.s.verdict:
+        if d.s.verdict.until is not None and d.s.verdict.until > d.now:
+            d.await_end_of_ban()
+        else:
+            d.connect()
+
+
+_HANDLERS: dict[type[Any], Callable[[Draft, Any], None]] = {
+    inputs.Resumed: _resumed,
+    inputs.LinkUp: _link_up,
+    inputs.LinkDown: _link_down,
+    inputs.Superseded: _superseded,
+    inputs.Queued: _queued,
+    inputs.Connecting: _connecting,
+    inputs.Qr: _qr,
+    inputs.Paired: _paired,
+    inputs.Opened: _opened,
+    inputs.Closed: _closed,
+    inputs.Timelock: _timelock,
+    inputs.OpenRefused: _open_refused,
+    inputs.AuthReset: _auth_reset,
+    inputs.PlanArrived: _plan_arrived,
+    inputs.TimerDue: _timer_due,
+}
