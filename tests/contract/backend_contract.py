@@ -1,0 +1,223 @@
+"""What every backend does: the in-memory twin and the real one pass the same tests.
+
+A subclass in a test module has a fixture ``backend_factory``: an async function that takes pairs of a record and a
+behaviour, and returns a backend that runs these sessions.
+"""
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, get_args
+
+import pytest
+
+from daemon.api import models, render
+from daemon.backend import Backend, BackendError, Send, SessionLive, SessionRecord
+from tests.memory_backend import Behaviour
+
+BackendFactory = Callable[[Sequence[tuple[SessionRecord, Behaviour]]], Awaitable[Backend]]
+
+OPENS = SessionRecord("opens-1", "simulator", {"team": "a"}, source="wavigil.yaml:3")
+UNPAIRED = SessionRecord("unpaired-1", "simulator", source="wavigil.yaml:4")
+LOCKED = SessionRecord("locked-1", "simulator", source="wavigil.yaml:5")
+MADE = SessionRecord("made-1", "simulator", {"team": "b"}, origin="api")
+
+TO = "15550100189@s.whatsapp.net"
+OTHER = "15550100190@s.whatsapp.net"
+PATIENCE_SECONDS = 20.0
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    async def met() -> bool:
+        return condition()
+
+    await until_async(met)
+
+
+async def until_async(condition: Callable[[], Awaitable[bool]]) -> None:
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        while not await condition():  # noqa: ASYNC110  # a condition in other processes has no event
+            await asyncio.sleep(0.02)
+
+
+class BackendContract:
+    """Subclass it, with ``backend_factory``."""
+
+    @pytest.fixture
+    async def backend(self, backend_factory: BackendFactory) -> Backend:
+        backend = await backend_factory([(OPENS, "opens"), (UNPAIRED, "unpaired"), (LOCKED, "locked")])
+        await until(lambda: backend.ready()[0])
+        await until(lambda: backend.live("opens-1").state == "open")
+        await until(lambda: backend.live("unpaired-1").state == "pairing")
+        await until(lambda: backend.live("locked-1").state == "blocked")
+        return backend
+
+    async def test_sessions_stand_in_order_with_their_source(self, backend: Backend) -> None:
+        assert list(backend.records()) == ["opens-1", "unpaired-1", "locked-1"]
+        assert backend.records()["opens-1"] == OPENS
+
+    async def test_an_open_session_is_connected_and_scored(self, backend: Backend) -> None:
+        await until(lambda: backend.live("opens-1").score is not None)
+        live = backend.live("opens-1")
+        assert live.status == "connected"
+        assert live.reconnect_attempts == 0
+        assert live.generation > 0
+        assert live.last_seen is not None
+        assert live.quality in get_args(models.Quality)
+        assert live.me is None or "•••" in live.me
+
+    async def test_a_refused_login_has_cause_code_and_remedy(self, backend: Backend) -> None:
+        live = backend.live("locked-1")
+        assert live.status == "blocked"
+        assert live.code == 403
+        assert live.cause
+        assert live.remedy
+
+    async def test_every_session_can_be_shown(self, backend: Backend) -> None:
+        for session, record in backend.records().items():
+            shown = render.status(record, backend.live(session))
+            assert models.SessionStatus.model_validate_json(_timeless(shown)).session_id == session
+
+    async def test_the_tree_has_its_documented_shape(self, backend: Backend) -> None:
+        tree = models.Node.model_validate(await backend.tree())
+        sessions: set[str] = set()
+
+        def walk(node: models.Node) -> None:
+            if node.kind == "session":
+                sessions.add(node.id)
+            for child in node.children:
+                walk(child)
+
+        walk(tree)
+        assert len(sessions) == len(backend.records())
+
+    @pytest.mark.parametrize(
+        "act",
+        [
+            pytest.param(lambda b: b.change("nobody", "test", labels={}), id="change"),
+            pytest.param(lambda b: b.remove("nobody", "test", purge=False), id="remove"),
+            pytest.param(lambda b: b.reconnect("nobody", "test"), id="reconnect"),
+            pytest.param(lambda b: b.start("nobody", "test"), id="start"),
+            pytest.param(lambda b: b.stop("nobody", "test"), id="stop"),
+            pytest.param(lambda b: b.logout("nobody", "test"), id="logout"),
+            pytest.param(lambda b: b.pairing("nobody", "test", 0.0), id="pairing"),
+            pytest.param(lambda b: b.pairing_code("nobody", "test", "15550100189"), id="pairing_code"),
+            pytest.param(lambda b: b.send("nobody", "test", None, TO, "hello", 0.0), id="send"),
+            pytest.param(lambda b: b.find_send("nobody", "x"), id="find_send"),
+        ],
+    )
+    async def test_unknown_sessions_are_refused(
+        self, backend: Backend, act: Callable[[Backend], Awaitable[Any]]
+    ) -> None:
+        assert await _reason(act(backend)) == "unknown_session"
+
+    async def test_the_file_owns_what_it_names(self, backend: Backend) -> None:
+        for act in (
+            backend.change("opens-1", "test", labels={"team": "c"}),
+            backend.change("opens-1", "test", enabled=False),
+            backend.remove("opens-1", "test", purge=True),
+        ):
+            with pytest.raises(BackendError) as caught:
+                await act
+            assert caught.value.reason == "file_owned"
+            assert "wavigil.yaml:3" in caught.value.message
+        assert backend.records()["opens-1"] == OPENS
+
+    async def test_sessions_are_added_changed_and_removed(self, backend: Backend) -> None:
+        await backend.add(MADE, "test")
+        assert backend.records()["made-1"] == MADE
+        assert isinstance(backend.live("made-1"), SessionLive)
+        assert await _reason(backend.add(MADE, "test")) == "conflict"
+        changed = await backend.change("made-1", "test", labels={"tier": "gold"})
+        assert changed.labels == {"tier": "gold"}
+        assert backend.records()["made-1"] == changed
+        disabled = await backend.change("made-1", "test", enabled=False)
+        assert not disabled.enabled
+        await until(lambda: backend.live("made-1").state == "stopped")
+        await backend.remove("made-1", "test", purge=True)
+        assert "made-1" not in backend.records()
+
+    async def test_an_unknown_connector_is_refused(self, backend: Backend) -> None:
+        record = SessionRecord("made-2", "carrier-pigeon", origin="api")
+        assert await _reason(backend.add(record, "test")) == "invalid"
+        assert "made-2" not in backend.records()
+
+    async def test_stop_and_start(self, backend: Backend) -> None:
+        await backend.stop("opens-1", "test")
+        await until(lambda: backend.live("opens-1").state == "stopped")
+        assert backend.live("opens-1").status == "stopped"
+        assert not backend.records()["opens-1"].enabled
+        assert await _reason(backend.send("opens-1", "test", None, TO, "hello", 1.0)) == "refused"
+        assert await _reason(backend.reconnect("opens-1", "test")) == "refused"
+        await backend.start("opens-1", "test")
+        await until(lambda: backend.live("opens-1").state == "open")
+        assert backend.records()["opens-1"].enabled
+
+    async def test_a_forced_reconnection_ends_open(self, backend: Backend) -> None:
+        before = backend.live("opens-1").since
+        assert await backend.reconnect("opens-1", "test")
+        await until(lambda: backend.live("opens-1").state == "open" and backend.live("opens-1").since > before)
+
+    async def test_pairing_by_qr(self, backend: Backend) -> None:
+        pairing = await backend.pairing("unpaired-1", "test", 10.0)
+        assert pairing.qr
+        assert pairing.expires_at is not None
+        assert await _reason(backend.pairing("opens-1", "test", 1.0)) == "conflict"
+
+    async def test_pairing_by_code(self, backend: Backend) -> None:
+        pairing = await backend.pairing_code("unpaired-1", "test", "15550100189")
+        assert pairing.code
+        assert await _reason(backend.pairing_code("opens-1", "test", "15550100189")) == "conflict"
+
+    async def test_logging_out_makes_it_pairable(self, backend: Backend) -> None:
+        await backend.logout("opens-1", "test")
+        await until(lambda: backend.live("opens-1").state != "open")
+        assert (await backend.pairing("opens-1", "test", 10.0)).qr
+
+    async def test_a_message_is_acknowledged_once(self, backend: Backend) -> None:
+        sent, new = await backend.send("opens-1", "test", "order-1", TO, "hello", 10.0)
+        assert (new, sent.session, sent.id, sent.to) == (True, "opens-1", "order-1", TO)
+        assert sent.state in {"acknowledged", "delivered", "read"}
+        assert sent.message_id
+        again, new = await backend.send("opens-1", "test", "order-1", TO, "hello", 10.0)
+        assert not new
+        assert again.message_id == sent.message_id
+        assert await _reason(backend.send("opens-1", "test", "order-1", TO, "other", 1.0)) == "conflict"
+        assert await _reason(backend.send("opens-1", "test", "order-1", OTHER, "hello", 1.0)) == "conflict"
+        found = await backend.find_send("opens-1", "order-1")
+        assert found is not None
+        assert found.message_id == sent.message_id
+        assert await backend.find_send("opens-1", "order-2") is None
+
+    async def test_ids_of_messages_are_per_session_and_made_if_need_be(self, backend: Backend) -> None:
+        first, new = await backend.send("opens-1", "test", None, TO, "hello", 10.0)
+        second, also_new = await backend.send("opens-1", "test", None, TO, "hello", 10.0)
+        assert new
+        assert also_new
+        assert first.id != second.id
+        assert await backend.find_send("unpaired-1", first.id) is None
+
+    async def test_without_waiting_a_message_is_stored_at_once(self, backend: Backend) -> None:
+        sent, _ = await backend.send("opens-1", "test", "order-3", TO, "hello", 0.0)
+        assert sent.created_at <= sent.updated_at
+        await until_async(lambda: _acknowledged(backend, "order-3"))
+
+    async def test_blocked_sessions_send_nothing(self, backend: Backend) -> None:
+        assert await _reason(backend.send("locked-1", "test", "order-4", TO, "hello", 1.0)) == "refused"
+        assert await backend.find_send("locked-1", "order-4") is None
+
+
+async def _acknowledged(backend: Backend, id: str) -> bool:
+    found: Send | None = await backend.find_send("opens-1", id)
+    return found is not None and found.state in {"acknowledged", "delivered", "read"}
+
+
+async def _reason(act: Awaitable[Any]) -> str:
+    with pytest.raises(BackendError) as caught:
+        await act
+    return caught.value.reason
+
+
+def _timeless(status: models.SessionStatus) -> str:
+    """The model in Python's form: moments are numbers there."""
+    return json.dumps(status.model_dump(by_alias=True))
