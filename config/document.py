@@ -172,10 +172,13 @@ def _mark(mark: Any) -> Mark:  # PyYAML's marks are untyped
     return Mark(mark.line + 1, mark.column + 1)
 
 
+QUOTED = r"(['\"]).{3,}\1"
+
+
 def _syntax(error: yaml.MarkedYAMLError) -> str:
     """PyYAML's own words, without quoted parts of the text, which may be a secret's."""
     words = ", ".join(part for part in (error.context, error.problem) if part)
-    return re.sub(r"(['\"]).{3,}\1", "…", words) or "a mistake"
+    return f"a mistake ({re.sub(QUOTED, '…', words)})"
 
 
 class _TooMuchError(Exception):

@@ -34,7 +34,7 @@ def spot(location: KeyPath) -> Spot:
         beside_secret = beside_secret or _holds_secret(schema)
         schema = _below(schema, part)
         path.append(part)
-    hidden = beside_secret or _is_or_contains_secret(schema, set()) or schema.get("x-personal", False)
+    hidden = beside_secret or _is_or_contains_secret(schema) or schema.get("x-personal", False)
     return Spot(schema, tuple(path), hidden)
 
 
@@ -118,15 +118,9 @@ def _holds_secret(schema: Schema) -> bool:
     return any(_resolved(child).get("writeOnly", False) for child in schema.get("properties", {}).values())
 
 
-def _is_or_contains_secret(schema: Schema, seen: set[str]) -> bool:
+def _is_or_contains_secret(schema: Schema) -> bool:
     schema = _resolved(schema)
-    if schema.get("writeOnly", False):
-        return True
-    title = str(schema.get("title", ""))
-    if title in seen:
-        return False
-    seen.add(title)
-    return any(_is_or_contains_secret(child, seen) for child in _children(schema))
+    return schema.get("writeOnly", False) or any(map(_is_or_contains_secret, _children(schema)))
 
 
 def _children(schema: Schema) -> Iterator[Schema]:

@@ -121,7 +121,8 @@ def _validate(file: str, tree: Tree, environ: Mapping[str, str]) -> tuple[Config
         diagnoses = diagnose(file, tree, details)
         problems += [diagnosis.problem for diagnosis in diagnoses if wrong.isdisjoint(diagnosis.causes)]
         for diagnosis in diagnoses:
-            wrong.update(diagnosis.path[:depth] for depth in range(len(diagnosis.path) + 1))
+            for path in (diagnosis.path, *(node.path for node in diagnosis.doomed)):
+                wrong.update(path[:depth] for depth in range(len(path) + 1))
         doomed = [node for diagnosis in diagnoses for node in diagnosis.doomed if node is not tree]
         if not doomed:
             return None, problems
@@ -130,6 +131,8 @@ def _validate(file: str, tree: Tree, environ: Mapping[str, str]) -> tuple[Config
 
 def _with_places(plain: Plain, environ: Mapping[str, str]) -> Plain:
     """Fill in the directories, whose defaults depend on the environment of this load."""
+    if plain is None:
+        plain = {}
     if not isinstance(plain, dict):
         return plain
     state_dir = plain.get("state_dir", str(default_state_dir(environ)))
@@ -196,7 +199,7 @@ def _read(path: Path) -> str:
             content = file.read(LONGEST_FILE + 1)
     except OSError as error:
         why = error.strerror or type(error).__name__
-        raise unreadable(path, f"that it can't be read: {why}", "a readable YAML file") from error
+        raise unreadable(path, f"a file that can't be read: {why}", "a readable YAML file") from error
     if len(content) > LONGEST_FILE:
         raise unreadable(path, f"more than {LONGEST_FILE} bytes", "a configuration of moderate size")
     try:
