@@ -276,7 +276,7 @@ class InboundMessage(LinkEvent):
     sender: str
     """JID."""
     timestamp: int
-    """Of the message, as its sender's side gave it: seconds since 1970."""
+    """When it was sent: milliseconds since 1970."""
     text: str | None
     """None for what is not text."""
 

@@ -4,7 +4,7 @@ import re
 from collections.abc import Awaitable, Callable, Iterable
 from typing import Any
 
-from actors.connectors.fields import Fields
+from actors.connectors.fields import BadField, Fields
 from actors.connectors.protocol import Admission, ErrorCode, Stats
 from actors.connectors.simulator.delivery import hand_in
 from actors.connectors.simulator.faults import read_fault
@@ -17,7 +17,13 @@ from actors.runtime.frames import Frame
 from actors.runtime.rpc import RemoteError
 
 EVERYBODY = "*"
-_RECIPIENT = re.compile(r"(\d{5,15})(?:@s\.whatsapp\.net)?", re.ASCII)
+MAX_TEXT = 65_536
+"""Characters of a text."""
+_MESSAGE_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+_RECIPIENT = re.compile(
+    r"\+?(?P<phone>\d{5,15})|(?P<user>\d{5,20})@(?:s\.whatsapp\.net|lid)|(?P<group>\d{5,20}(?:-\d{5,20})?)@g\.us",
+    re.ASCII,
+)
 
 
 async def session_command(session: Session, request: Frame) -> Any:
@@ -75,10 +81,17 @@ async def _status(session: Session, _: Fields) -> dict[str, Any]:
 
 async def _send(shared: Shared, wire: Fields) -> dict[str, Any]:
     session, message_id, text = _known(shared, wire), wire.text("messageId"), wire.text("text")
+    if _MESSAGE_ID.fullmatch(message_id) is None:
+        raise BadField("messageId", "expected 1 to 64 letters, digits, dots, dashes or underscores")
+    if not text:
+        raise BadField("text", "expected a text that is not empty")
+    if len(text) > MAX_TEXT:
+        raise RemoteError(ErrorCode.LIMIT, f"the text is longer than {MAX_TEXT} characters")
     recipient = _RECIPIENT.fullmatch(wire.text("to"))
     if recipient is None:
-        raise RemoteError(ErrorCode.INVALID_RECIPIENT, "expected a phone number or its JID")
-    return await session.open_connection().send(message_id, recipient.group(1), text)
+        raise RemoteError(ErrorCode.INVALID_RECIPIENT, "expected a phone number, or the JID of a user or a group")
+    peer = next(part for part in recipient.groups() if part is not None)
+    return await session.open_connection().sends.send(message_id, peer, text)
 
 
 async def _admission(shared: Shared, wire: Fields) -> dict[str, Any]:
@@ -115,7 +128,7 @@ async def _enter_code(shared: Shared, wire: Fields) -> dict[str, Any]:
 
 async def _deliver(shared: Shared, wire: Fields) -> dict[str, Any]:
     sender = read_phone(wire, "from")
-    letter = Letter(wire.text("messageId"), sender, wire.text_or_none("text"), shared.now_ms() // 1000)
+    letter = Letter(wire.text("messageId"), sender, wire.text_or_none("text"), shared.now_ms())
     hand_in(_known(shared, wire), shared, letter)
     return {}
 

@@ -4,13 +4,14 @@ import asyncio
 from collections.abc import Coroutine
 from typing import TYPE_CHECKING, Any
 
-from actors.connectors.link_events import Ack, Connecting, HeartbeatMissed, LinkEvent, Opened, Queued, Rtt, Sent
+from actors.connectors.link_events import Connecting, HeartbeatMissed, LinkEvent, Opened, Queued, Rtt
 from actors.connectors.protocol import ErrorCode, Phase, Reason, State
 from actors.connectors.simulator.admission import Ticket
-from actors.connectors.simulator.credentials import BadCredentials, Credentials, ratchet
-from actors.connectors.simulator.delivery import Delivery, post
+from actors.connectors.simulator.credentials import BadCredentials, Credentials
+from actors.connectors.simulator.delivery import Delivery
 from actors.connectors.simulator.faults import Close, Mode
 from actors.connectors.simulator.pairing import Pairing
+from actors.connectors.simulator.sends import Sends
 from actors.connectors.simulator.shared import Shared
 from actors.connectors.simulator.world import chance
 from actors.runtime.rpc import RemoteError
@@ -32,8 +33,8 @@ class Connection:
     """Logs in or pairs when it is admitted; ends exactly once, whatever ends it."""
 
     __slots__ = (
-        *("_answers", "_delivery", "_loop", "_me", "_opened_at", "_session", "_shared", "_tasks", "_ticket"),
-        *("_timer", "ended", "pairing", "phase"),
+        *("_delivery", "_loop", "_me", "_opened_at", "_session", "_shared", "_tasks", "_ticket"),
+        *("_timer", "ended", "pairing", "phase", "sends"),
     )
 
     def __init__(self, session: "Session", shared: Shared) -> None:
@@ -48,8 +49,8 @@ class Connection:
         self._ticket = Ticket(not session.paired, self._admitted)
         self._timer: asyncio.TimerHandle | None = None
         self._tasks: set[asyncio.Task[None]] = set()
-        self._answers: set[asyncio.Future[int | None]] = set()
         self._delivery = Delivery(session, self, shared)
+        self.sends = Sends(session, self, shared)
 
     @property
     def state(self) -> State:
@@ -188,49 +189,6 @@ class Connection:
             self._timer.cancel()
             self._timer = None
 
-    # Messages
-
-    async def send(self, message_id: str, phone: str, text: str) -> dict[str, Any]:
-        """Sends one text and waits for the server's answer.
-
-        Raises RemoteError ``nack``, ``ack_timeout``, ``closed``; ``fenced``, ``vault_unavailable``: it was not sent.
-        """
-        session, started = self._session, self._loop.time()
-        self._shared.counts["sent"] += 1
-        try:
-            await session.vault.commit(ratchet(phone, self._shared.counts["sent"]))
-        except RemoteError as error:
-            self.vault_failed(error)
-            raise
-        if self.ended:
-            raise RemoteError(ErrorCode.CLOSED, "the connection ended before the message was sent")
-        self._shared.tell_host(Sent(**self.stamp, message_id=message_id))
-        answer: asyncio.Future[int | None] = self._loop.create_future()
-        self._answers.add(answer)
-        if not session.suffers(Mode.HALF_OPEN):
-            nack = session.life.nack(self._loop.time())
-            if nack is None:
-                post(session, self._shared, message_id, phone, text)
-            self._loop.call_later(session.answer_time(), self._answered, answer, nack)
-        try:
-            error_number = await asyncio.wait_for(answer, self._shared.options.ack_timeout)
-        except TimeoutError:
-            raise RemoteError(ErrorCode.ACK_TIMEOUT, "the server did not acknowledge the message") from None
-        finally:
-            self._answers.discard(answer)
-        ms = (self._loop.time() - started) * 1000
-        self.tell(Ack(**self.stamp, message_id=message_id, error=error_number, ms=ms))
-        if error_number is not None:
-            raise RemoteError(
-                ErrorCode.NACK, f"the server refused the message: {error_number}", {"error": error_number}
-            )
-        self._shared.counts["acknowledged"] += 1
-        return {"at": self._shared.now_ms(), "ms": ms}
-
-    def _answered(self, answer: "asyncio.Future[int | None]", nack: int | None) -> None:
-        if not answer.done() and not self._session.suffers(Mode.HALF_OPEN):
-            answer.set_result(nack)
-
     def hear(self) -> None:
         """Something may have come for the session."""
         if self.phase is Phase.OPEN and not self.ended:
@@ -250,8 +208,6 @@ class Connection:
         for task in self._tasks:
             if task is not current:
                 task.cancel()
-        for answer in self._answers:
-            if not answer.done():
-                answer.set_exception(RemoteError(ErrorCode.CLOSED, "the connection ended before the acknowledgement"))
+        self.sends.close()
         self._shared.gate.leave(self._ticket)
         self._session.ended(close)

@@ -27,7 +27,7 @@ def post(source: "Session", shared: Shared, message_id: str, phone: str, text: s
     """The server accepted a message from ``source``; a repeated one is not delivered again."""
     if not source.mailbox.accept(message_id):
         return
-    letter = Letter(message_id, source.phone, text, shared.now_ms() // 1000, source)
+    letter = Letter(message_id, source.phone, text, shared.now_ms(), source)
     owners = shared.owners_of(phone)
     for owner in owners:
         hand_in(owner, shared, letter)

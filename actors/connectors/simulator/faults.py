@@ -127,7 +127,8 @@ def _http(name: str, wire: Fields) -> Fault:
 
 
 def _logged_out(name: str, wire: Fields) -> Fault:
-    cut = Close(401, Reason.STREAM_ERROR, "Stream Errored (conflict)", {"conflict": "device_removed"})
+    data = {"code": "401", "conflict": "device_removed"}
+    cut = Close(401, Reason.STREAM_ERROR, "Stream Errored (conflict)", data)
     refused = Close(401, Reason.LOGIN_FAILURE, "Connection Failure")
     return Fault(name, cut, _refusal(refused, _lasting(wire, None), device=True))
 

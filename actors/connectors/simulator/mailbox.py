@@ -22,7 +22,7 @@ class Letter:
     """Phone, digits."""
     text: str | None
     timestamp: int
-    """Seconds since 1970."""
+    """When it was sent: milliseconds since 1970."""
     source: "Session | None" = None
     """The session that sent it, if it lives in this process: it gets the receipt."""
 
