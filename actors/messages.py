@@ -148,7 +148,10 @@ class SessionResume:
 
     session: str
     incarnation: int
+    life: int
+    """Number of this life of the session in the shard's database: higher than that of any earlier one."""
     saved: Mapping[str, Any] | None
+    """What the session stored with its last transition, or None."""
     enabled: bool
 
 
@@ -157,9 +160,9 @@ class Transition:
     """Session -> host: my state changed.  Repeated until stored."""
 
     session: str
-    incarnation: int
+    life: int
     number: int
-    """Counts the transitions of this incarnation."""
+    """Counts the transitions of this life."""
     at: float
     state: str
     cause: str | None
@@ -173,23 +176,32 @@ class TransitionStored:
     """Host -> session: that transition, and all before it, are in the database."""
 
     session: str
-    incarnation: int
+    life: int
     number: int
 
 
 @dataclass(frozen=True, slots=True)
-class RecoveryPlan:
-    """Recovery -> host -> session: what to do about the last disconnect."""
+class PlanRequest:
+    """Session -> host -> recovery: my connection ended, what now?  Unanswered, the session plans for itself."""
 
     session: str
-    number: int
-    """The transition that it answers."""
+    ask: int
+    """Number of the question, given back with the answer."""
+    cause: str
+    attempt: int
+    data: Mapping[str, Any]
+    reply_to: ActorAddress
+
+
+@dataclass(frozen=True, slots=True)
+class PlanAnswer:
+    """Recovery -> session."""
+
+    ask: int
     action: str
-    """reconnect, wait_until, halt, idle"""
+    """A recovery ``Action``."""
     delay: float
     """Seconds."""
-    attempt: int
-    episode: int
 
 
 @dataclass(frozen=True, slots=True)

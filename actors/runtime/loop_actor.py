@@ -47,7 +47,7 @@ class _StepSelector(selectors.EpollSelector):
         return ready
 
 
-class LoopActor(Actor):  # type: ignore[misc]  # Thespian has no types
+class LoopActor(Actor):
     """Runs ``handle`` as a task for every message.  ``post`` sends from any coroutine.
 
     A task that raises ends the process: state that a failed handler left behind is not trusted.
@@ -86,7 +86,9 @@ class LoopActor(Actor):  # type: ignore[misc]  # Thespian has no types
             if self._loop is None:
                 self._boot()
             if isinstance(message, ActorExitRequest):
-                os._exit(0)  # only the end of the whole system sends it; supervisors stop children with messages
+                os._exit(
+                    0
+                )  # only the end of the whole system sends it; supervisors stop children with messages
             if not isinstance(message, WatchMessage):
                 self.spawn(self.handle(message, sender))
             self._step()

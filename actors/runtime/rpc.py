@@ -129,7 +129,9 @@ class Link:
                 if "err" in message:
                     error = message["err"]
                     future.set_exception(
-                        RemoteError(error.get("code", "internal"), error.get("message", ""), error.get("data"))
+                        RemoteError(
+                            error.get("code", "internal"), error.get("message", ""), error.get("data")
+                        )
                     )
                 else:
                     future.set_result(message.get("ok"))
@@ -148,9 +150,13 @@ class Link:
                 raise RemoteError("unknown_command", f"no command is accepted here, got {message['cmd']!r}")
             self.send({"re": number, "ok": await self._on_request(self, message)})
         except RemoteError as error:
-            self.send({"re": number, "err": {"code": error.code, "message": error.message, "data": error.data}})
+            self.send(
+                {"re": number, "err": {"code": error.code, "message": error.message, "data": error.data}}
+            )
         except (KeyError, TypeError, ValueError) as error:
-            self.send({"re": number, "err": {"code": "bad_request", "message": f"{type(error).__name__}: {error}"}})
+            self.send(
+                {"re": number, "err": {"code": "bad_request", "message": f"{type(error).__name__}: {error}"}}
+            )
 
 
 async def serve(

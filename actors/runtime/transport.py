@@ -52,7 +52,9 @@ def harden(key: bytes) -> None:
         raise TransportError(f"the hardened transport is written for thespian {SUPPORTED}, found {found}")
     if len(key) < MAC_BYTES:
         raise TransportError(f"the transport key needs at least {MAC_BYTES} bytes")
-    os.environ["THESPIAN_BASE_IPADDR"] = LOOPBACK  # the advertised address, without a probe of the default route
+    os.environ["THESPIAN_BASE_IPADDR"] = (
+        LOOPBACK  # the advertised address, without a probe of the default route
+    )
     ip_base.thisSystem.add_local_addr(LOOPBACK)
     plain_init = getattr(ip_base.IPActorAddress, "plain_init", ip_base.IPActorAddress.__init__)
 

@@ -34,7 +34,7 @@ ESCALATE_EXIT = 71
 """Exit status of a supervisor whose children failed too often."""
 
 
-class Supervisor(Actor):  # type: ignore[misc]  # Thespian has no types
+class Supervisor(Actor):
     """Subclasses say which children they have (``configure``) and which actor class runs each (``actor_class``)."""
 
     def __init__(self) -> None:
@@ -61,6 +61,10 @@ class Supervisor(Actor):  # type: ignore[misc]  # Thespian has no types
     def actor_class(self, id: str) -> type[Actor]:
         """The class that runs a child."""
         raise KeyError(id)
+
+    def heartbeat(self) -> float:
+        """Seconds between heartbeats of the children."""
+        return 10.0
 
     def exported(self, id: str) -> str | None:
         """The name under which a child is in the directory, or None."""
@@ -133,7 +137,7 @@ class Supervisor(Actor):  # type: ignore[misc]  # Thespian has no types
 
     def _tick(self, now: float) -> None:
         self._do(decision.tick(self.state, now, self.policy), now)
-        if self._init is not None and now >= self._next_beat:
+        if self._init is not None and self._init.heartbeat > 0 and now >= self._next_beat:
             self._next_beat = now + self._init.heartbeat
             self.send(self.parent, Heartbeat(self.id, self._init.incarnation))
         self.on_tick(now)
@@ -155,7 +159,8 @@ class Supervisor(Actor):  # type: ignore[misc]  # Thespian has no types
         if not self._current(message.id, message.incarnation):
             return
         self.state = decision.up(self.state, message.id, message.incarnation, now)
-        if self.directory.version:
+        self.processes.bind(message.id, sender)
+        if self.directory.version and self.wants_directory(message.id):
             self.send(sender, self.directory)
         if (name := self.exported(message.id)) is not None:
             self.on_service(ServiceUp(name, sender))
@@ -186,7 +191,9 @@ class Supervisor(Actor):  # type: ignore[misc]  # Thespian has no types
         self.samples.pop(id, None)
         asked = self.state.children[id].verdict if id in self.state.children else None
         if asked != "asked":
-            log.warning("%s/%s ended: %s %s%s", self.id, id, exit_.how, exit_.value, f" ({asked})" if asked else "")
+            log.warning(
+                "%s/%s ended: %s %s%s", self.id, id, exit_.how, exit_.value, f" ({asked})" if asked else ""
+            )
         self._do(decision.exited(self.state, id, exit_, now, self.policy, self._rng), now)
         self._do(decision.tick(self.state, now, self.policy), now)
 
@@ -210,6 +217,6 @@ class Supervisor(Actor):  # type: ignore[misc]  # Thespian has no types
     def _fork(self, action: Start) -> None:
         child = self.state.children[action.id]
         address = self.processes.fork(action.id, self.actor_class(action.id))
-        heartbeat = self._init.heartbeat if self._init else 10.0
+        heartbeat = self.heartbeat()
         args = self.child_args(action.id)
         self.send(address, Init(action.id, child.spec.kind, action.incarnation, heartbeat, args))

@@ -19,12 +19,21 @@ class Processes:
     def __init__(self, owner: Actor) -> None:
         self._owner = owner
         self._by_id: dict[str, tuple[ActorAddress, Any]] = {}
+        self._public: dict[str, ActorAddress] = {}
 
     def fork(self, id: str, actor_class: type[Actor]) -> ActorAddress:
         """Starts an actor; returns its address.  Raises OSError when the machine refuses another process."""
         address = self._owner.createActor(actor_class)
         self._by_id[id] = (address, self._owner._myRef._child_procs[-1].childProc)
         return address
+
+    def bind(self, id: str, address: ActorAddress) -> None:
+        """Keeps the address that a child answered from: the one of ``fork`` can't be sent to others."""
+        self._public[id] = address
+
+    def public(self, id: str) -> ActorAddress | None:
+        """The address of a child that is up, fit to be sent to others."""
+        return self._public.get(id)
 
     def address(self, id: str) -> ActorAddress | None:
         """Where a running child is reached."""
@@ -44,10 +53,11 @@ class Processes:
     def exited(self, address: ActorAddress) -> tuple[str, Exit] | None:
         """Which child that was and how it ended; None if it is known already (Thespian reports some deaths twice)."""
         for id, (known, process) in self._by_id.items():
-            if known == address:
+            if known == address or self._public.get(id) == address:
                 process.join(0.5)
                 code = process.exitcode
                 del self._by_id[id]
+                self._public.pop(id, None)
                 now = time.time()
                 if code is None:
                     return id, Exit("unknown", None, now)
@@ -69,7 +79,7 @@ class Processes:
             "lastExit": _exit(child.last_exit),
             "rssBytes": rss_bytes(pid) if pid else None,
             "heartbeatAgeSeconds": round(now - child.last_beat, 1) if running else None,
-            "address": self.address(id) if child.spec.kind == "supervisor" else None,
+            "address": self.public(id) if child.spec.kind == "supervisor" else None,
             "children": [],
         }
         if isinstance(extra, dict):

@@ -27,7 +27,9 @@ from actors.supervision.state import (
 )
 
 
-def add_restart(recent: tuple[float, ...], now: float, intensity: Intensity) -> tuple[tuple[float, ...], bool]:
+def add_restart(
+    recent: tuple[float, ...], now: float, intensity: Intensity
+) -> tuple[tuple[float, ...], bool]:
     """The window with this restart in it, and whether that is too many."""
     window = (*(at for at in recent if now - at <= intensity.period), now)
     return window, len(window) > intensity.restarts
@@ -146,7 +148,9 @@ def _taken_along(state: State, id: str, strategy: Strategy) -> list[Child]:
         Strategy.ONE_FOR_ALL: ids,
         Strategy.REST_FOR_ONE: ids[ids.index(id) + 1 :],
     }[strategy]
-    return [state.children[other] for other in reversed(affected) if other != id and state.children[other].alive]
+    return [
+        state.children[other] for other in reversed(affected) if other != id and state.children[other].alive
+    ]
 
 
 def _ask(state: State, child: Child, now: float, *, again: bool, why: str) -> Result:
@@ -174,7 +178,9 @@ def tick(state: State, now: float, policy: Policy) -> Result:
 def _forgive(state: State, pause: float) -> State:
     """The machine stood still: nobody's silence or slowness of that time counts."""
     children = {
-        id: replace(child, since=child.since + pause, last_beat=child.last_beat + pause) if child.alive else child
+        id: replace(child, since=child.since + pause, last_beat=child.last_beat + pause)
+        if child.alive
+        else child
         for id, child in state.children.items()
     }
     return replace(state, children=children)
@@ -206,7 +212,12 @@ def _start_due(state: State, now: float, policy: Policy) -> Result:
     for child in state.children.values():
         if child.phase in {Phase.WAITING, Phase.PARKED} and child.due <= now:
             started = replace(
-                child, phase=Phase.STARTING, since=now, last_beat=now, incarnation=state.next_incarnation, again=False
+                child,
+                phase=Phase.STARTING,
+                since=now,
+                last_beat=now,
+                incarnation=state.next_incarnation,
+                again=False,
             )
             state = replace(
                 state.put(started), next_incarnation=state.next_incarnation + 1, next_start=now + policy.pace
@@ -219,7 +230,9 @@ def _start_due(state: State, now: float, policy: Policy) -> Result:
 
 def _siblings_stopping(state: State) -> bool:
     """Those taken along by a strategy must all be gone before the first of them starts again."""
-    return any(child.phase is Phase.STOPPING and child.verdict == "sibling" for child in state.children.values())
+    return any(
+        child.phase is Phase.STOPPING and child.verdict == "sibling" for child in state.children.values()
+    )
 
 
 def shutdown(state: State, now: float, policy: Policy) -> Result:

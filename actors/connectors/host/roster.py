@@ -1,0 +1,68 @@
+"""Who is in the shard: addresses of the session actors, their lives, and what is stored of them."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from thespian.actors import ActorAddress
+
+from actors.messages import SessionHello, SessionPlan
+from actors.store.records import SessionState
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """One session of the shard."""
+
+    enabled: bool
+    life: int = 0
+    saved: Mapping[str, Any] | None = None
+    """What the session wants back after a restart: stored with its last transition."""
+    incarnation: int = 0
+    address: ActorAddress | None = None
+
+
+class Roster:
+    """Keeps the members; ``states`` are the stored ones at the start."""
+
+    def __init__(self, states: Mapping[str, SessionState]) -> None:
+        self._states = dict(states)
+        self._members: dict[str, Member] = {}
+
+    def plan(self, sessions: Iterable[SessionPlan]) -> None:
+        """The sessions wanted now."""
+        wanted = {plan.id: plan for plan in sessions}
+        for id in self._members.keys() - wanted.keys():
+            del self._members[id]
+        for id, plan in wanted.items():
+            known = self._members.get(id)
+            self._members[id] = replace(known, enabled=plan.enabled) if known else Member(plan.enabled)
+
+    def enter(self, hello: SessionHello, address: ActorAddress) -> Member | None:
+        """A session actor reports: a new one begins a new life, a repeated report changes nothing."""
+        member = self._members.get(hello.session)
+        if member is None:
+            return None
+        stored = self._states.get(hello.session)
+        if member.address is None or member.incarnation != hello.incarnation:
+            last = max(member.life, stored.incarnation if stored else 0)
+            member = replace(member, life=last + 1, incarnation=hello.incarnation)
+        member = replace(member, address=address, saved=stored.data.get("saved") if stored else None)
+        self._members[hello.session] = member
+        return member
+
+    def stored(self, state: SessionState) -> None:
+        """A transition is in the database."""
+        known = self._states.get(state.session)
+        if known is None or (known.incarnation, known.number) < (state.incarnation, state.number):
+            self._states[state.session] = state
+
+    def enable(self, session: str, enabled: bool) -> None:
+        """The operator's wish, ahead of the plan that follows it."""
+        if (member := self._members.get(session)) is not None:
+            self._members[session] = replace(member, enabled=enabled)
+
+    def address(self, session: str) -> ActorAddress | None:
+        """Where a session's actor is reached."""
+        member = self._members.get(session)
+        return member.address if member else None

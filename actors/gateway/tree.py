@@ -1,0 +1,65 @@
+"""Reading the supervision tree: each supervisor describes its own children, the gateway puts the answers together."""
+
+import asyncio
+import itertools
+from collections.abc import Callable
+from typing import Any
+
+from thespian.actors import ActorAddress
+
+from actors.gateway.protocol import TREE_DEADLINE
+from actors.messages import TreeAnswer, TreeQuery
+from actors.runtime.process import rss_bytes
+
+
+class TreeReader:
+    """Asks from the root down; no supervisor ever waits for another."""
+
+    def __init__(self, post: Callable[[ActorAddress, Any], None]) -> None:
+        self._post = post
+        self._ids = itertools.count(1)
+        self._waiting: dict[int, asyncio.Future[TreeAnswer]] = {}
+
+    def answered(self, answer: TreeAnswer) -> None:
+        """A supervisor's description arrived."""
+        future = self._waiting.pop(answer.correlation, None)
+        if future is not None and not future.done():
+            future.set_result(answer)
+
+    async def read(self, root: ActorAddress) -> dict[str, Any]:
+        """The whole tree as the API shows it; a supervisor that does not answer in time is ``unresponsive``."""
+        node: dict[str, Any] = {
+            "id": "root",
+            "kind": "supervisor",
+            "pid": None,
+            "state": "running",
+            "uptimeSeconds": None,
+            "restarts": 0,
+            "lastExit": None,
+            "rssBytes": None,
+            "children": [],
+        }
+        await self._fill(node, root)
+        return node
+
+    async def _fill(self, node: dict[str, Any], address: ActorAddress) -> None:
+        correlation = next(self._ids)
+        future: asyncio.Future[TreeAnswer] = asyncio.get_running_loop().create_future()
+        self._waiting[correlation] = future
+        self._post(address, TreeQuery(correlation))
+        try:
+            answer = await asyncio.wait_for(future, TREE_DEADLINE)
+        except TimeoutError:
+            node["state"] = "unresponsive"
+            return
+        finally:
+            self._waiting.pop(correlation, None)
+        node["pid"], node["rssBytes"] = answer.pid, rss_bytes(answer.pid)
+        below = []
+        for child in answer.children:
+            described = dict(child)
+            supervisor = described.pop("address", None)
+            node["children"].append(described)
+            if supervisor is not None:
+                below.append(self._fill(described, supervisor))
+        await asyncio.gather(*below)

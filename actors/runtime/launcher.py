@@ -1,0 +1,129 @@
+"""Starts one actor system, watches it, ends it.
+
+The launcher is a short-lived process of its own, forked by the keeper from an image in which everything is imported already.
+It holds no state: when the root supervisor or Thespian's admin is lost, it ends what is left and exits, and the keeper forks the next.
+"""
+
+import contextlib
+import json
+import logging
+import os
+import secrets
+import select
+import signal
+import socket
+import time
+from collections.abc import Callable
+from typing import Any
+
+import thespian.system.multiprocCommon as multiproc
+from thespian.actors import Actor, ActorSystem
+
+from actors.messages import Init, Shutdown, Up
+from actors.runtime import logs, transport
+from actors.runtime.process import adopt_orphans, die_with_parent, set_name
+
+log = logging.getLogger(__name__)
+
+LOST_EXIT = 75
+"""Exit status when the root or the admin was lost (EX_TEMPFAIL): start afresh."""
+
+START_PATIENCE = 20.0
+"""Seconds for the root supervisor to answer."""
+
+
+class LaunchError(Exception):
+    """The actor system did not come up."""
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind((transport.LOOPBACK, 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def _bind_lives() -> None:
+    """Makes Thespian's own processes die with the launcher: plain Thespian leaves them behind."""
+    launcher = os.getpid()
+    plain_admin = multiproc.MultiProcAdmin.__init__
+    plain_logger = multiproc.startupASLogger
+
+    def admin_init(self: Any, *args: Any, **kwargs: Any) -> None:
+        die_with_parent(launcher)  # Thespian double-forks it; the launcher inherits orphans
+        set_name("wv:admin")
+        logs.restore()
+        logging.getLogger().setLevel(logging.WARNING)
+        plain_admin(self, *args, **kwargs)
+
+    def logger_start(*args: Any, **kwargs: Any) -> Any:
+        die_with_parent()
+        set_name("wv:logger")
+        return plain_logger(*args, **kwargs)
+
+    multiproc.MultiProcAdmin.__init__ = admin_init
+    multiproc.startupASLogger = logger_start
+
+
+def launch(root: type[Actor], args: Any, report: int, command: int) -> int:
+    """Runs the actor system until it is told to stop (a byte on ``command``, or its end) or is lost.
+
+    Writes one line of JSON to ``report`` once the root answers: ``{"root": pid, "admin": pid, "group": pgid}``.
+    Returns the exit status.
+    """
+    die_with_parent()
+    adopt_orphans()
+    set_name("wv:launcher")
+    transport.harden(secrets.token_bytes(32))
+    _bind_lives()
+    system = ActorSystem("multiprocTCPBase", {"Admin Port": _free_port()}, logDefs={"version": 1})
+    address = system.createActor(root)
+    answer = system.ask(address, Init("root", "supervisor", 1, 0.0, args), START_PATIENCE)
+    if not isinstance(answer, Up):
+        raise LaunchError(f"the root supervisor did not start within {START_PATIENCE:g} s")
+    with contextlib.suppress(ChildProcessError):
+        os.waitpid(-1, os.WNOHANG)  # Thespian's intermediate process
+    admin = _parent_of(answer.pid)
+    group = os.getpgid(answer.pid)
+    watched = {"root": os.pidfd_open(answer.pid), "admin": os.pidfd_open(admin)}
+    os.write(report, json.dumps({"root": answer.pid, "admin": admin, "group": group}).encode() + b"\n")
+    try:
+        ready, _, _ = select.select([command, *watched.values()], [], [])
+        if command not in ready:
+            lost = next(name for name, fd in watched.items() if fd in ready)
+            log.error("the %s process is gone: the actor system is started afresh", lost)
+            return LOST_EXIT
+        system.tell(address, Shutdown())
+        patience = args.shutdown_timeout
+        if not select.select([watched["root"]], [], [], patience)[0]:
+            log.warning("the tree did not end within %g s and is killed", patience)
+        return 0
+    finally:
+        end_group(group)
+
+
+def _parent_of(pid: int) -> int:
+    with open(f"/proc/{pid}/stat", encoding="ascii") as file:
+        return int(file.read().rpartition(")")[2].split()[1])
+
+
+def end_group(group: int) -> None:
+    """SIGKILL to a process group that may be gone."""
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(group, signal.SIGKILL)
+
+
+def reap_all(patience: float) -> bool:
+    """Waits until this process has no child left; False after ``patience`` seconds."""
+    end = time.monotonic() + patience
+    while time.monotonic() < end:
+        try:
+            if os.waitpid(-1, os.WNOHANG)[0] == 0:
+                time.sleep(0.005)
+        except ChildProcessError:
+            return True
+    return False
+
+
+Launch = Callable[[int, int], int]
+"""``launch`` with the tree bound to it: takes the report and the command descriptor."""

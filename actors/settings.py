@@ -1,0 +1,97 @@
+"""What the actors need of the configuration: one picklable record that travels down the tree.
+
+API tokens are not in it: a session actor has no use for them.
+"""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from config.schema import Config
+from config.schema_actors import Health, Recovery, Supervision
+from config.schema_connectors import Connectors
+
+SOCKET_GATEWAY = "gateway.sock"
+SOCKET_VAULT = "vault.sock"
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Times are seconds."""
+
+    state_dir: Path
+    runtime_dir: Path
+    supervision: Supervision
+    recovery: Recovery
+    health: Health
+    connectors: Connectors
+    ack_timeout: float
+    node: str | None
+    """Path of the Node.js binary; None where no session needs one."""
+    vault_key: bytes | None
+    """The configured master key; given to the vault only."""
+
+    @property
+    def shutdown_timeout(self) -> float:
+        """How long the tree may take to end by itself."""
+        return self.supervision.shutdown_timeout
+
+    def database(self, name: str) -> Path:
+        """The file of a database: api, vault, health, recovery, shard-N."""
+        return self.state_dir / f"{name}.db"
+
+    def socket(self, name: str) -> str:
+        """The path of a Unix socket."""
+        return str(self.runtime_dir / name)
+
+    def without_key(self) -> "Settings":
+        """For every actor but the vault."""
+        return replace(self, vault_key=None)
+
+
+def settings_from(config: Config, node: str | None) -> Settings:
+    """The actors' part of a configuration."""
+    key = config.vault.master_key
+    return Settings(
+        state_dir=Path(config.state_dir),
+        runtime_dir=Path(config.runtime_dir),
+        supervision=config.supervision,
+        recovery=config.recovery,
+        health=config.health,
+        connectors=config.connectors,
+        ack_timeout=config.sends.ack_timeout,
+        node=node,
+        vault_key=key.reveal().encode() if key is not None else None,
+    )
+
+
+def shard_name(shard: int) -> str:
+    """Name of a shard, of its database and of its place in the tree."""
+    return f"shard-{shard}"
+
+
+def host_name(shard: int) -> str:
+    """The directory name of a shard's connector host."""
+    return f"{shard_name(shard)}/host"
+
+
+def connector_options(connectors: Connectors, connector: str, ack_timeout: float) -> dict[str, Any]:
+    """The ``options`` of a connector process (docs/connector-protocol.md); milliseconds as the protocol has them."""
+    section = connectors.baileys if connector == "baileys" else connectors.simulator
+    options: dict[str, Any] = {
+        "heartbeatMs": round(section.heartbeat * 1000),
+        "heartbeatTimeoutMs": round(section.heartbeat_timeout * 1000),
+        "ackTimeoutMs": round(ack_timeout * 1000),
+    }
+    if connector == "baileys":
+        own = connectors.baileys
+        options |= {
+            "openDeadlineMs": round(own.open_deadline * 1000),
+            "pairingTimeoutMs": round(own.pairing_timeout * 1000),
+            "websocketUrl": own.websocket_url,
+            "noiseRootKey": own.noise_root_key,
+            "clientVersion": list(own.client_version) if own.client_version is not None else None,
+        }
+    else:
+        options["seed"] = connectors.simulator.seed
+    return options

@@ -1,0 +1,192 @@
+"""The daemon: start, run, stop."""
+
+import asyncio
+import gc
+import json
+import logging
+import os
+import signal
+import ssl
+import sys
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from aiohttp import web
+
+from actors.runtime import keeper, logs
+from actors.runtime.keeper import Keeper
+from actors.runtime.launcher import launch
+from actors.runtime.process import raise_open_files, set_name
+from actors.store.engine import open_writer
+from actors.supervision.tree import Root
+from config.loader import Loaded, check
+from config.problems import ConfigError
+from daemon.api.app import build_app, build_runner
+from daemon.api.auth import Token
+from daemon.api.settings import ApiSettings
+from daemon.fleet import Fleet
+from daemon.live_backend import LiveBackend
+from daemon.metrics.exporter import Exporter
+from daemon.prepare import Prepared, StartError, prepare
+
+log = logging.getLogger(__name__)
+
+STOP_PATIENCE = 9.0
+"""Seconds for the actors to end after SIGTERM; then the keeper and all below it are killed."""
+HTTP_PATIENCE = 0.5
+"""Seconds for requests in flight."""
+
+
+class App:
+    """One daemon in this process; ``start`` returns when it serves."""
+
+    def __init__(self, loaded: Loaded, prepared: Prepared, kept: Keeper) -> None:
+        self._loaded = loaded
+        self._prepared = prepared
+        self._keeper = kept
+        self._backend: LiveBackend | None = None
+        self._runner: web.AppRunner | None = None
+        self._database: Any = None
+        self.lost = asyncio.Event()
+        """Set when the keeper ended by itself: nothing can be supervised any more."""
+        self.address = ""
+
+    async def start(self) -> None:
+        """Opens the databases, the gateway and the HTTP port.  Raises StartError when the port is taken."""
+        settings = self._prepared.settings
+        self._watch_keeper()
+        self._database = await open_writer(settings.database("api"))
+        fleet = Fleet(self._loaded, settings, self._database)
+        await fleet.load()
+        self._backend = LiveBackend(settings, fleet, self._database)
+        await self._backend.open()
+        await self._listen(self._backend)
+
+    async def _listen(self, backend: LiveBackend) -> None:
+        http = self._loaded.config.http
+        number = version("wavigil")
+        tokens = [Token("admin", "admin", self._prepared.token)]
+        tokens += [Token(token.name, token.role, token.token.reveal()) for token in http.tokens]
+        api = ApiSettings(
+            host=http.host,
+            tokens=tuple(tokens),
+            version=number,
+            rate=http.requests_per_second,
+            burst=max(1, round(http.requests_per_second * 2)),
+            concurrency=http.max_concurrent,
+            body_limit=http.max_body,
+        )
+        exporter = Exporter(backend, number, lambda: backend.last_tree)
+        self._runner = build_runner(build_app(backend, api, exporter), shutdown_timeout=HTTP_PATIENCE)
+        await self._runner.setup()
+        context = None
+        if http.tls is not None:
+            context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+            context.load_cert_chain(http.tls.certificate, http.tls.key)
+        site = web.TCPSite(self._runner, http.host, http.port, ssl_context=context)
+        try:
+            await site.start()
+        except OSError as error:
+            raise StartError(f"can't listen on {http.listen}: {error.strerror}; is another daemon running?") from None
+        port = self._runner.addresses[0][1]
+        host = f"[{http.host}]" if ":" in http.host else http.host
+        self.address = f"{'https' if context else 'http'}://{host}:{port}"
+
+    def _watch_keeper(self) -> None:
+        loop = asyncio.get_running_loop()
+        channel = self._keeper.channel
+        channel.setblocking(False)
+        pending = bytearray()
+
+        def readable() -> None:
+            chunk = channel.recv(4096)
+            if not chunk:
+                loop.remove_reader(channel)
+                self.lost.set()
+                return
+            pending.extend(chunk)
+            while b"\n" in pending:
+                line, _, rest = bytes(pending).partition(b"\n")
+                pending[:] = rest
+                self._keeper_says(json.loads(line))
+
+        loop.add_reader(channel, readable)
+
+    def _keeper_says(self, message: dict[str, Any]) -> None:
+        if message["event"] == "up":
+            log.info("actor system up: root %d, admin %d", message["root"], message["admin"])
+        else:
+            log.error("actor system lost (%d in a row), starting afresh", message["losses"])
+
+    async def stop(self) -> None:
+        """Ends everything: first the port, then the actors, the databases last."""
+        if self._runner is not None:
+            await self._runner.cleanup()
+        if self._backend is not None:
+            await self._backend.close()
+        await self._end_keeper()
+        if self._database is not None:
+            await self._database.close()
+
+    async def _end_keeper(self) -> None:
+        if not self.lost.is_set():
+            self._keeper.stop()
+            try:
+                await asyncio.wait_for(self.lost.wait(), STOP_PATIENCE)
+            except TimeoutError:
+                log.warning("the actors did not end within %g s and are killed", STOP_PATIENCE)
+                os.kill(self._keeper.pid, signal.SIGKILL)
+        os.waitpid(self._keeper.pid, 0)
+
+
+async def _serve(app: App, announce: Any) -> int:
+    stopping = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stopping.set)
+    status = 0
+    try:
+        await app.start()
+        log.info("serving on %s", app.address)
+        if announce is not None:
+            announce(app)
+        waiting = [asyncio.ensure_future(event.wait()) for event in (stopping, app.lost)]
+        await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+        for waiter in waiting:
+            waiter.cancel()
+        if not stopping.is_set():
+            log.critical("the keeper of the actor system is gone; ending, so that the service manager starts afresh")
+            status = 1
+    except StartError as error:
+        print(f"wavigil: {error}", file=sys.stderr)  # noqa: T201 - the operator's terminal
+        status = 1
+    finally:
+        log.info("stopping")
+        await app.stop()
+    return status
+
+
+def run(path: Path | None, announce: Any = None) -> int:
+    """Runs the daemon until SIGTERM or SIGINT; returns the exit status: 0 stopped, 1 failed, 2 wrong configuration.
+
+    ``announce`` is called with the App once it serves.
+    """
+    try:
+        loaded = check(path)
+    except ConfigError as error:
+        print(error, file=sys.stderr)  # noqa: T201 - the operator's terminal
+        return 2
+    logs.setup(loaded.config.log.level, loaded.config.log.format)
+    set_name("wavigil")
+    raise_open_files()
+    try:
+        prepared = prepare(loaded)
+    except StartError as error:
+        print(f"wavigil: {error}", file=sys.stderr)  # noqa: T201 - the operator's terminal
+        return 1
+    settings = prepared.settings
+    gc.collect()
+    gc.freeze()  # what is imported stays shared between all processes
+    kept = keeper.spawn(lambda report, command: launch(Root, settings, report, command))
+    return asyncio.run(_serve(App(loaded, prepared, kept), announce))

@@ -1,0 +1,259 @@
+"""The backend of the API over the actors: writes go to api.db and to the gateway, reads come from the snapshot."""
+
+import asyncio
+import contextlib
+import logging
+import uuid
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from actors.connectors.vaultlink import SessionVault, VaultLink
+from actors.gateway.protocol import plan_to_wire
+from actors.runtime.frames import Frame
+from actors.runtime.rpc import RemoteError
+from actors.settings import SOCKET_GATEWAY, SOCKET_VAULT, Settings, shard_name
+from actors.store import health_queries, shard_queries
+from actors.store.engine import Database
+from actors.store.migrate import upgrade
+from actors.store.records import OutboxEvent
+from actors.store.tables import Kind
+from actors.store.tail import Tail
+from daemon.backend import BackendError, Pairing, Send, SessionLive, SessionRecord
+from daemon.fleet import Fleet
+from daemon.gateway_client import GatewayClient
+from daemon.sends import SendDesk
+from daemon.snapshot import Snapshot
+
+log = logging.getLogger(__name__)
+
+REFUSING = frozenset({"blocked", "halted", "stopped", "parked"})
+"""States in which a message is not even accepted: it would wait for an operator."""
+TREE_PERIOD = 5.0
+"""Seconds between looks at the supervision tree for the metrics."""
+
+
+class LiveBackend:
+    """Implements ``daemon.backend.Backend``."""
+
+    def __init__(self, settings: Settings, fleet: Fleet, database: Database) -> None:
+        self._settings = settings
+        self._fleet = fleet
+        self._snapshot = Snapshot()
+        self._tails: dict[int, Tail] = {}
+        self._tasks: set[asyncio.Task[Any]] = set()
+        self.gateway = GatewayClient(settings.socket(SOCKET_GATEWAY), self._connected, self._pushed)
+        self._desk = SendDesk(database, self._read_shard, self._announce)
+        self.last_tree: dict[str, Any] | None = None
+
+    async def open(self) -> None:
+        """Rebuilds the snapshot and begins to keep the connection to the actors."""
+        await self._open_shards()
+        await self._load_health()
+        self._spawn(self.gateway.run())
+        self._spawn(self._watch_tree())
+
+    async def close(self) -> None:
+        """Lets go of the actors and the databases."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        for tail in self._tails.values():
+            await tail.close()
+
+    def _spawn(self, coroutine: Any) -> None:
+        task = asyncio.get_running_loop().create_task(coroutine)
+        self._tasks.add(task)
+        task.add_done_callback(self._done)
+
+    def _done(self, task: asyncio.Task[Any]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            log.error("a background task failed", exc_info=error)
+
+    # what the actors say
+
+    async def _open_shards(self) -> None:
+        """Databases of new shards are made here, before their host starts."""
+        for shard in self._fleet.shards - self._tails.keys():
+            path = self._settings.database(shard_name(shard))
+            await asyncio.to_thread(upgrade, path, Kind.SHARD)
+            self._tails[shard] = Tail(path, self._load_shard, self._on_event)
+            await self._tails[shard].catch_up()
+
+    async def _load_shard(self, conn: AsyncConnection) -> None:
+        self._snapshot.load(await shard_queries.load_states(conn))
+
+    async def _load_health(self) -> None:
+        async def load(conn: AsyncConnection) -> None:
+            scores = await health_queries.load_scores(conn)
+            self._snapshot.health({id: score.data for id, score in scores.items()})
+
+        tail = Tail(self._settings.database("health"), load, lambda _event: None)
+        await tail.catch_up()
+        await tail.close()
+
+    def _on_event(self, event: OutboxEvent) -> None:
+        self._snapshot.apply(event)
+        self._desk.on_event(event)
+
+    async def _connected(self, gateway: GatewayClient) -> None:
+        await gateway.request("plan", **plan_to_wire(self._fleet.plan()))
+        for tail in self._tails.values():
+            self._spawn(tail.catch_up())
+
+    def _pushed(self, frame: Frame) -> None:
+        if frame["ev"] == "health":
+            self._snapshot.health(frame["views"])
+        elif frame["ev"] == "hint" and frame["source"].startswith("shard-"):
+            tail = self._tails.get(int(frame["source"].removeprefix("shard-")))
+            if tail is not None:
+                self._spawn(tail.catch_up(frame["upto"]))
+
+    async def _watch_tree(self) -> None:
+        while True:
+            with contextlib.suppress(BackendError):
+                await self.tree()
+            await asyncio.sleep(TREE_PERIOD)
+
+    async def _read_shard(self, session: str, query: Callable[[AsyncConnection], Awaitable[object]]) -> object:
+        return await self._tails[self._fleet.shard_of(session)].read(query)
+
+    def _announce(self, session: str, seq: int) -> None:
+        async def hint() -> None:
+            with contextlib.suppress(BackendError):  # the host also looks when it starts
+                await self.gateway.request("sends", upto=seq, sessions=[session])
+
+        self._spawn(hint())
+
+    async def _publish(self) -> None:
+        """The fleet changed: the actors are told, now or when they are back."""
+        await self._open_shards()
+        with contextlib.suppress(BackendError):
+            await self.gateway.request("plan", **plan_to_wire(self._fleet.plan()))
+
+    # the port
+
+    def records(self) -> Mapping[str, SessionRecord]:
+        """See Backend."""
+        return self._fleet.records
+
+    def live(self, session: str) -> SessionLive:
+        """See Backend."""
+        return self._snapshot.live(session)
+
+    def ready(self) -> tuple[bool, str]:
+        """See Backend."""
+        return (True, "ready") if self.gateway.up else (False, "the actor system is starting")
+
+    async def _command(self, session: str, name: str, deadline: float = 15.0, **args: Any) -> Any:
+        self._fleet.get(session)
+        return await self.gateway.request(
+            "command", deadline + 1.0, session=session, name=name, args=args, deadline=deadline
+        )
+
+    async def add(self, record: SessionRecord, who: str) -> None:
+        """See Backend."""
+        await self._fleet.add(record, who)
+        await self._publish()
+
+    async def change(
+        self, session: str, who: str, *, labels: Mapping[str, str] | None = None, enabled: bool | None = None
+    ) -> SessionRecord:
+        """See Backend."""
+        before = self._fleet.get(session)
+        await self._fleet.change(session, who, labels, enabled)
+        await self._publish()
+        if enabled is not None and enabled != before.enabled:
+            await self._switch(session, enabled)
+        return self._fleet.get(session)
+
+    async def remove(self, session: str, who: str, *, purge: bool) -> None:
+        """See Backend."""
+        await self._fleet.remove(session, who, purge)
+        self._snapshot.forget(session)
+        await self._publish()
+        if purge:
+            await self._purge(session)
+
+    async def _purge(self, session: str) -> None:
+        """Takes the auth state over, so that nobody else can write it, and deletes it."""
+        link = VaultLink(self._settings.socket(SOCKET_VAULT), role="admin")
+        try:
+            vault = SessionVault(link, session)
+            await vault.claim(await link.reserve(session))
+            await vault.reset()
+        except RemoteError as error:
+            raise BackendError("unavailable", f"removed, but its auth state was not deleted: {error.message}") from None
+        finally:
+            await link.close()
+
+    async def _switch(self, session: str, enabled: bool) -> None:
+        try:
+            await self._command(session, "start" if enabled else "stop")
+        except BackendError as error:
+            if error.reason not in {"unavailable", "timeout"}:
+                raise
+            log.info("%s will follow when its actor is back: %s", session, error.message)
+
+    async def start(self, session: str, who: str) -> None:
+        """See Backend."""
+        await self._enable(session, who, enabled=True)
+
+    async def stop(self, session: str, who: str) -> None:
+        """See Backend."""
+        await self._enable(session, who, enabled=False)
+
+    async def _enable(self, session: str, who: str, *, enabled: bool) -> None:
+        """The operator's wish is stored first: it holds over restarts."""
+        await self._fleet.enable(session, who, enabled)
+        await self._publish()
+        await self._switch(session, enabled)
+
+    async def reconnect(self, session: str, who: str) -> str:
+        """See Backend."""
+        operation = uuid.uuid4().hex
+        self._fleet.get(session)
+        await self._fleet.note(who, "session.reconnect", session, operation=operation)
+        await self._command(session, "reconnect")
+        return operation
+
+    async def logout(self, session: str, who: str) -> None:
+        """See Backend."""
+        self._fleet.get(session)
+        await self._fleet.note(who, "session.logout", session)
+        await self._command(session, "logout", 30.0)
+
+    async def pairing(self, session: str, who: str, wait: float) -> Pairing:
+        """See Backend."""
+        answer = await self._command(session, "pairing", max(0.1, wait))
+        return Pairing(answer.get("qr"), answer.get("expires_at"))
+
+    async def pairing_code(self, session: str, who: str, phone: str) -> Pairing:
+        """See Backend."""
+        self._fleet.get(session)
+        await self._fleet.note(who, "session.pairing_code", session)
+        answer = await self._command(session, "pairing_code", 30.0, phone=phone)
+        return Pairing(None, answer.get("expires_at"), answer["code"])
+
+    async def send(self, session: str, who: str, id: str | None, to: str, text: str, wait: float) -> tuple[Send, bool]:
+        """See Backend."""
+        self._fleet.get(session)
+        live = self.live(session)
+        known = await self._desk.find(session, id) if id is not None else None
+        if known is None and live.state in REFUSING:
+            raise BackendError(
+                "refused", f"session {session!r} is {live.state}: nothing is sent", cause=live.cause, remedy=live.remedy
+            )
+        return await self._desk.submit(session, id, to, text, wait)
+
+    async def find_send(self, session: str, id: str) -> Send | None:
+        """See Backend."""
+        self._fleet.get(session)
+        return await self._desk.find(session, id)
+
+    async def tree(self) -> dict[str, Any]:
+        """See Backend."""
+        self.last_tree = await self.gateway.request("tree")
+        return self.last_tree

@@ -1,0 +1,123 @@
+"""What happens before anything is forked: directories, the lock, tokens, databases, Node."""
+
+import fcntl
+import os
+import secrets
+import stat
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+
+from actors.connectors.node import NodeNotFound, find_node
+from actors.settings import SOCKET_GATEWAY, Settings, settings_from
+from actors.store.errors import StoreError
+from actors.store.migrate import upgrade
+from actors.store.tables import Kind
+from config.loader import Loaded
+from config.paths import socket_path
+
+TOKEN_FILE = "admin.token"
+TOKEN_BYTES = 32
+OWN_PACKAGES = ("config", "actors", "daemon")
+
+
+class StartError(Exception):
+    """The daemon can't start; the sentence says what to do about it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """What the daemon starts with."""
+
+    settings: Settings
+    token_file: Path
+    token: str
+    lock: int
+    """Descriptor that holds the lock; inherited by the actors on purpose: as long as one of them lives, nobody else starts."""
+
+
+def prepare(loaded: Loaded) -> Prepared:
+    """Makes ready the state directory.  Raises StartError."""
+    check_packages()
+    config = loaded.config
+    state, runtime = Path(config.state_dir), Path(config.runtime_dir)
+    for directory in (state, runtime):
+        _directory(directory)
+    lock = _lock(state)
+    try:
+        socket_path(runtime, "shard-9999.connector.sock")
+        socket_path(runtime, SOCKET_GATEWAY)
+        for kind in (Kind.API, Kind.VAULT, Kind.HEALTH, Kind.RECOVERY):
+            upgrade(state / f"{kind}.db", kind)
+        token_file = state / TOKEN_FILE
+        token = _token(token_file)
+    except (StoreError, ValueError) as error:
+        raise StartError(str(error)) from None
+    return Prepared(settings_from(config, _node(loaded)), token_file, token, lock)
+
+
+def check_packages() -> None:
+    """The import packages have common names: makes sure that they are this project's.  Raises StartError."""
+    home = Path(__file__).resolve().parent.parent
+    for name in OWN_PACKAGES:
+        found = Path(import_module(name).__file__ or "").resolve()
+        if found.parent.parent != home:
+            raise StartError(
+                f"the package {name!r} comes from {found.parent}, not from wavigil: "
+                "install wavigil into a virtual environment of its own"
+            )
+
+
+def _directory(path: Path) -> None:
+    try:
+        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        found = path.stat()
+    except OSError as error:
+        raise StartError(f"the directory {path} can't be made: {error.strerror}") from None
+    if found.st_uid != os.geteuid():
+        raise StartError(f"the directory {path} belongs to user {found.st_uid}, wavigil runs as {os.geteuid()}")
+    if not os.access(path, os.W_OK | os.X_OK):
+        raise StartError(f"the directory {path} can't be written by user {os.geteuid()}")
+
+
+def _lock(state: Path) -> int:
+    fd = os.open(state / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        holder = os.pread(fd, 32, 0).decode(errors="replace").strip() or "unknown"
+        os.close(fd)
+        raise StartError(
+            f"another wavigil (pid {holder}) uses {state}: stop it, or set another state_dir"
+        ) from None
+    os.ftruncate(fd, 0)
+    os.pwrite(fd, f"{os.getpid()}\n".encode(), 0)
+    return fd
+
+
+def _token(path: Path) -> str:
+    """The admin token, made at the first start."""
+    try:
+        fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    except FileExistsError:
+        if stat.S_IMODE(path.stat().st_mode) & 0o077:
+            raise StartError(f"{path} can be read by others: run chmod 600 {path}, or delete it to get a new one") from None
+        token = path.read_text(encoding="ascii").strip()
+        if len(token) < TOKEN_BYTES:
+            raise StartError(f"{path} holds no token: delete it to get a new one") from None
+        return token
+    token = secrets.token_urlsafe(TOKEN_BYTES)
+    with os.fdopen(fd, "w", encoding="ascii") as file:
+        file.write(token + "\n")
+    return token
+
+
+def _node(loaded: Loaded) -> str | None:
+    """Node.js is needed once a session is connected by Baileys; also one that is added later over the API."""
+    try:
+        return str(find_node().path)
+    except NodeNotFound as error:
+        wanting = [spec.id for spec in loaded.config.sessions if spec.connector == "baileys"]
+        if wanting:
+            raise StartError(f"session {wanting[0]!r} needs Node.js: {error}") from None
+        return None

@@ -1,0 +1,104 @@
+"""Accepting messages to send: stored before they are accepted, followed until the server acknowledges them."""
+
+import asyncio
+import time
+import uuid
+from collections import defaultdict
+from collections.abc import Awaitable, Callable
+from typing import cast
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from actors.events import EventType
+from actors.store import api_queries, shard_queries
+from actors.store.engine import Database
+from actors.store.errors import StoreError, StoreFull
+from actors.store.records import OutboxEvent, SendProgress, StoredSend
+from daemon.backend import BackendError, Send, SendState
+
+SETTLED = frozenset({"acknowledged", "delivered", "read", "failed"})
+
+ReadShard = Callable[[str, Callable[[AsyncConnection], Awaitable[object]]], Awaitable[object]]
+"""Runs a query on the database of a session's shard."""
+
+
+def jid_of(to: str) -> str:
+    """The JID of a recipient given as a phone number (with or without ``+``) or as a JID."""
+    return to if "@" in to else f"{to.lstrip('+')}@s.whatsapp.net"
+
+
+class SendDesk:
+    """The table of sends, and who waits for which."""
+
+    def __init__(self, database: Database, read_shard: ReadShard, announce: Callable[[str, int], None]) -> None:
+        self._database = database
+        self._read_shard = read_shard
+        self._announce = announce
+        self._waiters: defaultdict[tuple[str, str], set[asyncio.Event]] = defaultdict(set)
+
+    def on_event(self, event: OutboxEvent) -> None:
+        """A send's state changed in a shard."""
+        if event.type == EventType.SESSION_SEND and event.session is not None:
+            for waiter in self._waiters.get((event.session, event.data.get("id", "")), ()):
+                waiter.set()
+
+    async def submit(self, session: str, id: str | None, to: str, text: str, wait: float) -> tuple[Send, bool]:
+        """Stores a send and waits for the server's acknowledgement.  Raises BackendError ``conflict``, ``unavailable``."""
+        id = id or uuid.uuid4().hex
+        jid = jid_of(to)
+        try:
+            async with self._database.begin() as conn:
+                stored, added = await api_queries.add_send(conn, session, id, jid, text, time.time())
+        except StoreFull as error:
+            raise BackendError("unavailable", f"the message was not accepted: {error}") from None
+        except StoreError as error:
+            raise BackendError("unavailable", f"the message could not be stored: {error.reason}") from None
+        if not added and (stored.to_jid, stored.text) != (jid, text):
+            raise BackendError("conflict", f"id {id!r} was used in this session for another message")
+        self._announce(session, stored.seq)
+        return await self._follow(stored, wait), added
+
+    async def _follow(self, stored: StoredSend, wait: float) -> Send:
+        key = (stored.session, stored.id)
+        changed = asyncio.Event()
+        self._waiters[key].add(changed)
+        deadline = asyncio.get_running_loop().time() + wait
+        try:
+            while True:
+                changed.clear()
+                send = await self._state(stored)
+                left = deadline - asyncio.get_running_loop().time()
+                if send.state in SETTLED or left <= 0:
+                    return send
+                try:
+                    await asyncio.wait_for(changed.wait(), left)
+                except TimeoutError:
+                    return await self._state(stored)
+        finally:
+            self._waiters[key].discard(changed)
+            if not self._waiters[key]:
+                del self._waiters[key]
+
+    async def find(self, session: str, id: str) -> Send | None:
+        """A send by the caller's id."""
+        async with self._database.begin() as conn:
+            stored = await api_queries.find_send(conn, session, id)
+        return None if stored is None else await self._state(stored)
+
+    async def _state(self, stored: StoredSend) -> Send:
+        async def query(conn: AsyncConnection) -> SendProgress | None:
+            return await shard_queries.find_send_state(conn, stored.session, stored.id)
+
+        progress = cast("SendProgress | None", await self._read_shard(stored.session, query))
+        if progress is None:
+            return Send(stored.session, stored.id, stored.to_jid, "queued", stored.created_at, stored.created_at)
+        return Send(
+            stored.session,
+            stored.id,
+            stored.to_jid,
+            cast("SendState", progress.state),
+            stored.created_at,
+            progress.updated_at,
+            progress.message_id,
+            progress.error,
+        )

@@ -1,0 +1,90 @@
+"""What main knows of every session: rebuilt from the databases at the start, kept by what the gateway pushes.
+
+All API reads and ``/metrics`` are answered from it; none of them waits for an actor or a database.
+"""
+
+import time
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from actors.events import EventType
+from actors.health.status import status_of
+from actors.session.causes import cause_named
+from actors.store.records import OutboxEvent, SessionState
+from daemon.backend import SessionLive
+from daemon.masking import mask_text
+
+_UNKNOWN = SessionLive()
+
+
+class Snapshot:
+    """The live state by session id."""
+
+    def __init__(self) -> None:
+        self._states: dict[str, SessionLive] = {}
+        self._views: dict[str, Mapping[str, Any]] = {}
+
+    def live(self, session: str) -> SessionLive:
+        """State and health of a session together, with the status as of now."""
+        now = time.time()
+        state = self._states.get(session, _UNKNOWN)
+        view = self._views.get(session, {})
+        if view.get("parked"):
+            state = replace(state, state="parked", cause="crash_loop", remedy=_remedy("crash_loop"))
+        return replace(
+            state,
+            status=str(status_of(state.state, state.cause, state.since, now)),
+            score=view.get("score"),
+            quality=view.get("quality"),
+            components=view.get("components", {}),
+            checked_at=view.get("checkedAt"),
+            rtt_ms=view.get("rttMs", {}),
+            counts=view.get("counts", {}),
+            last_seen=max(filter(None, (state.last_seen, view.get("lastSeen"))), default=None),
+            error_count=view.get("errorCount", 0),
+        )
+
+    def load(self, states: Mapping[str, SessionState]) -> None:
+        """The stored states of one shard."""
+        for session, stored in states.items():
+            self._states[session] = _live(stored.state, stored.since, {**stored.data, "code": stored.code}, stored.cause)
+
+    def apply(self, event: OutboxEvent) -> None:
+        """An event of a shard's outbox."""
+        if event.type == EventType.SESSION_STATE and event.session is not None:
+            self._states[event.session] = _live(
+                event.data.get("state", "starting"), event.at, event.data, event.data.get("cause")
+            )
+
+    def health(self, views: Mapping[str, Mapping[str, Any]]) -> None:
+        """Views that the health actor computed."""
+        self._views.update(views)
+
+    def forget(self, session: str) -> None:
+        """The session was removed."""
+        self._states.pop(session, None)
+        self._views.pop(session, None)
+
+
+def _live(state: str, since: float, data: Mapping[str, Any], cause: str | None) -> SessionLive:
+    me = data.get("me")
+    return SessionLive(
+        state=state,
+        since=since,
+        cause=cause,
+        code=data.get("code"),
+        message=data.get("message"),
+        detail={k: data[k] for k in ("until", "nextAttemptAt", "reason", "detail", "causeAt") if data.get(k) is not None},
+        remedy=_remedy(cause),
+        me=mask_text(me) if me else None,
+        generation=data.get("generation") or 0,
+        last_seen=since if state == "open" else data.get("lastSeen"),
+        reconnect_attempts=data.get("attempt") or 0,
+        versions={k: str(v) for k, v in (data.get("versions") or {}).items()},
+    )
+
+
+def _remedy(cause: str | None) -> str | None:
+    known = cause_named(cause) if cause else None
+    return known.remedy if known else None
