@@ -13,11 +13,12 @@ from typing import Any, Self
 from urllib.parse import quote
 
 from sqlalchemy import Connection, Engine, create_engine, event
-from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 from sqlalchemy.pool import AsyncAdaptedQueuePool, StaticPool
 
-from actors.store.errors import StoreError, from_sqlite
+from actors.store.errors import StoreError, StoreReason, from_sqlite
 
 BUSY_TIMEOUT = 5.0
 """Seconds to wait for another process's lock; only backups and checkpoints ever hold one."""
@@ -34,9 +35,11 @@ _WRITER_PRAGMAS = (
 _READER_PRAGMAS = ("PRAGMA query_only=ON", "PRAGMA foreign_keys=ON")
 
 
-def translate(path: Path, error: SQLAlchemyError) -> StoreError:
-    """The StoreError for an error of SQLAlchemy's."""
-    return from_sqlite(path, error.orig if isinstance(error, DBAPIError) else error)
+def translate(path: Path, error: DBAPIError | PoolTimeout) -> StoreError:
+    """The StoreError for what the database refused.  SQLAlchemy's other errors are mistakes of the program."""
+    if isinstance(error, PoolTimeout):
+        return StoreError(path, StoreReason.BUSY, f"other tasks kept it busy for {POOL_TIMEOUT:g} s")
+    return from_sqlite(path, error.orig)
 
 
 class Database:
@@ -44,7 +47,8 @@ class Database:
 
     ``async with await open_writer(path) as database`` closes it by itself.  A transaction is
     ``async with database.begin() as conn``.  It raises StoreError (StoreFull when the disk is full) for
-    whatever SQLite refuses, also at COMMIT; then nothing of it was stored.
+    whatever SQLite refuses, also at COMMIT; then nothing of it was stored.  Never begin one inside another: the
+    inner would wait for the outer.
     """
 
     def __init__(self, path: Path, engine: AsyncEngine) -> None:
@@ -60,7 +64,7 @@ class Database:
         try:
             async with self._engine.begin() as conn:
                 yield conn
-        except SQLAlchemyError as error:
+        except (DBAPIError, PoolTimeout) as error:
             raise translate(self.path, error) from error
 
     async def __aenter__(self) -> Self:
@@ -137,8 +141,9 @@ async def _open(path: Path, mode: str, pragmas: tuple[str, ...], begin: str) -> 
     _prepare(engine.sync_engine, pragmas, begin)
     database = Database(path, engine)
     try:
-        async with database.begin():  # a file that is no database is refused now, not at the first query
-            pass
+        async with database.begin() as conn:
+            # BEGIN alone may read nothing; a file that is no database is refused now, not at the first query.
+            await conn.exec_driver_sql("PRAGMA schema_version")
     except BaseException:
         await database.close()
         raise

@@ -74,7 +74,7 @@ class SchemaTooNew(StoreError):
 
 
 def from_sqlite(path: Path, error: BaseException | None) -> StoreError:
-    """The StoreError for what SQLite (or the pool before it) raised.
+    """The StoreError for what SQLite raised; another error is named but not quoted.
 
     Result codes are those of https://www.sqlite.org/rescode.html; the low byte is the primary code.
     """

@@ -13,7 +13,7 @@ from alembic import command
 from alembic.config import Config
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import DBAPIError
 
 from actors.store.engine import sync_reader, sync_writer, translate
 from actors.store.errors import SchemaTooNew, StoreError, StoreReason
@@ -83,7 +83,7 @@ def upgrade(path: Path, kind: Kind) -> str:
             config = config_for(kind)
             config.attributes["connection"] = conn
             command.upgrade(config, "head")
-    except SQLAlchemyError as error:
+    except DBAPIError as error:
         raise translate(path, error) from error
     finally:
         engine.dispose()
@@ -111,7 +111,7 @@ def _inspect(path: Path) -> _Found:
             revision = _scalar(conn, "SELECT max(version_num) FROM alembic_version") if versioned else None
             application_id = _scalar(conn, "PRAGMA application_id")
             check = _scalar(conn, "PRAGMA quick_check(1)")
-    except SQLAlchemyError as error:
+    except DBAPIError as error:
         raise translate(path, error) from error
     finally:
         engine.dispose()

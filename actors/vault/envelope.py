@@ -58,11 +58,11 @@ class PlainCipher:
         """The key itself."""
         return key.encode()
 
-    def seal(self, entry: Entry, generation: int, nonce: bytes) -> bytes:  # noqa: ARG002
+    def seal(self, entry: Entry, generation: int, nonce: bytes) -> bytes:
         """The value itself."""
         return entry.value
 
-    def open(self, name: bytes, stored: bytes, generation: int) -> Entry:  # noqa: ARG002
+    def open(self, name: bytes, stored: bytes, generation: int) -> Entry:
         """What was stored."""
         return Entry(name.decode(), stored)
 

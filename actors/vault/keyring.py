@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Final
 
 from sqlalchemy import Connection, delete, insert, select, update
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import DBAPIError
 
 from actors.store.engine import sync_writer, translate
 from actors.store.tables import vault_entries, vault_meta, vault_sessions
@@ -86,7 +86,7 @@ def prepare(path: Path, keys: Keyring) -> None:
                     f"{path} is sealed with another master key than the configured one: configure that key "
                     "again, or move the file away and pair all sessions anew"
                 )
-    except SQLAlchemyError as error:
+    except DBAPIError as error:
         raise translate(path, error) from error
     finally:
         engine.dispose()

@@ -13,7 +13,7 @@ from typing import Any
 
 from sqlalchemy import Connection, bindparam, delete, select
 from sqlalchemy.dialects.sqlite import insert
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import DBAPIError
 
 from actors.store.engine import sync_writer, translate
 from actors.store.tables import vault_entries, vault_sessions
@@ -64,7 +64,7 @@ class Storage:
         self._engine = sync_writer(path)
         try:
             self._conn = self._engine.connect()
-        except SQLAlchemyError as error:
+        except DBAPIError as error:
             raise translate(path, error) from error
 
     def apply(self, batch: Sequence[Request]) -> list[Answer | VaultError]:
@@ -76,7 +76,7 @@ class Storage:
         try:
             with self._conn.begin():
                 return _Transaction(self._conn, self._keys, self._clock()).run(batch)
-        except SQLAlchemyError as error:
+        except DBAPIError as error:
             raise translate(self._path, error) from error
 
     def close(self) -> None:

@@ -1,0 +1,327 @@
+"""Migrations, engines and queries on real SQLite files."""
+
+import asyncio
+import dataclasses
+import sqlite3
+import stat
+from pathlib import Path
+
+import pytest
+from alembic import command
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from sqlalchemy import select
+
+from actors.events import EventType
+from actors.store import api_queries, cursors, health_queries, outbox, recovery_queries, shard_queries
+from actors.store.engine import Database, open_reader, open_writer, sync_reader
+from actors.store.errors import SchemaTooNew, StoreError, StoreReason
+from actors.store.migrate import config_for, upgrade
+from actors.store.records import (
+    AuditEntry,
+    Desired,
+    Episode,
+    NewEvent,
+    Score,
+    SendProgress,
+    SessionState,
+    StoredSession,
+)
+from actors.store.tables import METADATA, Kind, meta
+
+pytestmark = pytest.mark.integration
+
+
+@pytest.mark.parametrize("kind", Kind)
+def test_migrations_make_exactly_the_tables(tmp_path: Path, kind: Kind) -> None:
+    path = tmp_path / "a file with % and ?.db"
+    assert upgrade(path, kind) == upgrade(path, kind) == "0001"
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    engine = sync_reader(path)
+    with engine.connect() as conn:
+        assert compare_metadata(MigrationContext.configure(conn), METADATA[kind]) == []
+    engine.dispose()
+    command.history(config_for(kind))
+
+
+def test_rights_of_others_are_taken_away(tmp_path: Path) -> None:
+    path = tmp_path / "api.db"
+    upgrade(path, Kind.API)
+    path.chmod(0o644)
+    upgrade(path, Kind.API)
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+
+
+def refused(path: Path, kind: Kind) -> StoreError:
+    """What `upgrade` raises; the file must be as it was."""
+    before = (path.read_bytes(), path.stat().st_mode) if path.is_file() else None
+    with pytest.raises(StoreError) as caught:
+        upgrade(path, kind)
+    assert before == ((path.read_bytes(), path.stat().st_mode) if path.is_file() else None)
+    assert str(path) in str(caught.value)
+    return caught.value
+
+
+def test_a_newer_schema_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "api.db"
+    upgrade(path, Kind.API)
+    with sqlite3.connect(path) as conn:
+        conn.execute("UPDATE alembic_version SET version_num = '0042'")
+    conn.close()
+    error = refused(path, Kind.API)
+    assert isinstance(error, SchemaTooNew)
+    assert (error.found, error.known) == ("0042", "0001")
+
+
+def test_foreign_and_damaged_files_are_refused(tmp_path: Path) -> None:
+    text_file = tmp_path / "text.db"
+    text_file.write_text("this is not a database at all\n" * 200)
+    assert refused(text_file, Kind.API).reason is StoreReason.FOREIGN
+
+    other = tmp_path / "other.db"
+    with sqlite3.connect(other) as conn:
+        conn.execute("CREATE TABLE theirs (a)")
+    conn.close()
+    assert "not made by wavigil" in str(refused(other, Kind.API))
+
+    health = tmp_path / "health.db"
+    upgrade(health, Kind.HEALTH)
+    assert "holds the health database, not the vault database" in str(refused(health, Kind.VAULT))
+
+    damaged = tmp_path / "damaged.db"
+    upgrade(damaged, Kind.API)
+    content = bytearray(damaged.read_bytes())
+    content[4096 * 2 : 4096 * 6] = b"\xff" * 4096 * 4
+    damaged.write_bytes(content)
+    assert refused(damaged, Kind.API).reason is StoreReason.CORRUPT
+
+    assert refused(tmp_path, Kind.API).reason is StoreReason.FOREIGN
+    assert refused(tmp_path / "no" / "where.db", Kind.API).reason is StoreReason.IO
+
+
+def test_an_interrupted_creation_is_finished(tmp_path: Path) -> None:
+    empty = tmp_path / "empty.db"
+    empty.touch()
+    assert upgrade(empty, Kind.API) == "0001"
+    begun = tmp_path / "begun.db"
+    with sqlite3.connect(begun) as conn:
+        conn.execute("PRAGMA journal_mode=WAL")
+    conn.close()
+    assert begun.stat().st_size > 0
+    assert upgrade(begun, Kind.API) == "0001"
+
+
+@pytest.fixture
+async def api(tmp_path: Path) -> Database:
+    upgrade(tmp_path / "api.db", Kind.API)
+    return await open_writer(tmp_path / "api.db")
+
+
+async def test_opening_what_is_not_there_is_a_clear_error(tmp_path: Path) -> None:
+    for opening in (open_reader, open_writer):
+        with pytest.raises(StoreError) as caught:
+            await opening(tmp_path / "none.db")
+        assert caught.value.reason is StoreReason.MISSING
+    (tmp_path / "text.db").write_text("x" * 5000)
+    with pytest.raises(StoreError) as caught:
+        await open_reader(tmp_path / "text.db")
+    assert caught.value.reason is StoreReason.FOREIGN
+
+
+async def test_writers_are_durable_and_readers_cannot_write(api: Database) -> None:
+    async with api, api.begin() as conn:
+        pragmas = {
+            name: (await conn.exec_driver_sql(f"PRAGMA {name}")).scalar() for name in ("journal_mode", "synchronous")
+        }
+        assert pragmas == {"journal_mode": "wal", "synchronous": 2}
+    async with await open_reader(api.path) as reader:
+        with pytest.raises(StoreError, match="readonly"):
+            async with reader.begin() as conn:
+                await api_queries.set_meta(conn, "a", "b")
+
+
+async def test_tasks_take_turns_and_a_cancelled_one_leaves_nothing(api: Database) -> None:
+    async with api:
+        inside = asyncio.Event()
+
+        async def hang() -> None:
+            async with api.begin() as conn:
+                await api_queries.set_meta(conn, "hung", "1")
+                inside.set()
+                await asyncio.Event().wait()
+
+        async def count() -> int:
+            async with api.begin() as conn:
+                return await api_queries.next_boot(conn)
+
+        task = asyncio.create_task(hang())
+        await inside.wait()
+        counting = [asyncio.create_task(count()) for _ in range(10)]
+        task.cancel()
+        assert sorted(await asyncio.gather(*counting)) == list(range(1, 11))
+        async with api.begin() as conn:
+            assert await api_queries.get_meta(conn, "hung") is None
+
+
+async def test_errors_do_not_quote_what_was_to_be_stored(api: Database) -> None:
+    async with api:
+
+        async def insert_twice() -> None:
+            async with api.begin() as conn:
+                for _ in range(2):
+                    await conn.execute(meta.insert().values(key="a", value="top-secret"))
+
+        with pytest.raises(StoreError) as caught:
+            await insert_twice()
+        shown = "".join(map(str, [caught.value, caught.value.__cause__]))
+        assert "top-secret" not in shown
+        async with api.begin() as conn:
+            assert (await conn.execute(select(meta))).all() == []
+
+
+async def test_sessions_wishes_and_placement(api: Database) -> None:
+    session = StoredSession("support-1", "baileys", {"team": "support"}, 10.0)
+    wish = Desired("support-1", False, 11.0, "grafana")
+    async with api, api.begin() as conn:
+        assert await api_queries.add_session(conn, session)
+        assert not await api_queries.add_session(conn, session)
+        assert await api_queries.set_labels(conn, "support-1", {})
+        assert not await api_queries.set_labels(conn, "nobody", {})
+        assert await api_queries.load_sessions(conn) == [dataclasses.replace(session, labels={})]
+        await api_queries.set_desired(conn, dataclasses.replace(wish, enabled=True))
+        await api_queries.set_desired(conn, wish)
+        assert await api_queries.load_desired(conn) == {"support-1": wish}
+        await api_queries.store_placement(conn, {"support-1": ("baileys", 0), "x": ("simulator", 1)})
+        await api_queries.store_placement(conn, {"support-1": ("baileys", 2)})
+        await api_queries.store_placement(conn, {})
+        assert await api_queries.load_placement(conn) == {"support-1": ("baileys", 2), "x": ("simulator", 1)}
+        await api_queries.forget_placement(conn, ["x"])
+        assert await api_queries.remove_session(conn, "support-1")
+        assert not await api_queries.remove_session(conn, "support-1")
+        assert await api_queries.load_placement(conn) == {}
+        assert await api_queries.load_desired(conn) == {}
+
+
+async def test_sends_are_accepted_once_and_read_in_order(api: Database) -> None:
+    async with api, api.begin() as conn:
+        first, new = await api_queries.add_send(conn, "a", "1", "x@s.whatsapp.net", "hello", 1.0)
+        assert new
+        again = await api_queries.add_send(conn, "a", "1", "y@s.whatsapp.net", "other", 2.0)
+        assert again == (first, False)
+        second, _ = await api_queries.add_send(conn, "b", "1", "x@s.whatsapp.net", "hello", 3.0)
+        third, _ = await api_queries.add_send(conn, "c", "1", "x@s.whatsapp.net", "hello", 4.0)
+        assert await api_queries.new_sends(conn, 0, ["a", "c"], 10) == [first, third]
+        assert await api_queries.new_sends(conn, first.seq, ["a", "b"], 10) == [second]
+        assert await api_queries.new_sends(conn, 0, ["a", "b", "c"], 2) == [first, second]
+        assert await api_queries.find_send(conn, "a", "2") is None
+
+
+async def test_audit_pages_from_the_newest(api: Database) -> None:
+    entries = [AuditEntry(float(at), "cli", "session.add", f"s{at}", {"n": at}) for at in range(5)]
+    async with api, api.begin() as conn:
+        for entry in entries:
+            await api_queries.add_audit(conn, entry)
+        newest = await api_queries.load_audit(conn, 2)
+        assert [entry for _, entry in newest] == [entries[4], entries[3]]
+        rest = await api_queries.load_audit(conn, 10, before=newest[-1][0])
+        assert [entry for _, entry in rest] == entries[2::-1]
+
+
+async def test_boots_are_counted_over_restarts(tmp_path: Path) -> None:
+    upgrade(tmp_path / "api.db", Kind.API)
+    boots = []
+    for _ in range(3):
+        async with await open_writer(tmp_path / "api.db") as database, database.begin() as conn:
+            boots.append(await api_queries.next_boot(conn))
+    assert boots == [1, 2, 3]
+
+
+@pytest.fixture
+async def shard(tmp_path: Path) -> Database:
+    upgrade(tmp_path / "shard-0.db", Kind.SHARD)
+    return await open_writer(tmp_path / "shard-0.db")
+
+
+async def test_only_newer_transitions_are_stored(shard: Database) -> None:
+    def state(incarnation: int, number: int, name: str) -> SessionState:
+        return SessionState("a", incarnation, number, name, 5.0, "network", 0, {"previous": "x", "attempt": 2})
+
+    reports = [(1, 1, True), (1, 2, True), (1, 2, False), (1, 1, False), (2, 1, True), (1, 9, False), (2, 2, True)]
+    async with shard:
+        for incarnation, number, stored in reports:
+            async with shard.begin() as conn:
+                assert await shard_queries.store_transition(conn, state(incarnation, number, "open")) is stored
+        async with shard.begin() as conn:
+            assert await shard_queries.load_state(conn, "a") == state(2, 2, "open")
+            assert await shard_queries.load_states(conn) == {"a": state(2, 2, "open")}
+            assert await shard_queries.load_state(conn, "b") is None
+            events = await outbox.read_after(conn, 0, 100)
+    assert [event.seq for event in events] == [1, 2, 3, 4]
+    assert events[0].type == EventType.SESSION_STATE
+    assert events[0].data == {"previous": "x", "attempt": 2, "state": "open", "cause": "network", "code": 0}
+
+
+async def test_send_states_and_their_events(shard: Database) -> None:
+    queued = SendProgress("a", "1", "MSG1", "x@s.whatsapp.net", "queued", 1.0)
+    tried = dataclasses.replace(queued, state="sent-unconfirmed", attempts=1, updated_at=2.0)
+    done = dataclasses.replace(tried, state="acknowledged", updated_at=3.0)
+    async with shard, shard.begin() as conn:
+        for progress in (queued, tried):
+            assert await shard_queries.record_send_state(conn, progress)
+        assert await shard_queries.unfinished_sends(conn, 10) == [tried]
+        assert await shard_queries.record_send_state(conn, done)
+        assert not await shard_queries.record_send_state(conn, tried)
+        assert await shard_queries.unfinished_sends(conn, 10) == []
+        assert await shard_queries.find_send_state(conn, "a", "1") == done
+        assert await shard_queries.find_by_message(conn, "a", "MSG1") == done
+        assert await shard_queries.find_by_message(conn, "b", "MSG1") is None
+        events = await outbox.read_after(conn, 0, 10)
+    assert [event.data["state"] for event in events] == ["queued", "sent-unconfirmed", "acknowledged"]
+    assert events[0].type == EventType.SESSION_SEND
+
+
+async def test_cursors_only_go_forward(shard: Database) -> None:
+    async with shard, shard.begin() as conn:
+        assert await cursors.get_cursor(conn, "sends") == 0
+        for position, expected in ((5, 5), (3, 5), (9, 9)):
+            await cursors.set_cursor(conn, "sends", position)
+            assert await cursors.get_cursor(conn, "sends") == expected
+
+
+async def test_scores(tmp_path: Path) -> None:
+    upgrade(tmp_path / "health.db", Kind.HEALTH)
+    score = Score("a", 90, "excellent", "connected", 1.0, {"components": {}})
+    async with await open_writer(tmp_path / "health.db") as database, database.begin() as conn:
+        await health_queries.store_scores(conn, [])
+        await health_queries.store_scores(conn, [score, dataclasses.replace(score, session="b")])
+        worse = dataclasses.replace(score, score=10, quality="critical", at=2.0)
+        await health_queries.store_scores(conn, [worse])
+        await health_queries.forget_score(conn, "b")
+        assert await health_queries.load_scores(conn) == {"a": worse}
+        event = NewEvent(2.0, EventType.HEALTH_CHANGED, "a", {"score": 10})
+        assert await outbox.append(conn, [event]) == 1
+
+
+async def test_episodes(tmp_path: Path) -> None:
+    upgrade(tmp_path / "recovery.db", Kind.RECOVERY)
+    async with await open_writer(tmp_path / "recovery.db") as database, database.begin() as conn:
+        first = await recovery_queries.begin_episode(conn, "a", "network", "backoff", 1.0, {"k": "v"})
+        second = await recovery_queries.begin_episode(conn, "b", "replaced", "halt", 2.0, {})
+        await recovery_queries.count_attempt(conn, first, 3)
+        assert await recovery_queries.end_episode(conn, second, "stopped", 3.0)
+        assert not await recovery_queries.end_episode(conn, second, "again", 4.0)
+        still = Episode(first, "a", "network", "backoff", 3, 1.0, data={"k": "v"})
+        assert await recovery_queries.open_episodes(conn) == [still]
+        ended = Episode(second, "b", "replaced", "halt", 0, 2.0, 3.0, "stopped")
+        assert await recovery_queries.latest_episodes(conn, "b", 5) == [ended]
+
+
+async def test_a_reader_sees_one_snapshot(api: Database) -> None:
+    async with api, await open_reader(api.path) as reader:
+        async with reader.begin() as seen:
+            assert await api_queries.get_meta(seen, "a") is None
+            async with api.begin() as conn:
+                await api_queries.set_meta(conn, "a", "b")
+            assert await api_queries.get_meta(seen, "a") is None
+        async with reader.begin() as seen:
+            assert await api_queries.get_meta(seen, "a") == "b"
