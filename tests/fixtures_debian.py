@@ -163,6 +163,8 @@ def _mirror() -> list[str]:
 def _configure_clients(root: Path) -> None:
     """Gives the machine the host's configuration of pip, apt and npm, as far as it stands in files."""
     sources = [path for kind in ("*.sources", "*.list") for path in Path(_APT_SOURCES).glob(kind)]
+    if sources:
+        (root / "etc/apt/sources.list").unlink(missing_ok=True)  # debootstrap's own names the same packages again
     for source in [*map(Path, _CLIENT_FILES), *sources]:
         _copy(source, root / source.relative_to("/"))
     npm = shutil.which("npm")

@@ -33,7 +33,8 @@ fi
 
 install() {
   DEBIAN_FRONTEND=noninteractive apt-get install --quiet --yes --no-install-recommends \
-    -o Dpkg::Use-Pty=0 -o DPkg::Lock::Timeout=120 "${missing[@]}" </dev/null
+    -o Dpkg::Use-Pty=0 -o DPkg::Lock::Timeout=120 "${missing[@]}" </dev/null >/dev/null
 }
 # The package lists may be missing or old: fetched only when it does not work without.
+echo '    installing …'
 install || { apt-get update --quiet && install; }

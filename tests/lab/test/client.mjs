@@ -10,6 +10,9 @@ const { SILENT } = await import('../lib/phone.mjs')
 export const BAILEYS_VERSION = createRequire(import.meta.url)('@whiskeysockets/baileys/package.json').version
 const WAIT_MS = 10_000
 
+/** The server claims to have pre-keys: the client need not make 812 of them at each first login. */
+export const QUICK = { defaults: { preKeyCount: 100 } }
+
 /** A lab that ends with the test. */
 export async function startLab(t, options) {
   const lab = new Lab(options)

@@ -1,7 +1,7 @@
 // Every fault once, with what the real client reports for it: the table that the session's causes are made from.
 import assert from 'node:assert/strict'
 import test from 'node:test'
-import { Client, journaled, memoryAuth, openClient, startLab } from './client.mjs'
+import { Client, QUICK, journaled, memoryAuth, openClient, startLab } from './client.mjs'
 
 const PHONE = '15552001'
 
@@ -28,7 +28,7 @@ const ON_AN_OPEN_CONNECTION = [
 
 for (const [name, fault, code, check] of ON_AN_OPEN_CONNECTION) {
   test(`${name} -> ${code}`, async t => {
-    const lab = await startLab(t)
+    const lab = await startLab(t, QUICK)
     const client = await openClient(t, lab, PHONE)
     assert.deepEqual(lab.fault({ target: PHONE, ...fault }), [`${PHONE}:1`])
     const error = await client.closed()
@@ -38,7 +38,7 @@ for (const [name, fault, code, check] of ON_AN_OPEN_CONNECTION) {
 }
 
 test('a second login of the same device replaces the first -> 440', async t => {
-  const lab = await startLab(t)
+  const lab = await startLab(t, QUICK)
   const auth = memoryAuth(lab.accounts.makeCredentials(PHONE))
   const first = await new Client(t, lab, auth).open()
   await new Client(t, lab, auth).open()
@@ -47,7 +47,7 @@ test('a second login of the same device replaces the first -> 440', async t => {
 })
 
 test('unlinked by the phone -> 401, and at the next login', async t => {
-  const lab = await startLab(t)
+  const lab = await startLab(t, QUICK)
   const auth = memoryAuth(lab.accounts.makeCredentials(PHONE))
   const client = await new Client(t, lab, auth).open()
   const account = lab.accounts.get(PHONE)
@@ -58,7 +58,7 @@ test('unlinked by the phone -> 401, and at the next login', async t => {
 
 for (const reason of [400, 401, 402, 403, 405, 406, 409, 411, 413, 414, 415, 418, 500, 501, 503]) {
   test(`failure ${reason} at login -> ${reason}, once`, async t => {
-    const lab = await startLab(t)
+    const lab = await startLab(t, QUICK)
     const attrs = reason === 402 ? { code: '101', expire: '86400' } : {}
     lab.configure(PHONE, { loginFailure: { reason, attrs, times: 1 } })
     const auth = memoryAuth(lab.accounts.makeCredentials(PHONE))
@@ -72,7 +72,7 @@ for (const reason of [400, 401, 402, 403, 405, 406, 409, 411, 413, 414, 415, 418
 }
 
 test('an undecryptable frame rejects inside the client, which stays "open"', async t => {
-  const lab = await startLab(t)
+  const lab = await startLab(t, QUICK)
   const client = await openClient(t, lab, PHONE)
   const [decode] = client.sock.ws.listeners('message')
   const failed = new Promise(resolve => { // unguarded, this rejection would end the process
@@ -85,14 +85,14 @@ test('an undecryptable frame rejects inside the client, which stays "open"', asy
 })
 
 test('silence is noticed by the keep-alive only, 5 s after its interval -> 408', async t => {
-  const lab = await startLab(t)
+  const lab = await startLab(t, QUICK)
   const client = await openClient(t, lab, PHONE, { keepAliveIntervalMs: 200 })
   lab.fault({ target: PHONE, kind: 'silence' })
   assert.equal((await client.closed()).output.statusCode, 408)
 })
 
 test('a half-open peer answers neither a ping nor the close of the WebSocket', async t => {
-  const lab = await startLab(t)
+  const lab = await startLab(t, QUICK)
   const client = await openClient(t, lab, PHONE)
   lab.fault({ target: PHONE, kind: 'half_open' })
   const ping = { tag: 'iq', attrs: { to: '@s.whatsapp.net', type: 'get', xmlns: 'w:p' }, content: [{ tag: 'ping', attrs: {} }] }
@@ -106,7 +106,7 @@ test('a half-open peer answers neither a ping nor the close of the WebSocket', a
 })
 
 test('silence that ends leaves the connection usable', async t => {
-  const lab = await startLab(t)
+  const lab = await startLab(t, QUICK)
   const client = await openClient(t, lab, PHONE)
   await client.ack(await client.send('15559999', 'makes the session'))
   lab.fault({ target: PHONE, kind: 'silence' })
@@ -118,7 +118,7 @@ test('silence that ends leaves the connection usable', async t => {
 })
 
 test('deaf as a fault of one connection ends with it', async t => {
-  const lab = await startLab(t)
+  const lab = await startLab(t, QUICK)
   const auth = memoryAuth(lab.accounts.makeCredentials(PHONE))
   const client = await new Client(t, lab, auth).open()
   lab.fault({ target: PHONE, kind: 'deaf' })
@@ -138,7 +138,7 @@ const AT_CONNECTING = [
 
 for (const [name, rule, code] of AT_CONNECTING) {
   test(`${name} -> ${code}, then open`, async t => {
-    const lab = await startLab(t)
+    const lab = await startLab(t, QUICK)
     lab.rules.set([{ ...rule, times: 1 }])
     const auth = memoryAuth(lab.accounts.makeCredentials(PHONE))
     const error = await new Client(t, lab, auth, { connectTimeoutMs: 300 }).closed()
@@ -150,7 +150,7 @@ for (const [name, rule, code] of AT_CONNECTING) {
 
 for (const status of [403, 429, 503]) {
   test(`HTTP ${status} at the upgrade: nothing is emitted but unexpected-response`, async t => {
-    const lab = await startLab(t)
+    const lab = await startLab(t, QUICK)
     lab.rules.set([{ kind: 'http', status, headers: { 'Retry-After': '7' } }])
     const client = new Client(t, lab, memoryAuth(lab.accounts.makeCredentials(PHONE)))
     const response = await new Promise(resolve => client.sock.ws.on('unexpected-response', (_request, answer) => resolve(answer)))
@@ -160,14 +160,14 @@ for (const status of [403, 429, 503]) {
 }
 
 test('a garbage ServerHello -> an error without a status code', async t => {
-  const lab = await startLab(t)
+  const lab = await startLab(t, QUICK)
   lab.rules.set([{ kind: 'garbage' }])
   const error = await new Client(t, lab, memoryAuth(lab.accounts.makeCredentials(PHONE))).closed()
   assert.equal(error.output, undefined)
 })
 
 test('a slow ServerHello within the limit opens', async t => {
-  const lab = await startLab(t)
+  const lab = await startLab(t, QUICK)
   lab.rules.set([{ kind: 'slow_hello', ms: 200 }])
   const start = Date.now()
   await openClient(t, lab, PHONE)
@@ -175,13 +175,13 @@ test('a slow ServerHello within the limit opens', async t => {
 })
 
 test('a certificate of an unknown root opens all the same: this version of Baileys does not refuse it', async t => {
-  const lab = await startLab(t)
+  const lab = await startLab(t, QUICK)
   lab.rules.set([{ kind: 'bad_cert' }])
   await openClient(t, lab, PHONE)
 })
 
 test('not listening -> 408 with ECONNREFUSED, then open on the same port', async t => {
-  const lab = await startLab(t)
+  const lab = await startLab(t, QUICK)
   const auth = memoryAuth(lab.accounts.makeCredentials(PHONE))
   await lab.unlisten()
   const error = await new Client(t, lab, auth).closed()
@@ -191,14 +191,14 @@ test('not listening -> 408 with ECONNREFUSED, then open on the same port', async
 })
 
 test('unlisten with kill resets open connections', async t => {
-  const lab = await startLab(t)
+  const lab = await startLab(t, QUICK)
   const client = await openClient(t, lab, PHONE)
   await lab.unlisten({ kill: true })
   assert.equal((await client.closed()).output.statusCode, 428)
 })
 
 test('misspelt kinds and policies are refused', async t => {
-  const lab = await startLab(t)
+  const lab = await startLab(t, QUICK)
   await openClient(t, lab, PHONE)
   assert.throws(() => lab.fault({ target: '*', kind: 'rst' }), /unknown fault "rst"/)
   assert.throws(() => lab.rules.set([{ kind: 'htp' }]), /unknown rule "htp"/)

@@ -1,7 +1,7 @@
 // Real clients write to each other through the lab, which sees ciphertext only.
 import assert from 'node:assert/strict'
 import test from 'node:test'
-import { Client, journaled, memoryAuth, openClient, startLab, textOf } from './client.mjs'
+import { Client, QUICK, journaled, memoryAuth, openClient, startLab, textOf } from './client.mjs'
 
 const A = '15551001'
 const B = '15551002'
@@ -34,7 +34,7 @@ test('two clients write to each other, with acknowledgement, delivery and read r
 })
 
 test('a message for a device that is away waits for its next login', async t => {
-  const lab = await startLab(t)
+  const lab = await startLab(t, QUICK)
   const authB = memoryAuth(lab.accounts.makeCredentials(B))
   const a = await openClient(t, lab, A)
   const b = await new Client(t, lab, authB).open()
@@ -53,7 +53,7 @@ test('a message for a device that is away waits for its next login', async t => 
 })
 
 test('what the client did not acknowledge before its connection ended comes again', async t => {
-  const lab = await startLab(t)
+  const lab = await startLab(t, QUICK)
   const auth = memoryAuth(lab.accounts.makeCredentials(B))
   const b = await new Client(t, lab, auth).open()
   lab.fault({ target: B, kind: 'silence' }) // the server hears nothing from B, so no receipt arrives
@@ -65,7 +65,7 @@ test('what the client did not acknowledge before its connection ended comes agai
 })
 
 test('the other devices of the sender get a copy that names the recipient', async t => {
-  const lab = await startLab(t)
+  const lab = await startLab(t, QUICK)
   const [a1, a2, b] = await Promise.all([openClient(t, lab, A), openClient(t, lab, A), openClient(t, lab, B)])
   const id = await a1.send(B, 'seen on both')
   await b.received(id)
@@ -76,7 +76,7 @@ test('the other devices of the sender get a copy that names the recipient', asyn
 })
 
 test('a device linked later gets messages as well', async t => {
-  const lab = await startLab(t)
+  const lab = await startLab(t, QUICK)
   const [a, b1] = await Promise.all([openClient(t, lab, A), openClient(t, lab, B)])
   await b1.received(await a.send(B, 'one device'))
   const fresh = memoryAuth()
@@ -90,7 +90,7 @@ test('a device linked later gets messages as well', async t => {
 })
 
 test('a message that cannot be read is asked for again, and arrives', async t => {
-  const lab = await startLab(t)
+  const lab = await startLab(t, QUICK)
   const sent = new Map()
   const a = await openClient(t, lab, A, { getMessage: async ({ id }) => sent.get(id) })
   const authB = memoryAuth(lab.accounts.makeCredentials(B))
@@ -127,7 +127,7 @@ test('sessions start without one-time pre-keys, and a client that runs low uploa
 })
 
 test('a contact who has only a phone is read by the phone, receipts and answers', async t => {
-  const lab = await startLab(t, { defaults: { decrypt: true, readMs: 10 } })
+  const lab = await startLab(t, { defaults: { ...QUICK.defaults, decrypt: true, readMs: 10 } })
   const a = await openClient(t, lab, A)
   const id = await a.send(CONTACT, 'to the phone')
   await a.receipt(id)
@@ -140,7 +140,7 @@ test('a contact who has only a phone is read by the phone, receipts and answers'
 })
 
 test('the phone encrypts again for a client that lost its session', async t => {
-  const lab = await startLab(t)
+  const lab = await startLab(t, QUICK)
   const auth = memoryAuth(lab.accounts.makeCredentials(A))
   const a = await new Client(t, lab, auth).open()
   await a.received((await lab.router.deliver({ to: A, from: CONTACT, text: 'makes the session' })).id)
@@ -154,7 +154,7 @@ test('the phone encrypts again for a client that lost its session', async t => {
 })
 
 test('deaf: sends are acknowledged, nothing comes in until the account hears again', async t => {
-  const lab = await startLab(t)
+  const lab = await startLab(t, QUICK)
   const [a, b] = await Promise.all([openClient(t, lab, A), openClient(t, lab, B)])
   lab.configure(B, { policy: { deaf: true } })
   const id = await a.send(B, 'not heard')
@@ -167,7 +167,7 @@ test('deaf: sends are acknowledged, nothing comes in until the account hears aga
 
 for (const error of ['463', '475', '479']) {
   test(`nack ${error} reaches the sender and nothing is delivered`, async t => {
-    const lab = await startLab(t)
+    const lab = await startLab(t, QUICK)
     const [a, b] = await Promise.all([openClient(t, lab, A), openClient(t, lab, B)])
     lab.configure(A, { policy: { ackError: error } })
     const id = await a.send(B, 'refused')
@@ -178,7 +178,7 @@ for (const error of ['463', '475', '479']) {
 }
 
 test('acks are dropped, late, or lost while the message arrives', async t => {
-  const lab = await startLab(t)
+  const lab = await startLab(t, QUICK)
   const [a, b] = await Promise.all([openClient(t, lab, A), openClient(t, lab, B)])
   lab.configure(A, { policy: { dropAck: true } })
   const swallowed = await a.send(B, 'swallowed')
@@ -195,7 +195,7 @@ test('acks are dropped, late, or lost while the message arrives', async t => {
 })
 
 test('the account is banned with its Nth message', async t => {
-  const lab = await startLab(t)
+  const lab = await startLab(t, QUICK)
   const auth = memoryAuth(lab.accounts.makeCredentials(A))
   const a = await new Client(t, lab, auth).open()
   lab.configure(A, { policy: { banAfter: 2 } })
@@ -206,7 +206,7 @@ test('the account is banned with its Nth message', async t => {
 })
 
 test('a number that is not on WhatsApp is reported so', async t => {
-  const lab = await startLab(t)
+  const lab = await startLab(t, QUICK)
   const a = await openClient(t, lab, A)
   lab.configure(CONTACT, { policy: { registered: false } })
   const found = await a.sock.onWhatsApp(CONTACT, B)
@@ -214,7 +214,7 @@ test('a number that is not on WhatsApp is reported so', async t => {
 })
 
 test('latency delays what the server sends', async t => {
-  const lab = await startLab(t, { defaults: { latencyMs: 60 } })
+  const lab = await startLab(t, { defaults: { ...QUICK.defaults, latencyMs: 60 } })
   const a = await openClient(t, lab, A)
   const start = Date.now()
   await a.ack(await a.send(CONTACT, 'slow'))

@@ -85,9 +85,7 @@ def test_each_measured_ending_has_its_cause_and_its_action(
 
 
 REASONS = [row[1] for row in MEASURED]
-values = (
-    st.none() | st.integers() | st.text(max_size=8) | st.sampled_from(["device_removed", "replaced", "EIO"])
-)
+values = st.none() | st.integers() | st.text(max_size=8) | st.sampled_from(["device_removed", "replaced", "EIO"])
 data = st.dictionaries(st.sampled_from(["conflict", "type", "errno", "code", "expire"]) | st.text(), values)
 
 
