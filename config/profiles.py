@@ -4,27 +4,25 @@ import math
 import zlib
 from typing import Any
 
-from config.schema import SessionSpec
 from config.schema_connectors import Simulator
-from config.schema_simulator import Fault, LastingFault, Nack, Slow, TemporaryBan
+from config.schema_simulator import Fault, LastingFault, Nack, SessionProfile, Slow, TemporaryBan
 
 SECONDS_PER_HOUR = 3600.0
 
 
-def simulator_profile(simulator: Simulator, spec: SessionSpec) -> dict[str, Any]:
+def simulator_profile(simulator: Simulator, session_id: str, own: SessionProfile | None) -> dict[str, Any]:
     """The `profile` of the simulator's `hello` (docs/connector-protocol.md) for one session.
 
-    Its own values win over those of `connectors.simulator.profile`. Only JSON types: `latency_ms`,
-    `jitter_ms`, `paired`, `script` (steps with `after_s`, `fault` and what the fault takes) and, where it
-    is given, `phone`.
+    `own` is the session's `simulator` section, None where it has none; its values win over those of
+    `connectors.simulator.profile`. Only JSON types: `latency_ms`, `jitter_ms`, `paired`, `script` (steps with
+    `after_s`, `fault` and what the fault takes) and, where it is given, `phone`.
     """
-    own = spec.simulator
     merged = simulator.profile.model_dump()
     if own is not None:
         merged |= own.model_dump(exclude={"script"}, exclude_none=True)
     script = [_step(fault, merged["latency"]) for fault in (own.script if own is not None else ())]
     if merged["drop_rate_per_hour"] > 0:
-        script.append(_drops(merged["drop_rate_per_hour"], f"{simulator.seed}:{spec.id}"))
+        script.append(_drops(merged["drop_rate_per_hour"], f"{simulator.seed}:{session_id}"))
     profile = {
         "latency_ms": _milliseconds(merged["latency"]),
         "jitter_ms": _milliseconds(merged["jitter"]),

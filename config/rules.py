@@ -16,8 +16,8 @@ from config.section import Wrong
 HIGHEST_PORT = 65535
 LONGEST_HOST = 253
 
-LONGEST_SOCKET_NAME = 20
-"""In bytes: the room that a runtime directory leaves for a socket's name, such as `connector-31.sock`."""
+LONGEST_SOCKET_NAME = 25
+"""In bytes: the room that a runtime directory leaves for a socket's name, such as `shard-31.connector.sock`."""
 
 
 def split_listen(listen: str) -> tuple[str, int]:

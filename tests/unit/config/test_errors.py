@@ -269,7 +269,7 @@ CASES = {
         "recovery: {backoff: {min: 40s}}", "recovery.backoff.min", (1, 27), "min 40s and max 32s", "min not longer"
     ),
     "state directory too deep for sockets": Case(
-        f"state_dir: /{'d' * 120}", "state_dir", (1, 12), "121 bytes", "a runtime_dir of at most 86 bytes"
+        f"state_dir: /{'d' * 120}", "state_dir", (1, 12), "121 bytes", "a runtime_dir of at most 81 bytes"
     ),
     "tag": Case("log: !!map {}", "", (1, 6), "a YAML tag (!)", "no tags"),
     "undefined alias": Case("log: *nowhere", "", (1, 6), "(found undefined alias …)", "well-formed YAML"),

@@ -8,9 +8,14 @@ import pytest
 from actors.connectors.simulator.profile import Profile
 from config.loader import check, check_text
 from config.profiles import simulator_profile
+from config.schema import Config, SessionSpec
 from config.schema_simulator import LastingFault, PlainFault
 
 DEMO = Path(__file__).parents[3] / "config" / "demo.yaml"
+
+
+def told(config: Config, spec: SessionSpec) -> dict[str, Any]:
+    return simulator_profile(config.connectors.simulator, spec.id, spec.simulator)
 
 
 def profile(simulator: str, connector: str = "") -> dict[str, Any]:
@@ -19,7 +24,7 @@ connectors: {{simulator: {{{connector}}}}}
 sessions: [{{id: a, connector: simulator, simulator: {simulator}}}]
 """
     config = check_text(text, None, {"HOME": "/h"}).config
-    return simulator_profile(config.connectors.simulator, config.sessions[0])
+    return told(config, config.sessions[0])
 
 
 def test_without_one_the_fleets_profile_holds() -> None:
@@ -53,7 +58,7 @@ def test_a_drop_rate_becomes_drops_at_moments_of_the_sessions_own() -> None:
     text = "connectors: {simulator: {profile: {drop_rate_per_hour: 12}}}\nsessions:\n"
     text += "\n".join(f"  - {{id: s-{n}, connector: simulator}}" for n in range(50))
     config = check_text(text, None, {"HOME": "/h"}).config
-    drops = [simulator_profile(config.connectors.simulator, spec)["script"] for spec in config.sessions]
+    drops = [told(config, spec)["script"] for spec in config.sessions]
     assert all(len(script) == 1 and script[0]["repeat_s"] == 300.0 for script in drops)
     moments = [script[0]["after_s"] for script in drops]
     assert all(0 <= moment <= 300 for moment in moments)
@@ -73,12 +78,12 @@ def test_a_drop_rate_becomes_drops_at_moments_of_the_sessions_own() -> None:
     ],
 )
 def test_the_simulator_takes_every_fault_of_the_schema(fault: str) -> None:
-    told = profile(f"{{script: [{{after: 1s, repeat: 10s, fault: {fault}}}]}}")
-    assert len(Profile.read(told).script) == 1
+    wire = profile(f"{{script: [{{after: 1s, repeat: 10s, fault: {fault}}}]}}")
+    assert len(Profile.read(wire).script) == 1
 
 
 def test_the_simulator_takes_the_demonstration() -> None:
     config = check(DEMO, {"HOME": "/h"}).config
     for spec in config.sessions:
-        told = simulator_profile(config.connectors.simulator, spec)
-        assert len(Profile.read(told).script) == len(told["script"])
+        profile = told(config, spec)
+        assert len(Profile.read(profile).script) == len(profile["script"])
