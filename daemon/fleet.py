@@ -11,7 +11,7 @@ from actors.store.engine import Database
 from actors.store.placement import place
 from actors.store.records import AuditEntry, Desired, StoredSession
 from config.loader import Loaded
-from config.schema_simulator import merged_profile
+from config.profiles import simulator_profile
 from daemon.backend import BackendError, SessionRecord
 
 
@@ -57,7 +57,7 @@ class Fleet:
         for id, record in self._records.items():
             profile: dict[str, Any] | None = None
             if record.connector == "simulator":
-                profile = merged_profile(self._settings.connectors.simulator.profile, profiles.get(id))
+                profile = simulator_profile(self._settings.connectors.simulator, id, profiles.get(id))
             shards.setdefault(self.shard_of(id), []).append(SessionPlan(id, record.connector, record.enabled, profile))
         return FleetPlan(self._version, {shard: tuple(plans) for shard, plans in sorted(shards.items())})
 
