@@ -22,11 +22,14 @@ const FAULTS = {
   node: (connection, { node: stanza }) => connection.send(stanza)
 }
 
-/** Do the fault to one connection. Throws on an unknown kind. */
+/** Throws on a kind that isn't there, so that a misspelt one fails the test that wrote it. */
+export function checkFault({ kind }) {
+  if (!Object.hasOwn(FAULTS, kind)) throw new Error(`unknown fault "${kind}"; known: ${FAULT_KINDS.join(', ')}`)
+}
+
+/** Do a checked fault to one connection. */
 export function applyFault(connection, fault) {
-  const act = Object.hasOwn(FAULTS, fault.kind) ? FAULTS[fault.kind] : null
-  if (!act) throw new Error(`unknown fault "${fault.kind}"; known: ${Object.keys(FAULTS).join(', ')}`)
-  act(connection, fault)
+  FAULTS[fault.kind](connection, fault)
 }
 
 /** Rules that act on the raw socket, before there is a WebSocket. `true`: the attempt ends here. */
@@ -47,6 +50,9 @@ const AT_HELLO = {
   garbage: connection => connection.raw(undecryptable(16))
 }
 
+export const FAULT_KINDS = Object.keys(FAULTS)
+export const RULE_KINDS = ['accept', ...Object.keys(AT_UPGRADE), ...Object.keys(AT_HELLO)]
+
 /** What happens to the next connection attempts: the first rule is used up (`times`, else for ever), then the second. */
 export class ConnectRules {
   #rules = []
@@ -54,9 +60,7 @@ export class ConnectRules {
   /** Replace all rules. Throws on an unknown kind. */
   set(rules) {
     for (const { kind } of rules) {
-      if (!Object.hasOwn(AT_UPGRADE, kind) && !Object.hasOwn(AT_HELLO, kind) && kind !== 'accept') {
-        throw new Error(`unknown rule "${kind}"; known: accept, ${Object.keys({ ...AT_UPGRADE, ...AT_HELLO }).join(', ')}`)
-      }
+      if (!RULE_KINDS.includes(kind)) throw new Error(`unknown rule "${kind}"; known: ${RULE_KINDS.join(', ')}`)
     }
     this.#rules = rules.map(rule => ({ ...rule }))
   }

@@ -3,7 +3,7 @@ import http from 'node:http'
 import { WebSocketServer } from 'ws'
 import { Accounts } from './accounts.mjs'
 import { Connection } from './connection.mjs'
-import { ConnectRules, applyAtUpgrade, applyFault } from './faults.mjs'
+import { ConnectRules, applyAtUpgrade, applyFault, checkFault } from './faults.mjs'
 import { Journal } from './journal.mjs'
 import { Router } from './messages.mjs'
 import { makeIdentity } from './noise.mjs'
@@ -104,6 +104,7 @@ export class Lab {
 
   /** Names of the connections that were hit. */
   fault(fault) {
+    checkFault(fault)
     const hit = this.find(fault.target)
     const names = hit.map(connection => connection.name)
     this.journal.add('fault', { fault: fault.kind, target: fault.target ?? '*', hit: names })

@@ -1,13 +1,10 @@
 // Opens real, unmodified Baileys clients against a lab in this process, and waits for what they emit.
-import { createRequire } from 'node:module'
-
 for (const method of ['log', 'info', 'warn', 'error', 'debug', 'trace']) console[method] = () => {} // libsignal prints keys
 
 const { default: makeWASocket, WA_CERT_DETAILS, initAuthCreds } = await import('@whiskeysockets/baileys')
 const { Lab } = await import('../lib/lab.mjs')
 const { SILENT } = await import('../lib/phone.mjs')
 
-export const BAILEYS_VERSION = createRequire(import.meta.url)('@whiskeysockets/baileys/package.json').version
 const WAIT_MS = 10_000
 
 /** The server claims to have pre-keys: the client need not make 812 of them at each first login. */

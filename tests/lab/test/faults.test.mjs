@@ -199,7 +199,6 @@ test('unlisten with kill resets open connections', async t => {
 
 test('misspelt kinds and policies are refused', async t => {
   const lab = await startLab(t, QUICK)
-  await openClient(t, lab, PHONE)
   assert.throws(() => lab.fault({ target: '*', kind: 'rst' }), /unknown fault "rst"/)
   assert.throws(() => lab.rules.set([{ kind: 'htp' }]), /unknown rule "htp"/)
   assert.throws(() => lab.configure(PHONE, { policy: { dropAcks: true } }), /unknown policy "dropAcks"/)

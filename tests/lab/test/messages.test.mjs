@@ -33,6 +33,30 @@ test('two clients write to each other, with acknowledgement, delivery and read r
   assert.equal(lab.accounts.get(B).devices.get(1).pending.has(`message|${again}`), false)
 })
 
+test('a recipient is found by LID as well', async t => {
+  const lab = await startLab(t, QUICK)
+  const [a, b] = await Promise.all([openClient(t, lab, A), openClient(t, lab, B)])
+  const { key: { id } } = await a.sock.sendMessage(`${lab.accounts.get(B).lid}@lid`, { text: 'by LID' })
+  const { key } = await b.received(id)
+  assert.deepEqual([key.remoteJid, key.remoteJidAlt], [`${lab.accounts.get(A).lid}@lid`, `${A}@s.whatsapp.net`])
+  await a.receipt(id)
+})
+
+test('many messages at once, both ways, arrive once each', async t => {
+  const lab = await startLab(t, QUICK)
+  const [a, b] = await Promise.all([openClient(t, lab, A), openClient(t, lab, B)])
+  const numbers = Array.from({ length: 40 }, (_, n) => n)
+  const sent = await Promise.all(numbers.map(async n => [await a.send(B, `to B ${n}`), await b.send(A, `to A ${n}`)]))
+  for (const [toB, toA] of sent) {
+    await b.received(toB)
+    await a.received(toA)
+    await a.receipt(toB)
+    await b.receipt(toA)
+  }
+  const count = client => client.upserts.flatMap(u => u.messages).filter(m => !m.key.fromMe && m.message).length
+  assert.deepEqual([count(a), count(b)], [40, 40])
+})
+
 test('a message for a device that is away waits for its next login', async t => {
   const lab = await startLab(t, QUICK)
   const authB = memoryAuth(lab.accounts.makeCredentials(B))

@@ -2,10 +2,13 @@
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { readFile } from 'node:fs/promises'
 import { createInterface } from 'node:readline'
 import test from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { BufferJSON } from '@whiskeysockets/baileys'
+import { DEFAULT_POLICY } from '../lib/accounts.mjs'
+import { FAULT_KINDS, RULE_KINDS } from '../lib/faults.mjs'
 import { Client, memoryAuth, within } from './client.mjs'
 
 const SERVER = fileURLToPath(new URL('../server.mjs', import.meta.url))
@@ -78,4 +81,19 @@ test('it ends on shutdown, on SIGTERM, and with its stdin', async t => {
   servers[1].process.kill('SIGTERM')
   servers[2].process.stdin.end()
   for (const end of ends) assert.deepEqual(await within(end, 'the exit'), [0, null])
+})
+
+test('the README names every route, fault, rule, policy and journal kind', async t => {
+  const server = await startServer(t)
+  const { body: { routes } } = await call(server, 'GET', '/nowhere')
+  const read = file => readFile(new URL(`../${file}`, import.meta.url), 'utf8')
+  const sources = await Promise.all(['connection', 'iq', 'lab', 'messages', 'pairing'].map(name => read(`lib/${name}.mjs`)))
+  const kinds = sources.join('\n').matchAll(/journal\.add\((?:error \? )?'(\w+)'(?: : '(\w+)')?/g)
+  const journaled = [...kinds].flatMap(([, one, two]) => (two ? [one, two] : [one]))
+  assert.ok(journaled.length > 20)
+  const readme = await read('README.md')
+  const words = new Set(readme.match(/`[^`\n]+`/g).flatMap(code => code.match(/\w+/g)))
+  const named = [...FAULT_KINDS, ...RULE_KINDS, ...Object.keys(DEFAULT_POLICY), ...journaled]
+  assert.deepEqual(named.filter(name => !words.has(name)), [])
+  assert.deepEqual(routes.filter(route => !readme.includes(`\`${route}\``)), [])
 })
