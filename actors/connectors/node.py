@@ -120,9 +120,7 @@ def _explain(rejected: list[str], *, chosen: bool) -> str:
     """The error's sentence, with the remedy."""
     seen = f" ({'; '.join(rejected)})" if rejected else ""
     remedy = (
-        f"let ${ENV} name one, or unset it"
-        if chosen
-        else f"run `make setup`, install Node.js, or let ${ENV} name one"
+        f"let ${ENV} name one, or unset it" if chosen else f"run `make setup`, install Node.js, or let ${ENV} name one"
     )
     return f"no Node.js of version {MINIMUM_MAJOR} or newer found{seen}: {remedy}"
 

@@ -29,9 +29,7 @@ def environ(tmp_path: Path, **more: str) -> dict[str, str]:
 
 @given(numbers, numbers, numbers, paths)
 def test_what_node_answers_is_understood(major: int, minor: int, patch: int, path: str) -> None:
-    assert parse_answer(f"v{major}.{minor}.{patch} {path}") == NodeBinary(
-        Path(path), NodeVersion(major, minor, patch)
-    )
+    assert parse_answer(f"v{major}.{minor}.{patch} {path}") == NodeBinary(Path(path), NodeVersion(major, minor, patch))
 
 
 @given(st.text())
@@ -68,9 +66,7 @@ def test_too_old_and_broken_ones_are_passed_over(tmp_path: Path) -> None:
 def test_the_environment_variable_is_final(tmp_path: Path) -> None:
     program(tmp_path / "first/node", "v22.0.0 /in/path/node")
     old = program(tmp_path / "old", "v18.20.4 /old/node")
-    assert (
-        find_node(environ(tmp_path, WAVIGIL_NODE=str(tmp_path / "first/node")), tmp_path).version.major == 22
-    )
+    assert find_node(environ(tmp_path, WAVIGIL_NODE=str(tmp_path / "first/node")), tmp_path).version.major == 22
     with pytest.raises(NodeNotFound, match=r"old is version 18\.20\.4\).*\$WAVIGIL_NODE"):
         find_node(environ(tmp_path, WAVIGIL_NODE=str(old)), tmp_path)
     with pytest.raises(NodeNotFound, match="missing is not a program"):
@@ -90,9 +86,7 @@ def test_a_program_that_hangs_is_given_up(tmp_path: Path, monkeypatch: pytest.Mo
     hanging.write_text("#!/bin/sh\nexec sleep 600\n")
     monkeypatch.setattr(node, "_PROBE_TIMEOUT_S", 0.2)
     with pytest.raises(NodeNotFound, match="does not answer"):
-        find_node(
-            {"PATH": f"{tmp_path / 'first'}:{os.environ['PATH']}", "WAVIGIL_NODE": str(hanging)}, tmp_path
-        )
+        find_node({"PATH": f"{tmp_path / 'first'}:{os.environ['PATH']}", "WAVIGIL_NODE": str(hanging)}, tmp_path)
 
 
 def test_the_node_of_this_machine_is_the_program_itself() -> None:
