@@ -111,9 +111,7 @@ class SessionPeer(Peer):
     """A session's link."""
 
     @classmethod
-    async def connect(
-        cls, path: str, session: str, generation: int, profile: Mapping[str, Any] | None = None
-    ) -> Self:
+    async def connect(cls, path: str, session: str, generation: int, profile: Mapping[str, Any] | None = None) -> Self:
         """Says hello as a session's actor."""
         fields = {"session": session, "generation": generation, "profile": profile}
         return await cls.greet(path, parse_session_event, role="session", **fields)

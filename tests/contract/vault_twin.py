@@ -1,4 +1,4 @@
-"""A twin of the vault for tests: the same protocol over SQLite in memory, in the event loop, so that virtual time works.
+"""A twin of the vault: the same protocol over SQLite in memory, inside the event loop, so that virtual time works.
 
 It can be away (``stop``, ``start``), slow (``hold``) and full (``refuse``).
 """

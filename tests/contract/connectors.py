@@ -1,0 +1,117 @@
+"""What the contract suite has to know of each connector: how to start it, play the phone and provoke faults."""
+
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, ClassVar, Protocol
+
+from actors.connectors.simulator.credentials import Credentials
+from actors.connectors.vaultlink import SessionVault
+from tests.contract.peers import HostPeer
+
+REPOSITORY = Path(__file__).parents[2]
+
+
+class Connector(Protocol):
+    """One connector under test.  A session is known by its id and, to the world outside, by its phone."""
+
+    name: ClassVar[str]
+
+    async def start(self) -> None:
+        """Starts what the connector connects to."""
+
+    async def stop(self) -> None:
+        """Ends it."""
+
+    def command(self) -> Sequence[str]:
+        """The connector's command line."""
+
+    def environment(self) -> Mapping[str, str]:
+        """What it needs of the environment."""
+
+    def options(self) -> Mapping[str, Any]:
+        """Its own options in the start line."""
+
+    def profile(self, phone: str) -> Mapping[str, Any] | None:
+        """The profile in a session's hello."""
+
+    async def pair_in_advance(self, vault: SessionVault, phone: str) -> None:
+        """Makes the session paired without a connection; the vault handle has claimed."""
+
+    async def scan(self, host: HostPeer, session: str, qr: str, phone: str) -> None:
+        """The phone scans the QR."""
+
+    async def enter_code(self, host: HostPeer, session: str, phone: str, code: str) -> None:
+        """The pairing code is typed on the phone."""
+
+    async def cut(self, host: HostPeer, session: str, phone: str) -> None:
+        """The server ends the connection without a word (code 428)."""
+
+    async def refuse_messages(self, host: HostPeer, session: str, phone: str, error: int) -> None:
+        """From now on the server refuses what the session sends."""
+
+    async def fall_silent(self, host: HostPeer, session: str, phone: str) -> None:
+        """From now on the server answers nothing on this connection."""
+
+    async def unlink(self, host: HostPeer, session: str, phone: str) -> None:
+        """The device is removed on the phone (code 401)."""
+
+
+class SimulatorUnderTest:
+    """The simulator: the phone and all faults are commands on the host's link."""
+
+    name: ClassVar[str] = "simulator"
+
+    async def start(self) -> None:
+        """Its world is inside."""
+
+    async def stop(self) -> None:
+        """Its world ends with it."""
+
+    def command(self) -> Sequence[str]:
+        """As its host starts it."""
+        return [sys.executable, "-m", "actors.connectors.simulator"]
+
+    def environment(self) -> Mapping[str, str]:
+        """Nothing but where Python finds the package."""
+        return {"PYTHONPATH": str(REPOSITORY)}
+
+    def options(self) -> Mapping[str, Any]:
+        """A fixed seed."""
+        return {"seed": 7}
+
+    def profile(self, phone: str) -> Mapping[str, Any] | None:
+        """Quick answers."""
+        return {"latency_ms": 5, "jitter_ms": 2, "phone": phone}
+
+    async def pair_in_advance(self, vault: SessionVault, phone: str) -> None:
+        """Commits what a pairing would have committed."""
+        credentials = Credentials.made(7, vault.session, phone, 1)
+        await vault.commit(credentials.to_first_entries(), paired=True)
+
+    async def scan(self, host: HostPeer, session: str, qr: str, phone: str) -> None:
+        """A command."""
+        await host.ask("scan", session=session, qr=qr, phone=phone)
+
+    async def enter_code(self, host: HostPeer, session: str, phone: str, code: str) -> None:
+        """A command; the phone is the one that the code was asked for."""
+        await host.ask("enter_code", session=session, code=code)
+
+    async def cut(self, host: HostPeer, session: str, phone: str) -> None:
+        """Fault drop."""
+        await self._fault(host, session, fault="drop")
+
+    async def refuse_messages(self, host: HostPeer, session: str, phone: str, error: int) -> None:
+        """Fault nack."""
+        await self._fault(host, session, fault="nack", error=error)
+
+    async def fall_silent(self, host: HostPeer, session: str, phone: str) -> None:
+        """Fault half_open."""
+        await self._fault(host, session, fault="half_open")
+
+    async def unlink(self, host: HostPeer, session: str, phone: str) -> None:
+        """Fault logged_out."""
+        await self._fault(host, session, fault="logged_out")
+
+    async def _fault(self, host: HostPeer, session: str, **fault: Any) -> None:
+        await host.ask("fault", session=session, **fault)
