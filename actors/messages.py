@@ -1,7 +1,7 @@
 """Every message between actors: frozen, documented records.
 
-An actor message is acknowledged by the transport before it is handled, so each of them may be lost by a crash: whoever needs an
-effect repeats the message, or reads the database that the message only hints at.
+An actor message is acknowledged by the transport before it is handled, so each of them may be lost by a crash:
+whoever needs an effect repeats the message, or reads the database that the message only hints at.
 """
 
 from collections.abc import Mapping
@@ -99,7 +99,7 @@ class SessionPlan:
 
 @dataclass(frozen=True, slots=True)
 class FleetPlan:
-    """Main -> gateway -> root -> fleet supervisor: the whole wanted fleet; each level starts and stops the difference."""
+    """Main -> gateway -> root -> fleet supervisor: the whole wanted fleet; each level applies the difference."""
 
     version: int
     shards: Mapping[int, tuple[SessionPlan, ...]]

@@ -3,6 +3,7 @@
 API tokens are not in it: a session actor has no use for them.
 """
 
+import hashlib
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -29,7 +30,7 @@ class Settings:
     node: str | None
     """Path of the Node.js binary; None where no session needs one."""
     vault_key: bytes | None
-    """The configured master key; given to the vault only."""
+    """SHA-256 of the configured master key (32 bytes, whatever its text is); given to the vault only."""
 
     @property
     def shutdown_timeout(self) -> float:
@@ -61,7 +62,7 @@ def settings_from(config: Config, node: str | None) -> Settings:
         connectors=config.connectors,
         ack_timeout=config.sends.ack_timeout,
         node=node,
-        vault_key=key.reveal().encode() if key is not None else None,
+        vault_key=hashlib.sha256(key.reveal().encode()).digest() if key is not None else None,
     )
 
 

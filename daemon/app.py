@@ -23,7 +23,7 @@ from actors.supervision.tree import Root
 from config.loader import Loaded, check
 from config.problems import ConfigError
 from daemon.api.app import build_app, build_runner
-from daemon.api.auth import Token
+from daemon.api.auth import Role, Token
 from daemon.api.settings import ApiSettings
 from daemon.fleet import Fleet
 from daemon.live_backend import LiveBackend
@@ -66,8 +66,8 @@ class App:
     async def _listen(self, backend: LiveBackend) -> None:
         http = self._loaded.config.http
         number = version("wavigil")
-        tokens = [Token("admin", "admin", self._prepared.token)]
-        tokens += [Token(token.name, token.role, token.token.reveal()) for token in http.tokens]
+        tokens = [Token("admin", Role.ADMIN, self._prepared.token)]
+        tokens += [Token(token.name, Role(token.role), token.token.reveal()) for token in http.tokens]
         api = ApiSettings(
             host=http.host,
             tokens=tuple(tokens),
@@ -137,7 +137,7 @@ class App:
             except TimeoutError:
                 log.warning("the actors did not end within %g s and are killed", STOP_PATIENCE)
                 os.kill(self._keeper.pid, signal.SIGKILL)
-        os.waitpid(self._keeper.pid, 0)
+        os.waitpid(self._keeper.pid, 0)  # noqa: ASYNC222 - it has ended or was killed
 
 
 async def _serve(app: App, announce: Any) -> int:

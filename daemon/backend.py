@@ -1,4 +1,4 @@
-"""What the HTTP API needs of the rest: a port with plain records, so that handlers know neither actors nor databases."""
+"""What the HTTP API needs of the rest: a port of plain records; handlers know neither actors nor databases."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -14,7 +14,8 @@ class BackendError(Exception):
     def __init__(self, reason: str, message: str, **detail: Any) -> None:
         super().__init__(message)
         self.reason = reason
-        """unknown_session, conflict, file_owned, not_pairing, not_open, refused, unavailable, timeout, invalid, limit"""
+        """unknown_session, conflict, file_owned, not_pairing, not_open, refused, unavailable, timeout, invalid,
+        limit"""
         self.message = message
         self.detail = detail
 
@@ -130,7 +131,7 @@ class Backend(Protocol):
 
     async def pairing_code(self, session: str, who: str, phone: str) -> Pairing: ...
     async def send(self, session: str, who: str, id: str | None, to: str, text: str, wait: float) -> tuple[Send, bool]:
-        """Stores, then waits up to ``wait`` s for the acknowledgement.  The flag is False when the id was known already.
+        """Stores, then waits up to ``wait`` s for the acknowledgement.  The flag is False for an id known before.
 
         ``conflict``: same id, other content; ``refused``: the session is blocked, halted or stopped.
         """
@@ -138,5 +139,5 @@ class Backend(Protocol):
 
     async def find_send(self, session: str, id: str) -> Send | None: ...
     async def tree(self) -> dict[str, Any]:
-        """The supervision tree as of now: id, kind, pid, state, uptimeSeconds, restarts, lastExit, rssBytes, children."""
+        """The supervision tree: id, kind, pid, state, uptimeSeconds, restarts, lastExit, rssBytes, children."""
         ...

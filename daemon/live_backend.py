@@ -150,7 +150,7 @@ class LiveBackend:
     async def _command(self, session: str, name: str, deadline: float = 15.0, **args: Any) -> Any:
         self._fleet.get(session)
         return await self.gateway.request(
-            "command", deadline + 1.0, session=session, name=name, args=args, deadline=deadline
+            "command", deadline + 1.0, session=session, name=name, args=args, patience=deadline
         )
 
     async def add(self, record: SessionRecord, who: str) -> None:

@@ -16,7 +16,7 @@ from actors.store.tables import Kind
 from config.loader import Loaded
 from config.paths import socket_path
 
-TOKEN_FILE = "admin.token"
+TOKEN_FILE = "admin.token"  # noqa: S105 - the name of a file
 TOKEN_BYTES = 32
 OWN_PACKAGES = ("config", "actors", "daemon")
 
@@ -33,7 +33,7 @@ class Prepared:
     token_file: Path
     token: str
     lock: int
-    """Descriptor that holds the lock; inherited by the actors on purpose: as long as one of them lives, nobody else starts."""
+    """Descriptor of the lock; the actors inherit it on purpose: as long as one lives, no other daemon starts."""
 
 
 def prepare(loaded: Loaded) -> Prepared:
@@ -87,9 +87,7 @@ def _lock(state: Path) -> int:
     except BlockingIOError:
         holder = os.pread(fd, 32, 0).decode(errors="replace").strip() or "unknown"
         os.close(fd)
-        raise StartError(
-            f"another wavigil (pid {holder}) uses {state}: stop it, or set another state_dir"
-        ) from None
+        raise StartError(f"another wavigil (pid {holder}) uses {state}: stop it, or set another state_dir") from None
     os.ftruncate(fd, 0)
     os.pwrite(fd, f"{os.getpid()}\n".encode(), 0)
     return fd
@@ -101,7 +99,9 @@ def _token(path: Path) -> str:
         fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     except FileExistsError:
         if stat.S_IMODE(path.stat().st_mode) & 0o077:
-            raise StartError(f"{path} can be read by others: run chmod 600 {path}, or delete it to get a new one") from None
+            raise StartError(
+                f"{path} can be read by others: run chmod 600 {path}, or delete it to get a new one"
+            ) from None
         token = path.read_text(encoding="ascii").strip()
         if len(token) < TOKEN_BYTES:
             raise StartError(f"{path} holds no token: delete it to get a new one") from None

@@ -43,7 +43,7 @@ class SendDesk:
                 waiter.set()
 
     async def submit(self, session: str, id: str | None, to: str, text: str, wait: float) -> tuple[Send, bool]:
-        """Stores a send and waits for the server's acknowledgement.  Raises BackendError ``conflict``, ``unavailable``."""
+        """Stores a send, waits for the acknowledgement.  Raises BackendError ``conflict``, ``unavailable``."""
         id = id or uuid.uuid4().hex
         jid = jid_of(to)
         try:

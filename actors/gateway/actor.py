@@ -91,7 +91,7 @@ class Gateway(Worker):
         try:
             if not self.tell(host_name(shard), command):
                 raise RemoteError("unavailable", f"the connector host of {session} is starting")
-            result = await asyncio.wait_for(future, frame.get("deadline", COMMAND_DEADLINE))
+            result = await asyncio.wait_for(future, frame.get("patience", COMMAND_DEADLINE))
         except TimeoutError:
             raise RemoteError("timeout", f"{session} did not answer in time") from None
         finally:

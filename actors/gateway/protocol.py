@@ -1,6 +1,7 @@
 """What main and the gateway say to each other, as frames (``actors.runtime.frames``).
 
-Requests of main: ``plan`` (the whole wanted fleet), ``command`` (an operator's request to one session), ``sends`` (the table of
+Requests of main: ``plan`` (the whole wanted fleet), ``command`` (an operator's request to one session), ``sends``
+(the table of
 sends grew), ``tree`` (the supervision tree).  Events to main: ``hint`` (an outbox grew), ``health`` (changed views).
 """
 
@@ -38,9 +39,7 @@ def plan_from_wire(wire: dict[str, Any]) -> FleetPlan:
     return FleetPlan(
         version=wire["version"],
         shards={
-            int(shard): tuple(
-                SessionPlan(s["id"], s["connector"], s["enabled"], s["profile"]) for s in sessions
-            )
+            int(shard): tuple(SessionPlan(s["id"], s["connector"], s["enabled"], s["profile"]) for s in sessions)
             for shard, sessions in wire["shards"].items()
         },
     )

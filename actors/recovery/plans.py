@@ -75,9 +75,7 @@ class Policy:
 AT_ONCE_WINDOW_S = 60.0
 """Seconds within which the reconnections without delay are counted."""
 DEFAULT_POLICY = Policy()
-SUSPECT_REMEDY = (
-    "The auth state is probably damaged: pair the device again with `wavigil pair ID` after a logout."
-)
+SUSPECT_REMEDY = "The auth state is probably damaged: pair the device again with `wavigil pair ID` after a logout."
 _STANDING: Mapping[Disposition, tuple[Action, str]] = {
     Disposition.HALT: (Action.HALT, "operator"),
     Disposition.BLOCK: (Action.HALT, "operator"),
@@ -118,9 +116,7 @@ def plan(
     return Plan(action, strategy="pair_again" if cause.needs_pairing else strategy, remedy=cause.remedy)
 
 
-def _back_off(
-    cause: Cause, attempt: int, data: Mapping[str, Any], rng: random.Random, policy: Policy
-) -> Plan:
+def _back_off(cause: Cause, attempt: int, data: Mapping[str, Any], rng: random.Random, policy: Policy) -> Plan:
     floor = policy.refused_floor_s if cause in _SHY_OF else 0.0
     floor = max(floor, _seconds(data.get("retryAfter"), policy.retry_after_max_s) or 0.0)
     delay = full_jitter(attempt - 1, rng, base_s=policy.base_s, cap_s=policy.cap_s, floor_s=floor)

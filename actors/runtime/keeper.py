@@ -1,7 +1,7 @@
-"""The keeper: a single-threaded process between main and the actor system, forked before main starts asyncio and threads.
+"""The keeper: a single-threaded process between main and the actor system, forked before asyncio and threads.
 
-From it launchers are forked, one after the other: a fork of a process with threads is never needed, and a lost actor system starts
-again in place while main goes on answering.  Everything below it dies with it, and it dies with main.
+From it launchers are forked, one after the other: a fork of a process with threads is never needed, and a lost actor
+system starts again in place while main goes on answering.  Everything below it dies with it, and it dies with main.
 """
 
 import json
@@ -28,7 +28,7 @@ REAP_PATIENCE = 5.0
 
 @dataclass(frozen=True, slots=True)
 class Keeper:
-    """Main's handle: ``channel`` carries lines of JSON from the keeper, and its closing (or ``stop``) ends everything."""
+    """Main's handle: ``channel`` carries lines of JSON from the keeper; its closing, or ``stop``, ends everything."""
 
     pid: int
     channel: socket.socket
@@ -60,9 +60,7 @@ def _keep(launch: Launch, channel: socket.socket) -> int:
     set_name("wv:keeper")
     adopt_orphans()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(
-            number, signal.SIG_IGN
-        )  # main decides; a signal to the whole group must not get ahead of it
+        signal.signal(number, signal.SIG_IGN)  # main decides; a signal to the whole group must not get ahead of it
     losses = 0
     while True:
         began = time.monotonic()

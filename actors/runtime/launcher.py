@@ -1,7 +1,9 @@
 """Starts one actor system, watches it, ends it.
 
-The launcher is a short-lived process of its own, forked by the keeper from an image in which everything is imported already.
-It holds no state: when the root supervisor or Thespian's admin is lost, it ends what is left and exits, and the keeper forks the next.
+The launcher is a short-lived process of its own, forked by the keeper from an image in which everything is imported
+already.
+It holds no state: when the root supervisor or Thespian's admin is lost, it ends what is left and exits, and the
+keeper forks the next.
 """
 
 import contextlib
@@ -14,6 +16,7 @@ import signal
 import socket
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import thespian.system.multiprocCommon as multiproc
@@ -103,8 +106,7 @@ def launch(root: type[Actor], args: Any, report: int, command: int) -> int:
 
 
 def _parent_of(pid: int) -> int:
-    with open(f"/proc/{pid}/stat", encoding="ascii") as file:
-        return int(file.read().rpartition(")")[2].split()[1])
+    return int(Path(f"/proc/{pid}/stat").read_text("utf-8").rpartition(")")[2].split()[1])
 
 
 def end_group(group: int) -> None:

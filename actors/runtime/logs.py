@@ -1,6 +1,7 @@
 """Every process logs to its own stderr.
 
-Thespian replaces the root logger in each actor by one that sends every line as a message to a logger process; a message costs
+Thespian replaces the root logger in each actor by one that sends every line as a message to a logger process; a
+message costs
 more than the line is worth, and lines of a dying process would be lost.  ``setup`` runs once before anything is forked;
 ``restore`` undoes the replacement inside an actor.
 """
@@ -21,8 +22,7 @@ class _JsonFormatter(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         entry = {
-            "time": time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(record.created))
-            + f".{int(record.msecs):03d}Z",
+            "time": time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(record.created)) + f".{int(record.msecs):03d}Z",
             "level": record.levelname.lower(),
             "logger": record.name,
             "pid": record.process,

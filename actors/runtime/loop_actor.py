@@ -1,8 +1,9 @@
 """asyncio inside a Thespian actor, on one thread.
 
-asyncio's epoll descriptor is itself watched by Thespian's selector: whenever something is ready, the asyncio loop runs until
-it has nothing left to do and hands control back.  Timers are a timerfd in the same epoll, so Thespian's own timers (which can't
-be cancelled, and are sorted at every addition) are not used.
+asyncio's epoll descriptor is itself watched by Thespian's selector: whenever something is ready, the asyncio loop
+runs until
+it has nothing left to do and hands control back.  Timers are a timerfd in the same epoll, so Thespian's own timers
+(which can't be cancelled, and are sorted at every addition) are not used.
 """
 
 import asyncio
@@ -81,24 +82,22 @@ class LoopActor(Actor):
         os._exit(status)
 
     def receiveMessage(self, message: Any, sender: ActorAddress) -> ThespianWatch:  # noqa: N802
-        """Thespian's entry.  Never raises (it would be called again) and always returns the watch (else it is cleared)."""
+        """Thespian's entry.  Never raises (it would be called again), always returns the watch (else it is cleared)."""
         try:
             if self._loop is None:
                 self._boot()
             if isinstance(message, ActorExitRequest):
-                os._exit(
-                    0
-                )  # only the end of the whole system sends it; supervisors stop children with messages
+                os._exit(0)  # only the end of the whole system sends it; supervisors stop children with messages
             if not isinstance(message, WatchMessage):
                 self.spawn(self.handle(message, sender))
             self._step()
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - whatever it is, the supervisor decides
             self.crash("an error in the actor itself", error)
         return ThespianWatch([self._selector.fileno()])
 
     def _boot(self) -> None:
         logs.restore()
-        asyncio._set_running_loop(None)  # the fork may have happened inside another loop
+        asyncio._set_running_loop(None)  # noqa: SLF001 - the fork may have happened inside another loop
         self._selector = _StepSelector()
         self._loop = asyncio.SelectorEventLoop(self._selector)
         self._selector.loop = self._loop

@@ -5,6 +5,7 @@ import os
 import resource
 import signal
 import time
+from pathlib import Path
 
 PR_SET_PDEATHSIG = 1
 PR_SET_NAME = 15
@@ -20,8 +21,8 @@ def _prctl(option: int, argument: int | bytes) -> None:
 def die_with_parent(parent: int | None = None, patience: float = 2.0) -> None:
     """From now on the kernel kills this process (SIGKILL) when its parent dies.
 
-    ``parent`` is the pid that must be the parent; a process on its way to being re-parented to it waits up to ``patience``
-    seconds.  Exits at once if the parent is gone already: the signal would never come.
+    ``parent`` is the pid that must be the parent; a process on its way to being re-parented to it waits up to
+    ``patience`` seconds.  Exits at once if the parent is gone already: the signal would never come.
     """
     expected = os.getppid() if parent is None else parent
     end = time.monotonic() + patience
@@ -63,7 +64,6 @@ def kill_quietly(pid: int, number: signal.Signals = signal.SIGKILL) -> None:
 def rss_bytes(pid: int) -> int | None:
     """Resident memory of a process, or None if it is gone."""
     try:
-        with open(f"/proc/{pid}/statm", encoding="ascii") as file:
-            return int(file.read().split()[1]) * resource.getpagesize()
+        return int(Path(f"/proc/{pid}/statm").read_text("ascii").split()[1]) * resource.getpagesize()
     except (OSError, IndexError, ValueError):
         return None

@@ -5,6 +5,7 @@ Request ``{"id": n, "cmd": name, ...}`` -> ``{"re": n, "ok": value}`` or
 """
 
 import asyncio
+import contextlib
 import itertools
 import os
 from collections.abc import Awaitable, Callable
@@ -79,7 +80,7 @@ class Link:
         self.send({"ev": name, **fields})
 
     async def request(self, cmd: str, deadline: float = 10.0, **fields: Any) -> Any:
-        """Asks the peer and returns its answer.  Raises RemoteError, LinkClosed, or TimeoutError after ``deadline`` s."""
+        """The peer's answer.  Raises RemoteError, LinkClosed, or TimeoutError after ``deadline`` seconds."""
         if self.closed.is_set():
             raise LinkClosed
         number = next(self._ids)
@@ -129,9 +130,7 @@ class Link:
                 if "err" in message:
                     error = message["err"]
                     future.set_exception(
-                        RemoteError(
-                            error.get("code", "internal"), error.get("message", ""), error.get("data")
-                        )
+                        RemoteError(error.get("code", "internal"), error.get("message", ""), error.get("data"))
                     )
                 else:
                     future.set_result(message.get("ok"))
@@ -150,21 +149,17 @@ class Link:
                 raise RemoteError("unknown_command", f"no command is accepted here, got {message['cmd']!r}")
             self.send({"re": number, "ok": await self._on_request(self, message)})
         except RemoteError as error:
-            self.send(
-                {"re": number, "err": {"code": error.code, "message": error.message, "data": error.data}}
-            )
+            self.send({"re": number, "err": {"code": error.code, "message": error.message, "data": error.data}})
         except (KeyError, TypeError, ValueError) as error:
-            self.send(
-                {"re": number, "err": {"code": "bad_request", "message": f"{type(error).__name__}: {error}"}}
-            )
+            self.send({"re": number, "err": {"code": "bad_request", "message": f"{type(error).__name__}: {error}"}})
 
 
 async def serve(
     path: str, on_link: Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 ) -> asyncio.Server:
     """Listens on a Unix socket of mode 0600, replacing what a dead predecessor left there."""
-    if os.path.exists(path):
-        os.unlink(path)
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(path)  # noqa: PTH108 - one system call
     umask = os.umask(0o177)  # the socket must never be open to others, not even between bind and chmod
     try:
         return await asyncio.start_unix_server(on_link, path)

@@ -1,8 +1,8 @@
 """Thespian's TCP transport, bound to loopback and authenticated.
 
 Plain Thespian binds 0.0.0.0 and unpickles whatever arrives: anyone who reaches a port runs code.  Here every
-packet carries an HMAC-SHA256 under a key made anew for each actor system, and nothing is unpickled before it is checked.
-This replaces names inside a library, so the version is pinned and a test shows that the attack fails.
+packet carries an HMAC-SHA256 under a key made anew for each actor system, and nothing is unpickled before it is
+checked. This replaces names inside a library, so the version is pinned and a test shows that the attack fails.
 """
 
 import hmac
@@ -45,16 +45,15 @@ class _Signed:
 def harden(key: bytes) -> None:
     """Installs the signed loopback transport in this process and all that it forks.
 
-    ``key`` is at least 32 random bytes.  Raises TransportError for any other Thespian than the one this was written for.
+    ``key`` is at least 32 random bytes.  Raises TransportError for any other Thespian than the one this was written
+    for.
     """
     found = version("thespian")
     if found != SUPPORTED:
         raise TransportError(f"the hardened transport is written for thespian {SUPPORTED}, found {found}")
     if len(key) < MAC_BYTES:
         raise TransportError(f"the transport key needs at least {MAC_BYTES} bytes")
-    os.environ["THESPIAN_BASE_IPADDR"] = (
-        LOOPBACK  # the advertised address, without a probe of the default route
-    )
+    os.environ["THESPIAN_BASE_IPADDR"] = LOOPBACK  # the advertised address, without a probe of the default route
     ip_base.thisSystem.add_local_addr(LOOPBACK)
     plain_init = getattr(ip_base.IPActorAddress, "plain_init", ip_base.IPActorAddress.__init__)
 

@@ -76,7 +76,7 @@ class Worker(LoopActor):
         self.spawn(self._beat(message.heartbeat), name="heartbeat")
 
     async def _beat(self, period: float) -> None:
-        await asyncio.sleep(random.uniform(0, period))  # noqa: S311 - spreads the load, no secret
+        await asyncio.sleep(random.uniform(0, period))
         while True:
             self.post(self.supervisor, Heartbeat(self.id, self.incarnation, self.sample()))
             await asyncio.sleep(period)

@@ -19,7 +19,7 @@ PAGE = 500
 
 
 class Tail:
-    """One outbox.  ``load`` reads what the events change, in the transaction that fixes the cursor; then events follow."""
+    """One outbox.  ``load`` reads what the events change, in the transaction that fixes the cursor."""
 
     def __init__(
         self,

@@ -49,7 +49,7 @@ class Supervisor(Actor):
         self.parent: ActorAddress | None = None
         self.samples: dict[str, Any] = {}
         self._init: Init | None = None
-        self._rng = random.Random()  # noqa: S311 - spreads restarts, no secret
+        self._rng = random.Random()
         self._next_beat = 0.0
         self._look_at = float("inf")
 
@@ -96,9 +96,7 @@ class Supervisor(Actor):
     def _receive(self, message: Any, sender: ActorAddress) -> None:
         now = time.monotonic()
         if isinstance(message, Heartbeat):
-            self.state = decision.beat(self.state, message.id, message.incarnation, now)
-            if message.sample is not None and self._current(message.id, message.incarnation):
-                self.samples[message.id] = message.sample
+            self._beat(message, now)
         elif isinstance(message, WakeupMessage):
             self._look_at = float("inf")
             self._tick(now)
@@ -113,18 +111,19 @@ class Supervisor(Actor):
         elif isinstance(message, ServiceUp):
             self.on_service(message)
         elif isinstance(message, TreeQuery):
-            nodes = tuple(
-                self.processes.describe(child, now, self.samples.get(child.spec.id))
-                for child in self.state.children.values()
-            )
-            self.send(sender, TreeAnswer(message.correlation, self.id, os.getpid(), nodes))
+            self.send(sender, self._describe(message, now))
         elif isinstance(message, Stop | Shutdown):
-            self._do(decision.shutdown(self.state, now, self.policy), now)
+            self._do(decision.shutdown(self.state, now), now)
         elif isinstance(message, ActorExitRequest):
             os._exit(0)  # only the end of the whole system sends it
         elif not isinstance(message, PoisonMessage | DeadEnvelope):
             self.on_other(message, sender)
         self._schedule(now)
+
+    def _beat(self, message: Heartbeat, now: float) -> None:
+        self.state = decision.beat(self.state, message.id, message.incarnation, now)
+        if message.sample is not None and self._current(message.id, message.incarnation):
+            self.samples[message.id] = message.sample
 
     def _start(self, message: Init, sender: ActorAddress, now: float) -> None:
         logs.restore()
@@ -183,6 +182,11 @@ class Supervisor(Actor):
             if (address := self.processes.address(id)) is not None and self.wants_directory(id):
                 self.send(address, message)
 
+    def _describe(self, query: TreeQuery, now: float) -> TreeAnswer:
+        children = self.state.children.values()
+        nodes = tuple(self.processes.describe(child, now, self.samples.get(child.spec.id)) for child in children)
+        return TreeAnswer(query.correlation, self.id, os.getpid(), nodes)
+
     def _exited(self, address: ActorAddress, now: float) -> None:
         found = self.processes.exited(address)
         if found is None:
@@ -191,9 +195,7 @@ class Supervisor(Actor):
         self.samples.pop(id, None)
         asked = self.state.children[id].verdict if id in self.state.children else None
         if asked != "asked":
-            log.warning(
-                "%s/%s ended: %s %s%s", self.id, id, exit_.how, exit_.value, f" ({asked})" if asked else ""
-            )
+            log.warning("%s/%s ended: %s %s%s", self.id, id, exit_.how, exit_.value, f" ({asked})" if asked else "")
         self._do(decision.exited(self.state, id, exit_, now, self.policy, self._rng), now)
         self._do(decision.tick(self.state, now, self.policy), now)
 

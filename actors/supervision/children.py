@@ -24,7 +24,7 @@ class Processes:
     def fork(self, id: str, actor_class: type[Actor]) -> ActorAddress:
         """Starts an actor; returns its address.  Raises OSError when the machine refuses another process."""
         address = self._owner.createActor(actor_class)
-        self._by_id[id] = (address, self._owner._myRef._child_procs[-1].childProc)
+        self._by_id[id] = (address, self._owner._myRef._child_procs[-1].childProc)  # noqa: SLF001 - see above
         return address
 
     def bind(self, id: str, address: ActorAddress) -> None:

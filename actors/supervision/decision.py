@@ -1,13 +1,13 @@
 """The restart decision: pure functions from a supervisor's state and one occurrence to its next state and what to do.
 
-Semantics follow Erlang/OTP's ``supervisor`` (strategies, restart types, intensity as in ``add_restart/3``), with what OTP lacks:
-back-off between restarts of one child, parking, heartbeats, and patience with a machine that paused.
+Semantics follow Erlang/OTP's ``supervisor`` (strategies, restart types, intensity as in ``add_restart/3``), with
+what OTP lacks: back-off between restarts of one child, parking, heartbeats, and patience with a machine that paused.
 ``now`` is monotonic seconds; ``rng`` spreads the delays.
 """
 
 import itertools
 import random
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 
@@ -27,9 +27,7 @@ from actors.supervision.state import (
 )
 
 
-def add_restart(
-    recent: tuple[float, ...], now: float, intensity: Intensity
-) -> tuple[tuple[float, ...], bool]:
+def add_restart(recent: tuple[float, ...], now: float, intensity: Intensity) -> tuple[tuple[float, ...], bool]:
     """The window with this restart in it, and whether that is too many."""
     window = (*(at for at in recent if now - at <= intensity.period), now)
     return window, len(window) > intensity.restarts
@@ -114,9 +112,7 @@ def exited(state: State, id: str, exit_: Exit, now: float, policy: Policy, rng: 
     return _restart_failed(state, gone, ran, now, policy, rng)
 
 
-def _restart_failed(
-    state: State, child: Child, ran: float, now: float, policy: Policy, rng: random.Random
-) -> Result:
+def _restart_failed(state: State, child: Child, ran: float, now: float, policy: Policy, rng: random.Random) -> Result:
     failures = 1 if ran >= policy.backoff.reset_after else child.failures + 1
     child = replace(child, failures=failures, restarts=child.restarts + 1)
     if child.spec.on_intensity is OnIntensity.PARK:
@@ -148,9 +144,7 @@ def _taken_along(state: State, id: str, strategy: Strategy) -> list[Child]:
         Strategy.ONE_FOR_ALL: ids,
         Strategy.REST_FOR_ONE: ids[ids.index(id) + 1 :],
     }[strategy]
-    return [
-        state.children[other] for other in reversed(affected) if other != id and state.children[other].alive
-    ]
+    return [state.children[other] for other in reversed(affected) if other != id and state.children[other].alive]
 
 
 def _ask(state: State, child: Child, now: float, *, again: bool, why: str) -> Result:
@@ -170,17 +164,14 @@ def tick(state: State, now: float, policy: Policy) -> Result:
     if not late:
         state, killed = _end_hung(state, now, policy)
         actions += killed
-    follow: Callable[[State, float, Policy], Result] = _stop_next if state.stopping else _start_due
-    state, more = follow(state, now, policy)
+    state, more = _stop_next(state, now) if state.stopping else _start_due(state, now, policy)
     return state, (*actions, *more)
 
 
 def _forgive(state: State, pause: float) -> State:
     """The machine stood still: nobody's silence or slowness of that time counts."""
     children = {
-        id: replace(child, since=child.since + pause, last_beat=child.last_beat + pause)
-        if child.alive
-        else child
+        id: replace(child, since=child.since + pause, last_beat=child.last_beat + pause) if child.alive else child
         for id, child in state.children.items()
     }
     return replace(state, children=children)
@@ -230,18 +221,16 @@ def _start_due(state: State, now: float, policy: Policy) -> Result:
 
 def _siblings_stopping(state: State) -> bool:
     """Those taken along by a strategy must all be gone before the first of them starts again."""
-    return any(
-        child.phase is Phase.STOPPING and child.verdict == "sibling" for child in state.children.values()
-    )
+    return any(child.phase is Phase.STOPPING and child.verdict == "sibling" for child in state.children.values())
 
 
-def shutdown(state: State, now: float, policy: Policy) -> Result:
+def shutdown(state: State, now: float) -> Result:
     """Begins to stop all children, in reverse order of their start; nothing is started from here on."""
-    state, actions = _stop_next(replace(state, stopping=True), now, policy)
+    state, actions = _stop_next(replace(state, stopping=True), now)
     return (state, actions) if actions else _finish(state)
 
 
-def _stop_next(state: State, now: float, policy: Policy) -> Result:
+def _stop_next(state: State, now: float) -> Result:
     """Asks the last living child to stop; children at the end that need no order among them are asked together."""
     living = [child for child in reversed(state.children.values()) if child.alive]
     if living and living[0].spec.wait_ready:

@@ -41,7 +41,7 @@ class Intensity:
 
 @dataclass(frozen=True, slots=True)
 class Backoff:
-    """Delays between restarts of one child.  The first is at once; OTP has none, Pekko's BackoffSupervisor is the model."""
+    """Delays between restarts of one child; the first is at once.  OTP has none; Pekko's BackoffSupervisor does."""
 
     minimum: float = 0.05
     maximum: float = 30.0

@@ -47,9 +47,7 @@ class _Configured(Supervisor):
         supervision = settings.supervision
         self.policy = Policy(
             intensity=Intensity(supervision.intensity.restarts, supervision.intensity.period),
-            backoff=Backoff(
-                supervision.backoff.min, supervision.backoff.max, supervision.backoff.reset_after
-            ),
+            backoff=Backoff(supervision.backoff.min, supervision.backoff.max, supervision.backoff.reset_after),
             tick=supervision.tick,
             park_retry=supervision.park_retry,
         )
@@ -185,9 +183,7 @@ class Shard(_Configured):
         settings = self.settings
         if id == "host":
             assert self._plan is not None
-            return HostArgs(
-                settings, self._shard.shard, self._shard.connector, self._plan.sessions, self._plan.shards
-            )
+            return HostArgs(settings, self._shard.shard, self._shard.connector, self._plan.sessions, self._plan.shards)
         name = shard_name(self._shard.shard)
         return SessionArgs(settings, self._wanted[id], name, self.processes.public("host"))
 

@@ -89,9 +89,7 @@ class ConnectorHost(Worker):
         self.spawn(self._journal.run(), name="journal")
         self._roster = Roster(await self._journal.read(shard_queries.load_states))
         self._roster.plan(args.sessions)
-        self._sends = Sends(
-            self._journal, self._api, lambda: self._link, args.settings.ack_timeout, self.spawn
-        )
+        self._sends = Sends(self._journal, self._api, lambda: self._link, args.settings.ack_timeout, self.spawn)
         self._news = News(self._journal, self._sends)
         await self._connect()
         await self._sends.restore(plan.id for plan in args.sessions)
@@ -116,9 +114,7 @@ class ConnectorHost(Worker):
         )
         if args.connector == "baileys":
             if settings.node is None:
-                raise ConnectorFailed(
-                    "no Node.js of version 20 or later was found: `make setup` installs one"
-                )
+                raise ConnectorFailed("no Node.js of version 20 or later was found: `make setup` installs one")
             return await ConnectorProcess.start(baileys.command(settings.node), baileys.environment(), line)
         return await ConnectorProcess.start(simulator_command(), scrubbed_environment(), line)
 
@@ -131,16 +127,12 @@ class ConnectorHost(Worker):
     async def _watch_link(self, link: Link) -> None:
         await link.closed.wait()
         if not self._stopping:
-            await asyncio.sleep(
-                0.5
-            )  # the process usually died: then its exit status tells more than the link
+            await asyncio.sleep(0.5)  # the process usually died: then its exit status tells more than the link
             self.crash("the connector closed the host's link", status=PROCESS_LOST_EXIT)
 
     def _process_ended(self, status: int) -> None:
         if not self._stopping:
-            self.crash(
-                f"connector process {self._process.popen.pid} ended: {status}", status=PROCESS_LOST_EXIT
-            )
+            self.crash(f"connector process {self._process.popen.pid} ended: {status}", status=PROCESS_LOST_EXIT)
 
     async def on_stop(self) -> None:
         """Ends the connector, then closes the databases."""
@@ -195,9 +187,7 @@ class ConnectorHost(Worker):
         if known is None:
             return  # not of this shard (any more)
         saved = known.saved
-        self.post(
-            sender, SessionResume(message.session, message.incarnation, known.life, saved, known.enabled)
-        )
+        self.post(sender, SessionResume(message.session, message.incarnation, known.life, saved, known.enabled))
 
     async def _transition(self, message: Transition, sender: ActorAddress) -> None:
         state = SessionState(
@@ -213,9 +203,7 @@ class ConnectorHost(Worker):
         try:
             await self._journal.write(lambda conn: shard_queries.store_transition(conn, state))
         except StoreError as error:
-            log.error(
-                "a transition of %s could not be stored, it will come again: %s", message.session, error
-            )
+            log.error("a transition of %s could not be stored, it will come again: %s", message.session, error)
             return
         self._roster.stored(state)
         self.post(sender, TransitionStored(message.session, message.life, message.number))

@@ -9,7 +9,6 @@ from actors.connectors.link_events import (
     LinkEvent,
     PhaseChanged,
     Receipt,
-    Sent,
     Undecryptable,
 )
 from actors.events import EventType

@@ -34,11 +34,9 @@ class ConnectorProcess:
     ready: ReadyLine
 
     @classmethod
-    async def start(
-        cls, command: Sequence[str], environment: Mapping[str, str], line: StartLine
-    ) -> "ConnectorProcess":
+    async def start(cls, command: Sequence[str], environment: Mapping[str, str], line: StartLine) -> "ConnectorProcess":
         """Starts it and waits for its ready line.  Raises ConnectorFailed, with the process ended."""
-        popen = subprocess.Popen(  # noqa: S603 - the command is ours, no shell
+        popen = subprocess.Popen(  # noqa: S603, ASYNC220 - our own command; a pidfd watches it, no thread
             list(command),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -54,9 +52,7 @@ class ConnectorProcess:
         except (OSError, TimeoutError, ValueError, BadField) as error:
             popen.kill()
             status = popen.wait()
-            raise ConnectorFailed(
-                f"{command[0]} did not become ready ({error!r}), exit status {status}"
-            ) from error
+            raise ConnectorFailed(f"{command[0]} did not become ready ({error!r}), exit status {status}") from error
         if ready.connector != line.connector:
             popen.kill()
             raise ConnectorFailed(f"expected a {line.connector} connector, {ready.connector} answered")
@@ -116,7 +112,5 @@ def simulator_command() -> list[str]:
 
 def scrubbed_environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
     """What a connector process inherits: nothing that could hold a secret."""
-    kept: dict[str, Any] = {
-        name: os.environ[name] for name in ("PATH", "HOME", "LANG", "TZ") if name in os.environ
-    }
+    kept: dict[str, Any] = {name: os.environ[name] for name in ("PATH", "HOME", "LANG", "TZ") if name in os.environ}
     return {**kept, **(extra or {})}

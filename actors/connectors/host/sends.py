@@ -1,7 +1,7 @@
 """Sending: takes texts from the table of sends, hands them to the connector in order, stores every step first.
 
-A send gets its WhatsApp message id before it is first handed over, and keeps it: after a crash an unconfirmed one is sent again
-under the same id, so that the recipient shows one message.
+A send gets its WhatsApp message id before it is first handed over, and keeps it: after a crash an unconfirmed one is
+sent again under the same id, so that the recipient shows one message.
 """
 
 import asyncio
@@ -105,9 +105,7 @@ class Sends:
                 ]
                 upto = new[-1].seq
 
-                async def store(
-                    conn: AsyncConnection, fresh: list[_Queued] = fresh, upto: int = upto
-                ) -> None:
+                async def store(conn: AsyncConnection, fresh: list[_Queued] = fresh, upto: int = upto) -> None:
                     for item in fresh:
                         await shard_queries.record_send_state(conn, item.progress)
                     await cursors.set_cursor(conn, CURSOR, upto)
@@ -138,9 +136,7 @@ class Sends:
 
     async def receipt(self, session: str, message_id: str, kind: str) -> str | None:
         """Notes a receipt for one of our sends; returns its id, None if the message is not ours."""
-        known = await self._journal.read(
-            lambda conn: shard_queries.find_by_message(conn, session, message_id)
-        )
+        known = await self._journal.read(lambda conn: shard_queries.find_by_message(conn, session, message_id))
         if known is None:
             return None
         state = {"delivered": "delivered", "read": "read", "played": "read"}.get(kind)

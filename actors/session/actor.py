@@ -1,0 +1,235 @@
+"""The session actor: feeds the state machine what happens, and does what it returns."""
+
+import asyncio
+import collections
+import logging
+import time
+from dataclasses import dataclass, replace
+from typing import Any
+
+from thespian.actors import ActorAddress
+
+from actors.connectors.link_events import LinkEvent, Opened
+from actors.connectors.protocol import Hello
+from actors.messages import (
+    Command,
+    CommandResult,
+    HostAddress,
+    PlanAnswer,
+    PlanRequest,
+    SessionHello,
+    SessionPlan,
+    SessionResume,
+    Transition,
+    TransitionStored,
+)
+from actors.recovery.plans import Action
+from actors.runtime.worker import Worker
+from actors.session import effects, inputs, resume
+from actors.session.duties import Duties
+from actors.session.link import LinkTo, SessionLink
+from actors.session.machine import step
+from actors.session.sample import Folder
+from actors.session.state import SessionState
+from actors.session.translate import link_up, translate
+from actors.settings import SOCKET_VAULT, Settings
+
+log = logging.getLogger(__name__)
+
+HELLO_PERIOD = 0.5
+"""Seconds between reports to the host until it answers."""
+REPEAT_PERIOD = 1.0
+"""Seconds after which a transition that was not stored is sent again."""
+RETIRED_EXIT = 73
+"""Exit status of an actor whose session is owned by a newer one."""
+
+COMMANDS = {
+    "start": inputs.Start,
+    "stop": inputs.Stop,
+    "reconnect": inputs.Reconnect,
+    "logout": inputs.Logout,
+    "pairing": inputs.PairingRequested,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class SessionArgs:
+    """What a session actor is started with."""
+
+    settings: Settings
+    plan: SessionPlan
+    shard: str
+    host: ActorAddress | None
+
+
+class SessionActor(Worker):
+    """One session.  It opens no database: the host stores its transitions, the vault its auth state."""
+
+    async def on_init(self, args: SessionArgs) -> None:
+        self._args = args
+        self._host = args.host
+        self._life = 0
+        self._number = 0
+        self._generation = 0
+        self._versions: dict[str, str] = {}
+        self._unstored: collections.deque[Transition] = collections.deque()
+        self._commands: dict[str, Command] = {}
+        self._linking: asyncio.Task[Any] | None = None
+        self.state = SessionState(seed=self.id)
+        self._folder = Folder()
+        settings = args.settings
+        to = LinkTo(
+            self.id,
+            settings.socket(f"{args.shard}.connector.sock"),
+            settings.socket(SOCKET_VAULT),
+            args.plan.profile,
+        )
+        self._link = SessionLink(to, self._link_up, lambda: self.feed(inputs.LinkDown()), self._connector_says)
+        self._duties = Duties(self._link, self.feed, self.spawn)
+        self.spawn(self._report(), name="report to the host")
+
+    def sample(self) -> Any:
+        """What happened since the last heartbeat."""
+        return self._folder.take(self.state, time.time())
+
+    async def on_message(self, message: Any, sender: ActorAddress) -> None:
+        """Messages of the host, of recovery and of the supervisor."""
+        if isinstance(message, SessionResume):
+            self._resume(message)
+        elif isinstance(message, TransitionStored):
+            self._stored(message)
+        elif isinstance(message, PlanAnswer):
+            self.feed(inputs.PlanArrived(message.ask, Action(message.action), message.delay))
+        elif isinstance(message, Command):
+            self._command(message)
+        elif isinstance(message, HostAddress):
+            self._host, self._life = message.address, 0  # the new host gives out a new life
+            self._say_hello()
+
+    # the host
+
+    def _say_hello(self) -> None:
+        if self._host is not None and self._life == 0:
+            self.post(self._host, SessionHello(self.id, self.incarnation, 0))
+
+    async def _report(self) -> None:
+        """Repeats what the host has not confirmed."""
+        while True:
+            self._say_hello()
+            await asyncio.sleep(HELLO_PERIOD if self._life == 0 else REPEAT_PERIOD)
+            now = time.time()
+            if self._life and self._unstored and now - self._unstored[0].at > REPEAT_PERIOD:
+                for transition in self._unstored:
+                    self.post(self._host, transition)
+
+    def _resume(self, message: SessionResume) -> None:
+        if message.incarnation != self.incarnation or message.life <= self._life:
+            return
+        self._life = message.life
+        self._unstored = collections.deque(replace(t, life=self._life) for t in self._unstored)
+        for transition in self._unstored:
+            self.post(self._host, transition)
+        if self.state.resumed:
+            return
+        saved = None
+        if message.saved is not None:
+            try:
+                saved = resume.load(message.saved)
+            except resume.BadSavedState as error:
+                log.error("%s: the stored state can't be used and is ignored: %s", self.id, error)
+        self.feed(inputs.Resumed(saved, message.enabled))
+        self._linking = self.spawn(self._link.run(), name="link")
+
+    def _stored(self, message: TransitionStored) -> None:
+        while self._unstored and message.life == self._life and self._unstored[0].number <= message.number:
+            self._unstored.popleft()
+
+    # the connector
+
+    def _link_up(self, hello: Hello, generation: int) -> None:
+        self._generation = generation
+        self._versions["connector"] = f"{hello.connector} {hello.version}"
+        self.feed(link_up(hello))
+
+    def _connector_says(self, event: LinkEvent) -> None:
+        if isinstance(event, Opened) and event.version:
+            self._versions["client"] = event.version
+        if (translated := translate(event)) is not None:
+            self.feed(translated)
+
+    # operators
+
+    def _command(self, message: Command) -> None:
+        ref = str(message.correlation)
+        self._commands[ref] = message
+        if message.name == "pairing_code":
+            self.feed(inputs.PairingCodeRequested(ref, message.args["phone"]))
+        elif (command := COMMANDS.get(message.name)) is not None:
+            self.feed(command(ref))
+        else:
+            self._answer(ref, None, ("invalid", f"no such command: {message.name!r}"))
+
+    def _answer(self, ref: str, ok: Any, error: tuple[str, str] | None) -> None:
+        if (command := self._commands.pop(ref, None)) is not None:
+            self.post(command.reply_to, CommandResult(command.correlation, ok, error))
+
+    # the machine
+
+    def feed(self, event: inputs.Event) -> None:
+        """Tells the machine, and does what it wants done."""
+        now = time.time()
+        self._folder.fold(event, now)
+        self.state, wanted = step(self.state, event, now)
+        for effect in wanted:
+            self._perform(effect, now)
+
+    def _perform(self, effect: effects.Effect, now: float) -> None:
+        match effect:
+            case effects.ReportTransition():
+                self._transition(effect, now)
+            case effects.AskPlan():
+                if self._host is not None:
+                    request = PlanRequest(
+                        self.id, effect.ask, str(effect.cause), effect.attempt, dict(effect.data), self.myAddress
+                    )
+                    self.post(self._host, request)
+            case effects.AnswerCommand():
+                error = None if effect.error is None else (effect.error, effect.message)
+                self._answer(effect.ref, dict(effect.data), error)
+            case effects.RequestPairingCode():
+                self.spawn(self._pairing_code(effect), name="pairing code")
+            case effects.ReportPaired():
+                log.info("%s is paired", self.id)
+            case effects.Retire():
+                self.crash("a newer actor owns the session", status=RETIRED_EXIT)
+            case effects.PublishQr():
+                pass  # answered to those who wait for it; never stored
+            case _:
+                self._duties.perform(effect)
+
+    async def _pairing_code(self, effect: effects.RequestPairingCode) -> None:
+        ok, error = await self._duties.pairing_code(effect.phone)
+        self._answer(effect.ref, ok, error)
+
+    def _transition(self, effect: effects.ReportTransition, now: float) -> None:
+        self._number += 1
+        data = {
+            "previous": str(effect.previous),
+            "reason": effect.reason or None,
+            "message": effect.message or None,
+            "detail": dict(effect.data),
+            "attempt": effect.attempt,
+            "generation": self._generation,
+            "me": self.state.me,
+            "until": effect.until,
+            "nextAttemptAt": self.state.next_attempt_at,
+            "versions": dict(self._versions),
+            "saved": resume.dump(self.state.to_save()),
+        }
+        cause = str(effect.cause) if effect.cause is not None else None
+        transition = Transition(
+            self.id, self._life, self._number, now, str(effect.state), cause, effect.code or None, data
+        )
+        self._unstored.append(transition)
+        if self._life and self._host is not None:
+            self.post(self._host, transition)

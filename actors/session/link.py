@@ -1,0 +1,112 @@
+"""A session's link to its connector process: reserve a generation, connect, say hello, and again whenever it ends."""
+
+import asyncio
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from actors.connectors.fields import BadField
+from actors.connectors.link_events import LinkEvent, parse_session_event
+from actors.connectors.protocol import PROTOCOL, ErrorCode, Hello
+from actors.runtime.frames import Frame
+from actors.runtime.rpc import Link, LinkClosed, RemoteError
+from actors.vault.client import VaultUnavailable, reserve
+
+log = logging.getLogger(__name__)
+
+RETRY = 0.1
+"""Seconds between attempts to reach the connector; its process may be starting."""
+RETRY_MAX = 2.0
+RESERVE_DEADLINE = 5.0
+HELLO_DEADLINE = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class LinkTo:
+    """Where a session's connector and vault are."""
+
+    session: str
+    connector_socket: str
+    vault_socket: str
+    profile: Mapping[str, Any] | None
+
+
+class SessionLink:
+    """Keeps the link.  ``up`` gets the connector's hello, ``down`` is called once for each ``up``."""
+
+    def __init__(
+        self,
+        to: LinkTo,
+        up: Callable[[Hello, int], None],
+        down: Callable[[], None],
+        on_event: Callable[[LinkEvent], None],
+    ) -> None:
+        self._to = to
+        self._up = up
+        self._down = down
+        self._on_event = on_event
+        self._link: Link | None = None
+
+    async def run(self) -> None:
+        """Keeps a link for ever; ends only when a higher generation owns the session."""
+        pause = RETRY
+        while True:
+            try:
+                await self._live()
+                pause = RETRY
+            except RemoteError as error:
+                if error.code not in {ErrorCode.FENCED, ErrorCode.VAULT_UNAVAILABLE, "link_closed"}:
+                    log.error("%s: the connector refuses the link: %s", self._to.session, error)
+                await asyncio.sleep(pause)
+            except (OSError, VaultUnavailable, BadField) as error:
+                log.debug("%s: no link yet: %s", self._to.session, error)
+                await asyncio.sleep(pause)
+            pause = min(RETRY_MAX, pause * 1.5)
+
+    async def _live(self) -> None:
+        link = await Link.connect(self._to.connector_socket, on_event=self._event)
+        try:
+            generation = await reserve(self._to.vault_socket, self._to.session, RESERVE_DEADLINE)
+            answer = await link.request(
+                "hello",
+                HELLO_DEADLINE,
+                protocol=PROTOCOL,
+                role="session",
+                session=self._to.session,
+                generation=generation,
+                profile=self._to.profile,
+            )
+            hello = Hello.read(answer)
+        except BaseException:
+            link.abort()
+            raise
+        self._link = link
+        self._up(hello, generation)
+        try:
+            await link.closed.wait()
+        finally:
+            self._link = None
+            link.abort()
+            self._down()
+
+    def _event(self, link: Link, frame: Frame) -> None:
+        try:
+            event = parse_session_event(frame)
+        except BadField as error:
+            log.error("%s: the connector sent a malformed event: %s", self._to.session, error)
+            link.abort()
+            return
+        if event is not None:
+            self._on_event(event)
+
+    def drop(self) -> None:
+        """Ends the link; a new one follows."""
+        if self._link is not None:
+            self._link.abort()
+
+    async def request(self, cmd: str, deadline: float = 15.0, **fields: Any) -> Any:
+        """A command of the connector protocol.  Raises RemoteError, LinkClosed, TimeoutError."""
+        if self._link is None:
+            raise LinkClosed
+        return await self._link.request(cmd, deadline, **fields)

@@ -1,0 +1,20 @@
+"""The vault actor: runs the vault's server in a supervised process."""
+
+from pathlib import Path
+
+from actors.runtime.worker import Worker
+from actors.settings import SOCKET_VAULT, Settings
+from actors.vault.server import VaultServer
+
+
+class VaultActor(Worker):
+    """The only writer of vault.db, and the only process that is given the master key."""
+
+    async def on_init(self, args: Settings) -> None:
+        """Opens the database and the socket; an error ends the actor, and its supervisor tries again."""
+        self._server = VaultServer(args.database("vault"), Path(args.socket(SOCKET_VAULT)), args.vault_key)
+        await self._server.start()
+
+    async def on_stop(self) -> None:
+        """Commits what is queued."""
+        await self._server.stop()
