@@ -67,7 +67,7 @@ class App:
         http = self._loaded.config.http
         number = version("wavigil")
         tokens = [Token("admin", Role.ADMIN, self._prepared.token)]
-        tokens += [Token(token.name, Role(token.role), token.token.reveal()) for token in http.tokens]
+        tokens += [Token(token.name, Role[token.role.upper()], token.token.reveal()) for token in http.tokens]
         api = ApiSettings(
             host=http.host,
             tokens=tuple(tokens),
