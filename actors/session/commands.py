@@ -115,8 +115,8 @@ def _pair(d: Draft, waiter: Waiter) -> None:
 
 def _reset(d: Draft, ref: str | None) -> None:
     """Delete an auth state that is worthless; what comes next is decided when that is done."""
-    if not d.s.link:
-        message = "the connector is being started; try again"
+    if not d.s.link or d.s.connected:
+        message = "the connector is busy or being started; try again"
         d.fail_waiters("unavailable", message)
         if ref is not None:
             d.answer(ref, "unavailable", message)

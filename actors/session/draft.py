@@ -67,6 +67,8 @@ class Draft:
             self.set(state=to, since=self.now, next_attempt_at=None)
         if self.s.timer and to not in PURPOSES[self.s.timer.purpose]:
             self.disarm()
+        if to is not State.PAIRING:
+            self.hide_qr()
         if to is not previous or trouble is not None:
             self._report(previous, resumed)
 
@@ -205,8 +207,10 @@ class Draft:
         self.await_end_of_ban()
 
     def await_end_of_ban(self) -> None:
-        """Set the timer for the end of a verdict that has one."""
-        if self.s.until is not None:
+        """Set the timer for the end of a verdict that has one; there is none for the others."""
+        if self.s.until is None:
+            self.disarm()
+        else:
             self.arm(Purpose.BAN, min(max(self.s.until - self.now, 0.0), BAN_CHECK_S))
 
     def plan_for(self, trouble: Trouble) -> tuple[int, Plan]:

@@ -260,6 +260,11 @@ def _auth_reset(d: Draft, event: inputs.AuthReset) -> None:
     if d.s.state is State.STOPPED:
         d.fail_waiters("refused", Cause.OPERATOR_STOP.sentence)
         return
+    if d.s.connected:
+        # One that nobody wanted came up meanwhile: first its end.
+        d.fail_waiters("unavailable", "a connection is being closed; try again")
+        d.close(Goal.REOPEN)
+        return
     d.rest_unpaired()
     if d.s.waiters:
         d.open_pairing()

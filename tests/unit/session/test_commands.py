@@ -1,0 +1,263 @@
+"""What operators ask for, pairing above all."""
+
+import pytest
+
+from actors.session import effects as fx
+from actors.session import inputs as ev
+from actors.session.causes import Cause, State
+from actors.session.machine import step
+from actors.session.state import SessionState
+from tests.unit.session.driver import Session, of, opens
+
+
+def unpaired() -> Session:
+    return Session().link(paired=False)
+
+
+def showing() -> Session:
+    s = unpaired()
+    s.tell(ev.PairingRequested("first"), ev.Connecting(), ev.Qr("QR-1", 60.0))
+    return s
+
+
+def logged_out() -> Session:
+    s = Session().open()
+    s.tell(ev.Closed(401, "login_failure"))
+    return s
+
+
+def blocked() -> Session:
+    s = Session().open()
+    s.tell(ev.Closed(403, "login_failure"))
+    return s
+
+
+def answer(effects: tuple[fx.Effect, ...]) -> fx.AnswerCommand:
+    (one,) = of(fx.AnswerCommand, effects)
+    return one
+
+
+def test_an_unpaired_session_rests_until_somebody_asks_for_a_qr() -> None:
+    s = unpaired()
+    assert s.at() is State.PAIRING
+    assert s.full.timer is None
+    assert opens(s.tell(ev.PairingRequested("r"))) == 1
+    done = s.tell(ev.Connecting(), ev.Qr("QR-1", 60.0))
+    assert answer(done) == fx.AnswerCommand("r", data={"qr": "QR-1", "expires_at": 60.0})
+    assert of(fx.PublishQr, done) == [fx.PublishQr("QR-1", 60.0)]
+
+
+def test_who_asks_while_a_qr_is_shown_gets_it_at_once() -> None:
+    s = showing()
+    assert answer(s.tell(ev.PairingRequested("r"))).data["qr"] == "QR-1"
+    s.tell(ev.Qr("QR-2", 80.0))
+    assert answer(s.tell(ev.PairingRequested("r"))).data["qr"] == "QR-2"
+
+
+def test_a_pairing_code_is_asked_for_once_the_connection_is_pairing() -> None:
+    s = unpaired()
+    assert opens(s.tell(ev.PairingCodeRequested("r", "4915112345"))) == 1
+    done = s.tell(ev.Connecting(), ev.Qr("QR-1", 60.0))
+    assert of(fx.RequestPairingCode, done) == [fx.RequestPairingCode("r", "4915112345")]
+    assert of(fx.RequestPairingCode, s.tell(ev.PairingCodeRequested("r2", "49")))
+
+
+def test_after_pairing_515_logs_in_at_once() -> None:
+    s = showing()
+    done = s.tell(ev.Paired("me"))
+    assert of(fx.ReportPaired, done) == [fx.ReportPaired("me")]
+    assert of(fx.PublishQr, done) == [fx.PublishQr(None, None)]
+    assert opens(s.tell(ev.Closed(515, "stream_error"))) == 1
+    assert s.at() is State.CONNECTING
+    s.tell(ev.Opened("me"))
+    assert s.at() is State.OPEN
+
+
+@pytest.mark.parametrize(
+    ("end", "cause"),
+    [
+        (ev.Closed(408, "pairing_expired"), Cause.PAIRING_EXPIRED),
+        (ev.Closed(428, "network"), Cause.CONNECTION_CLOSED),
+        (ev.Closed(515, "stream_error"), Cause.RESTART_REQUIRED),
+        (ev.Closed(401, "login_failure"), Cause.LOGGED_OUT),
+        (ev.LinkDown(), Cause.CONNECTOR_LOST),
+    ],
+)
+def test_a_pairing_that_ends_early_rests_with_its_cause(end: ev.Event, cause: Cause) -> None:
+    s = showing()
+    (report,) = of(fx.ReportTransition, s.tell(end))
+    assert (report.state, report.cause) == (State.PAIRING, cause)
+    assert s.full.timer is None
+    assert s.full.qr is None
+
+
+def test_who_waits_for_a_qr_hears_that_there_will_be_none() -> None:
+    s = unpaired()
+    s.tell(ev.PairingRequested("r"))
+    assert answer(s.tell(ev.Closed(408, "network"))).error == "unavailable"
+
+
+def test_a_refusal_while_pairing_that_retrying_makes_worse_is_a_verdict() -> None:
+    s = showing()
+    s.tell(ev.Closed(405, "login_failure"))
+    assert s.at() is State.HALTED
+    assert answer(s.tell(ev.PairingRequested("r"))).error == "refused"
+
+
+def test_a_paired_session_shows_no_qr() -> None:
+    assert answer(Session().open().tell(ev.PairingRequested("r"))).error == "conflict"
+    assert answer(Session().link().tell(ev.PairingRequested("r"))).error == "conflict"
+    assert answer(Session().tell(ev.PairingRequested("r"))).error == "unavailable"
+
+
+def test_many_may_wait_for_a_qr_but_not_without_bound() -> None:
+    s = unpaired()
+    for n in range(16):
+        assert not of(fx.AnswerCommand, s.tell(ev.PairingRequested(str(n))))
+    assert answer(s.tell(ev.PairingRequested("17"))).error == "limit"
+    assert len(of(fx.AnswerCommand, s.tell(ev.Qr("q", None)))) == 16
+
+
+def test_pairing_a_logged_out_session_deletes_the_auth_state_first() -> None:
+    s = logged_out()
+    done = s.tell(ev.PairingRequested("r"))
+    assert of(fx.ResetAuth, done)
+    assert not opens(done)
+    assert opens(s.tell(ev.AuthReset())) == 1
+    assert s.at() is State.PAIRING
+    assert answer(s.tell(ev.Qr("q", None))).data["qr"] == "q"
+
+
+@pytest.mark.parametrize("command", [ev.Reconnect("r"), ev.Start("r"), ev.Logout("r")])
+def test_other_commands_on_a_logged_out_session_make_it_ready_for_pairing(command: ev.Command) -> None:
+    s = logged_out().restarted().link()
+    done = s.tell(command)
+    assert answer(done).error is None
+    assert of(fx.ResetAuth, done)
+    assert not opens(s.tell(ev.AuthReset()))
+    assert s.at() is State.PAIRING
+
+
+def test_an_auth_state_that_cannot_be_deleted_is_kept_out_of_use() -> None:
+    s = logged_out()
+    s.tell(ev.PairingRequested("r"))
+    assert answer(s.tell(ev.AuthReset("vault_unavailable"))).error == "unavailable"
+    assert s.at() is State.HALTED
+    s.tell(ev.LinkDown())
+    assert answer(s.tell(ev.Reconnect("r"))).error == "unavailable"
+    assert answer(s.tell(ev.PairingRequested("r"))).error == "unavailable"
+
+
+def test_an_auth_state_deleted_by_the_actor_before_is_no_longer_in_the_way() -> None:
+    s = logged_out().restarted().link(paired=False)
+    assert s.at() is State.PAIRING
+
+
+def test_reconnect_gives_an_open_session_a_new_connection() -> None:
+    s = Session().open()
+    done = s.tell(ev.Reconnect("r"))
+    assert answer(done).error is None
+    assert of(fx.CloseConnection, done)
+    assert s.at() is State.CLOSING
+    assert opens(s.tell(ev.Closed(0, "closed_by_us"))) == 1
+    assert s.full.trouble is not None
+    assert s.full.trouble.cause is Cause.OPERATOR_RECONNECT
+
+
+def test_reconnect_does_not_wait() -> None:
+    s = Session().open()
+    s.tell(ev.Closed(428, "network"))
+    assert opens(s.tell(ev.Reconnect("r"))) == 1
+
+
+def test_reconnect_tries_a_blocked_account_once() -> None:
+    s = blocked()
+    assert opens(s.tell(ev.Reconnect("r"))) == 1
+    s.tell(ev.Closed(403, "login_failure"))
+    assert s.at() is State.BLOCKED
+    assert s.full.timer is None
+
+
+def test_start_pairing_and_logout_do_not_touch_a_blocked_account() -> None:
+    s = blocked()
+    for command in (ev.Start("r"), ev.PairingRequested("r"), ev.PairingCodeRequested("r", "49")):
+        told = answer(s.tell(command))
+        assert told.error == "refused"
+        assert Cause.LOCKED.remedy in told.message
+    assert answer(s.tell(ev.Logout("r"))).error == "not_open"
+    assert s.at() is State.BLOCKED
+
+
+def test_stop_closes_and_stays_over_restarts() -> None:
+    s = Session().open()
+    assert of(fx.CloseConnection, s.tell(ev.Stop("r")))
+    (report,) = of(fx.ReportTransition, s.tell(ev.Closed(0, "closed_by_us")))
+    assert (report.state, report.cause) == (State.STOPPED, Cause.OPERATOR_STOP)
+    for enabled in (False, None):
+        assert s.restarted(enabled).link().at() is State.STOPPED
+    assert s.restarted(True).link().at() is State.STARTING
+    for command in (ev.Reconnect("r"), ev.PairingRequested("r")):
+        assert answer(s.tell(command)).error == "refused"
+
+
+@pytest.mark.parametrize("enabled", [True, False])
+def test_a_stop_does_not_hide_a_verdict(enabled: bool) -> None:
+    s = blocked()
+    s.tell(ev.Stop("r"))
+    assert s.at() is State.STOPPED
+    s = s.restarted(enabled).link()
+    assert not opens(s.tell(ev.Start("r")))
+    assert s.at() is State.BLOCKED
+
+
+def test_start_after_a_stop_of_a_logged_out_session_makes_it_ready_for_pairing() -> None:
+    s = logged_out()
+    s.tell(ev.Stop("r"))
+    assert of(fx.ResetAuth, s.tell(ev.Start("r")))
+    s.tell(ev.AuthReset())
+    assert s.at() is State.PAIRING
+
+
+def test_start_undoes_a_stop_that_is_under_way() -> None:
+    s = Session().open()
+    s.tell(ev.Stop("r"), ev.Start("r2"))
+    assert opens(s.tell(ev.Closed(0, "closed_by_us"))) == 1
+
+
+def test_a_verdict_that_arrives_during_a_stop_is_not_lost() -> None:
+    s = Session().open()
+    s.tell(ev.Stop("r"), ev.Closed(401, "login_failure"))
+    assert s.at() is State.STOPPED
+    assert of(fx.ResetAuth, s.tell(ev.Start("r2")))
+
+
+def test_stopping_a_session_without_a_connection_is_immediate() -> None:
+    for s in (unpaired(), Session(), Session().link()):
+        assert not of(fx.CloseConnection, s.tell(ev.Stop("r")))
+        assert s.at() is State.STOPPED
+        assert s.full.timer is None
+
+
+def test_logout_is_answered_when_it_is_done() -> None:
+    s = Session().open()
+    done = s.tell(ev.Logout("r"))
+    assert of(fx.LogoutConnection, done)
+    assert not of(fx.AnswerCommand, done)
+    assert answer(s.tell(ev.Logout("r2"))).error == "conflict"
+    assert answer(s.tell(ev.Closed(401, "intentional_logout"))) == fx.AnswerCommand("r")
+    assert s.at() is State.PAIRING
+    assert not s.full.paired
+
+
+def test_a_logout_cut_short_is_no_logout() -> None:
+    for end in (ev.LinkDown(), ev.Closed(428, "network")):
+        s = Session().open()
+        s.tell(ev.Logout("r"))
+        assert answer(s.tell(end)).error == "unavailable"
+        assert s.at() is State.WAITING
+
+
+def test_commands_before_the_saved_state_is_known_are_put_off() -> None:
+
+    _, effects = step(SessionState(), ev.Reconnect("r"), 0.0)
+    assert answer(effects).error == "unavailable"

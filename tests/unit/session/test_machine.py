@@ -1,0 +1,262 @@
+"""How a session connects, loses its connection, and comes back."""
+
+import pytest
+
+from actors.recovery.plans import Action
+from actors.session import effects as fx
+from actors.session import inputs as ev
+from actors.session.causes import Cause, State
+from actors.session.machine import step
+from actors.session.state import SessionState
+from tests.unit.session.driver import DAY, Session, of, opens
+
+NETWORK = ev.Closed(428, "network")
+
+
+def test_a_paired_session_connects_by_itself_once_the_link_has_settled() -> None:
+    s = Session()
+    assert s.at() is State.STARTING
+    assert not opens(s.tell(ev.LinkUp(False, "idle", True)))
+    assert opens(s.due()) == 1
+    assert s.at() is State.CONNECTING
+    (report,) = of(fx.ReportTransition, s.tell(ev.Opened("me")))
+    assert (report.state, report.cause, report.attempt) == (State.OPEN, None, 0)
+
+
+def test_a_closed_that_nobody_saw_is_heard_before_anything_is_opened() -> None:
+    s = Session().open().restarted().link(adopted=True)
+    s.tell(ev.Closed(403, "login_failure"))
+    assert s.at() is State.BLOCKED
+    assert s.full.timer is None
+
+
+def test_a_link_before_the_saved_state_is_a_programming_error() -> None:
+    with pytest.raises(ValueError, match="LinkUp came before Resumed"):
+        step(SessionState(), ev.LinkUp(False, "idle", True), 0.0)
+
+
+def test_a_transient_end_waits_for_a_plan_and_follows_it() -> None:
+    s = Session().open()
+    done = s.tell(NETWORK)
+    (ask,) = of(fx.AskPlan, done)
+    assert (ask.cause, ask.attempt) == (Cause.CONNECTION_CLOSED, 1)
+    assert s.at() is State.WAITING
+    (timer,) = of(fx.SetTimer, s.tell(ev.PlanArrived(ask.ask, Action.RECONNECT, 7.0)))
+    assert timer.delay_s == 7.0
+    assert s.full.next_attempt_at == s.now + 7.0
+    assert opens(s.due(7.0)) == 1
+
+
+def test_without_a_plan_the_session_makes_its_own_and_counts_from_the_end_of_the_connection() -> None:
+    s = Session().open()
+    for _ in range(8):
+        s.tell(NETWORK)
+        fallback = s.full.fallback
+        assert fallback is not None
+        done = s.due(1.5)
+        if fallback.delay_s > 1.5:
+            (timer,) = of(fx.SetTimer, done)
+            assert timer.delay_s == pytest.approx(fallback.delay_s - 1.5)
+            done = s.due(timer.delay_s)
+        assert opens(done) == 1
+
+
+def test_a_plan_that_comes_too_late_is_not_heeded() -> None:
+    s = Session().open()
+    (first,) = of(fx.AskPlan, s.tell(NETWORK))
+    s.retry()
+    assert s.tell(ev.PlanArrived(first.ask, Action.HALT)) == ()
+    (second,) = of(fx.AskPlan, s.tell(NETWORK))
+    assert s.tell(ev.PlanArrived(first.ask, Action.HALT)) == ()
+    s.tell(ev.PlanArrived(second.ask, Action.HALT))
+    assert s.at() is State.HALTED
+
+
+@pytest.mark.parametrize("action", [Action.NONE, Action.IDLE])
+def test_a_plan_that_makes_no_sense_is_as_good_as_none(action: Action) -> None:
+    s = Session().open()
+    (ask,) = of(fx.AskPlan, s.tell(NETWORK))
+    assert s.tell(ev.PlanArrived(ask.ask, action)) == ()
+    assert opens(s.retry()) == 1
+
+
+def test_attempts_grow_while_a_session_flaps_and_start_anew_after_a_quiet_minute() -> None:
+    s = Session().open()
+    for attempt in (1, 2, 3):
+        (ask,) = of(fx.AskPlan, s.tell(NETWORK))
+        assert (ask.attempt, s.full.reconnect_attempts) == (attempt, attempt)
+        s.retry()
+        s.tell(ev.Opened())
+        assert s.full.reconnect_attempts == 0
+    s.now += 60.0
+    (ask,) = of(fx.AskPlan, s.tell(NETWORK))
+    assert ask.attempt == 1
+
+
+def test_515_reconnects_at_once_three_times_a_minute() -> None:
+    s = Session().open()
+    for _ in range(3):
+        assert opens(s.tell(ev.Closed(515, "stream_error"))) == 1
+        assert s.full.reconnect_attempts == 0
+        s.tell(ev.Opened())
+    assert not opens(s.tell(ev.Closed(515, "stream_error")))
+    assert s.at() is State.WAITING
+    s.retry()
+    s.tell(ev.Opened())
+    s.now += 60.0
+    assert opens(s.tell(ev.Closed(515, "stream_error"))) == 1
+
+
+def test_few_tries_then_it_halts() -> None:
+    s = Session().open()
+    for _ in range(3):
+        s.tell(ev.Closed(414, "login_failure"))
+        assert s.at() is State.WAITING
+        assert opens(s.retry()) == 1
+        s = s.restarted().link()
+        s.due()
+    s.tell(ev.Closed(414, "login_failure"))
+    assert s.at() is State.HALTED
+    assert s.full.timer is None
+
+
+@pytest.mark.parametrize(
+    ("closed", "state", "cause"),
+    [
+        (ev.Closed(401, "login_failure"), State.HALTED, Cause.LOGGED_OUT),
+        (ev.Closed(440, "stream_error", "", {"conflict": "replaced"}), State.HALTED, Cause.CONNECTION_REPLACED),
+        (ev.Closed(405, "login_failure"), State.HALTED, Cause.CLIENT_OUTDATED),
+        (ev.Closed(403, "login_failure"), State.BLOCKED, Cause.LOCKED),
+        (ev.Closed(406, "login_failure"), State.BLOCKED, Cause.BANNED),
+    ],
+)
+def test_a_verdict_stands_over_restarts(closed: ev.Closed, state: State, cause: Cause) -> None:
+    s = Session().open()
+    (report,) = of(fx.ReportTransition, s.tell(closed))
+    assert (report.state, report.cause, report.code) == (state, cause, closed.code)
+    since, s = s.now, s.restarted()
+    (again,) = of(fx.ReportTransition, s.effects)
+    assert (again.state, again.cause, again.resumed) == (state, cause, True)
+    assert s.full.since == since
+    assert s.link().at() is state
+    assert s.full.timer is None
+
+
+def test_a_temporary_ban_is_waited_for_over_a_restart_and_then_tried_once() -> None:
+    s = Session().open()
+    (report,) = of(fx.ReportTransition, s.tell(ev.Closed(402, "login_failure", "", {"expire": "86400"})))
+    assert report.until == s.now + DAY
+    assert s.at() is State.BLOCKED
+    s.now += DAY / 2
+    s = s.restarted().link()
+    assert s.at() is State.BLOCKED
+    for _ in range(11):
+        assert not opens(s.due(3600.0))
+    assert opens(s.due(3600.0)) == 1
+    assert s.at() is State.CONNECTING
+
+
+def test_a_ban_that_ended_while_nobody_ran_is_over() -> None:
+    s = Session().open()
+    s.tell(ev.Closed(402, "login_failure", "", {"expire": "60"}))
+    s.now += 61.0
+    s = s.restarted().link()
+    assert opens(s.due()) == 1
+
+
+def test_a_connector_process_that_dies_costs_one_reconnection_when_the_link_is_back() -> None:
+    s = Session().open()
+    (report,) = of(fx.ReportTransition, s.tell(ev.LinkDown()))
+    assert (report.state, report.cause, report.attempt) == (State.WAITING, Cause.CONNECTOR_LOST, 1)
+    assert s.full.timer is None
+    assert opens(s.link().due()) == 1
+
+
+def test_a_connection_that_outlived_its_link_is_adopted() -> None:
+    s = Session().open()
+    s.tell(ev.LinkDown())
+    done = s.tell(ev.LinkUp(True, "open", True, "me", 5.0))
+    assert s.at() is State.OPEN
+    assert not opens(done)
+    assert s.full.opened_at == 5.0
+
+
+def test_an_actor_that_takes_over_adopts_what_is_under_way() -> None:
+    for phase, state in (("open", State.OPEN), ("queued", State.CONNECTING), ("connecting", State.CONNECTING)):
+        s = Session().link(phase, adopted=True)
+        assert s.at() is state
+        assert not opens(s.effects)
+
+
+def test_an_attempt_that_falls_due_without_a_link_is_made_when_there_is_one() -> None:
+    s = Session().open()
+    s.tell(NETWORK, ev.LinkDown())
+    assert not opens(s.retry_without_link())
+    assert s.full.due
+    assert opens(s.link().due()) == 1
+
+
+def test_a_connection_of_which_nothing_is_heard_is_given_up() -> None:
+    s = Session().link()
+    s.due()
+    assert of(fx.CloseConnection, s.due(120.0))
+    s.tell(ev.Closed(0, "closed_by_us"))
+    assert s.at() is State.WAITING
+    assert s.full.trouble is not None
+    assert s.full.trouble.cause is Cause.OPEN_DEADLINE
+
+
+def test_a_connector_that_does_not_close_loses_its_link() -> None:
+    s = Session().link()
+    s.due()
+    s.due(120.0)
+    assert of(fx.DropLink, s.due(15.0))
+    s.tell(ev.LinkDown())
+    assert s.at() is State.WAITING
+
+
+def test_a_connection_that_nobody_wants_is_closed() -> None:
+    blocked = Session().open()
+    blocked.tell(ev.Closed(403, "login_failure"))
+    for late in (ev.Opened(), ev.Connecting(), ev.Queued(), ev.Qr("q", None)):
+        s = blocked.restarted().link()
+        assert of(fx.CloseConnection, s.tell(late))
+        assert s.tell(late) == ()
+    assert of(fx.CloseConnection, blocked.restarted().tell(ev.LinkUp(True, "open", True)))
+
+
+def test_open_refused_by_the_connector_is_an_end_like_others() -> None:
+    s = Session().link()
+    s.due()
+    assert s.tell(ev.OpenRefused("busy")) == ()
+    s.tell(ev.OpenRefused("vault_unavailable"))
+    assert s.at() is State.WAITING
+    assert s.full.trouble is not None
+    assert s.full.trouble.cause is Cause.VAULT_UNAVAILABLE
+
+
+@pytest.mark.parametrize("end", [ev.Superseded(), ev.Closed(0, "fenced"), ev.OpenRefused("fenced")])
+def test_an_actor_with_a_successor_retires(end: ev.Event) -> None:
+    s = Session().link()
+    s.due()
+    assert of(fx.Retire, s.tell(end))
+    assert s.full.timer is None
+    assert s.tell(ev.LinkDown(), ev.LinkUp(False, "idle", True)) == ()
+    (answer,) = of(fx.AnswerCommand, s.tell(ev.Reconnect("r")))
+    assert answer.error == "unavailable"
+
+
+def test_evidence_changes_no_state() -> None:
+    s = Session().open()
+    before = s.full
+    evidence = (ev.Rtt(3.0), ev.HeartbeatMissed(), ev.Ack("m", None, 2.0), ev.Received("m"), ev.Undecryptable("m"))
+    assert s.tell(*evidence, ev.Receipt("m", "read")) == ()
+    assert s.full == before
+
+
+def test_a_restriction_is_remembered() -> None:
+    s = Session().open()
+    s.tell(ev.Timelock(True, 5.0))
+    assert s.full.timelocked
+    s.tell(ev.Timelock(False))
+    assert not s.full.timelocked

@@ -1,0 +1,231 @@
+"""What holds for a session whatever happens to it, in whatever order."""
+
+import json
+from itertools import count
+
+import pytest
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+
+from actors.recovery.plans import Action
+from actors.session import effects as fx
+from actors.session import inputs as ev
+from actors.session.causes import Cause, State, classify
+from actors.session.draft import AT_REST
+from actors.session.machine import step
+from actors.session.resume import dump, load
+from actors.session.state import PURPOSES, Purpose, SessionState
+
+CODES = sorted({code for cause in Cause for code in cause.codes} | {0, 402, 499})
+REASONS = [
+    "stream_error",
+    "login_failure",
+    "network",
+    "closed_by_us",
+    "intentional_logout",
+    "http_503",
+    "open_deadline",
+    "heartbeat",
+    "pairing_expired",
+    "vault_unavailable",
+]
+DATA = [{}, {"conflict": "replaced"}, {"conflict": "device_removed"}, {"expire": "300"}, {"errno": "EPIPE"}]
+COMMANDS = [ev.Start, ev.Stop, ev.Reconnect, ev.Logout, ev.PairingRequested]
+
+
+class SessionMachine(RuleBasedStateMachine):
+    """Any event at any time; the checks are those that an operator would want to rely on."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.now = 1e6
+        self.full = SessionState(seed="s")
+        self.refs = count()
+        self.open_refs: set[str] = set()
+        self.connection = False
+        """An ``open`` without an end so far."""
+        self.dead_auth = False
+        """WhatsApp threw the device out, and its auth state is still there."""
+        self.timer: int | None = None
+
+    def tell(self, event: ev.Event) -> None:
+        before = self.full
+        if isinstance(event, ev.Closed):
+            self.connection = False
+            if classify(event.code, event.reason, event.data).needs_pairing and before.paired:
+                self.dead_auth = True
+        elif isinstance(event, ev.LinkDown):
+            self.connection = False
+        elif isinstance(event, ev.LinkUp):
+            self.connection = event.phase != "idle"
+            self.dead_auth = self.dead_auth and event.paired
+        elif isinstance(event, ev.Paired | ev.Qr) or (isinstance(event, ev.AuthReset) and not event.error):
+            self.dead_auth = False
+        elif isinstance(event, ev.TimerDue) and event.token == self.timer:
+            self.timer = None
+        if isinstance(event, ev.Command):
+            self.open_refs.add(event.ref)
+        self.full, effects = step(before, event, self.now)
+        if isinstance(event, ev.Closed):
+            assert any(isinstance(e, fx.ReportTransition) for e in effects)
+        for effect in effects:
+            self.check(effect, before, event)
+
+    def check(self, effect: fx.Effect, before: SessionState, event: ev.Event) -> None:
+        match effect:
+            case fx.OpenConnection():
+                assert not self.connection, "a second connection"
+                assert not self.dead_auth, "a login with an auth state that was thrown out"
+                assert self.full.link
+                if before.state in AT_REST:
+                    banned = before.timer is not None and before.timer.purpose is Purpose.BAN
+                    assert (
+                        isinstance(event, ev.Command)
+                        or (isinstance(event, ev.AuthReset) and before.waiters)
+                        or (isinstance(event, ev.TimerDue) and banned)
+                    ), "opened by itself"
+                if not before.paired:
+                    assert self.full.waiters, "a QR that nobody asked for"
+                self.connection = True
+            case fx.SetTimer(delay_s=delay, token=token):
+                assert delay >= 0
+                self.timer = token
+            case fx.CancelTimer():
+                assert self.timer is not None
+                self.timer = None
+            case fx.AnswerCommand(ref=ref) | fx.RequestPairingCode(ref=ref):
+                assert ref in self.open_refs, "answered twice"
+                self.open_refs.discard(ref)
+            case _:
+                pass
+
+    @initialize(enabled=st.sampled_from([True, None]))
+    def begin(self, enabled: bool | None) -> None:
+        self.tell(ev.Resumed(None, enabled))
+
+    @precondition(lambda self: not self.full.link)
+    @rule(
+        phase=st.sampled_from(["idle", "idle", "idle", "queued", "connecting", "pairing", "open"]),
+        paired=st.booleans(),
+    )
+    def link_up(self, phase: str, paired: bool) -> None:
+        # Where an auth state was thrown out it is still there unless we deleted it.
+        paired = paired or phase == "open" or self.dead_auth
+        self.tell(ev.LinkUp(phase != "idle", phase, paired, qr="q" if phase == "pairing" else None))
+
+    @precondition(lambda self: self.full.link)
+    @rule()
+    def link_down(self) -> None:
+        self.tell(ev.LinkDown())
+
+    @precondition(lambda self: self.full.link)
+    @rule(
+        event=st.sampled_from(
+            [ev.Queued(1), ev.Connecting(), ev.Opened("me"), ev.Opened("me"), ev.Timelock(True), ev.Rtt(1.0)]
+        )
+    )
+    def news(self, event: ev.Event) -> None:
+        self.tell(event)
+
+    @precondition(lambda self: self.full.link and not self.full.paired)
+    @rule(event=st.sampled_from([ev.Qr("q", None), ev.Paired("me")]))
+    def pairing(self, event: ev.Event) -> None:
+        self.tell(event)
+
+    @rule(code=st.sampled_from(CODES), reason=st.sampled_from(REASONS), data=st.sampled_from(DATA))
+    def closed(self, code: int, reason: str, data: dict[str, str]) -> None:
+        self.tell(ev.Closed(code, reason, "", data))
+
+    @precondition(lambda self: self.full.timer is not None)
+    @rule(late=st.floats(0, 4000))
+    def time_passes(self, late: float) -> None:
+        assert self.full.timer is not None
+        self.now += late
+        self.tell(ev.TimerDue(self.full.timer.token))
+
+    @rule(token=st.integers(0, 50))
+    def cancelled_timer(self, token: int) -> None:
+        if self.full.timer is None or token != self.full.timer.token:
+            before = self.full
+            self.tell(ev.TimerDue(token))
+            assert self.full == before
+
+    @rule(late=st.integers(0, 1), action=st.sampled_from(Action), delay=st.floats(-1, 40))
+    def plan(self, late: int, action: Action, delay: float) -> None:
+        self.tell(ev.PlanArrived(self.full.asks - late, action, delay))
+
+    @rule(kind=st.sampled_from(COMMANDS))
+    def command(self, kind: type[ev.Start | ev.Stop | ev.Reconnect | ev.Logout | ev.PairingRequested]) -> None:
+        self.tell(kind(f"r{next(self.refs)}"))
+
+    @rule()
+    def pairing_code(self) -> None:
+        self.tell(ev.PairingCodeRequested(f"r{next(self.refs)}", "49151"))
+
+    @precondition(lambda self: self.full.resetting)
+    @rule(error=st.sampled_from([None, None, "busy"]))
+    def auth_reset(self, error: str | None) -> None:
+        self.tell(ev.AuthReset(error))
+
+    @precondition(lambda self: self.full.connected)
+    @rule(code=st.sampled_from(["busy", "vault_unavailable", "internal"]))
+    def open_refused(self, code: str) -> None:
+        if code != "busy":
+            self.connection = False
+        self.tell(ev.OpenRefused(code))
+
+    @rule(enabled=st.sampled_from([True, True, None]))
+    def actor_restarts(self, enabled: bool | None) -> None:
+        """The actor dies; what was not answered never will be, and the connection ends with the link or is adopted."""
+        saved = load(json.loads(json.dumps(dump(self.full.to_save()))))
+        assert saved == self.full.to_save()
+        self.full = SessionState(seed="s")
+        self.timer = None
+        self.connection = False
+        self.open_refs.clear()
+        self.tell(ev.Resumed(saved, enabled))
+
+    @invariant()
+    def there_is_one_timer_and_it_makes_sense(self) -> None:
+        timer = self.full.timer
+        assert (timer.token if timer else None) == self.timer
+        if timer:
+            assert self.full.state in PURPOSES[timer.purpose]
+
+    @invariant()
+    def it_never_waits_for_nothing(self) -> None:
+        full, timer = self.full, self.full.timer
+        match full.state:
+            case State.WAITING:
+                assert timer or (full.due and not full.link)
+            case State.CONNECTING | State.CLOSING:
+                assert timer
+                assert full.link
+            case State.STARTING:
+                assert timer or not full.link
+            case State.PAIRING:
+                assert timer or not full.connected
+            case State.BLOCKED | State.HALTED:
+                assert full.verdict
+                assert (timer is not None) == (full.verdict.until is not None)
+            case State.STOPPED:
+                assert not timer
+            case State.OPEN:
+                assert full.connected
+                assert not timer
+            case State.PARKED:
+                pytest.fail("only a supervisor parks")
+
+    @invariant()
+    def every_command_is_answered_or_waits_for_something(self) -> None:
+        waiting = {w.ref for w in self.full.waiters} | {self.full.logout_ref} - {None}
+        assert self.open_refs == waiting
+
+    @invariant()
+    def a_qr_is_shown_only_while_pairing(self) -> None:
+        assert self.full.qr is None or self.full.state is State.PAIRING
+
+
+SessionMachine.TestCase.settings = settings(max_examples=150, stateful_step_count=40, deadline=None)
+TestSessionMachine = SessionMachine.TestCase
