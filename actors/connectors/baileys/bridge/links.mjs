@@ -1,0 +1,151 @@
+// The connector's own socket: who may say what on which link.
+import { ProtocolError } from './errors.mjs'
+import { describe, log } from './log.mjs'
+import { BadStart, CONNECTOR, PROTOCOL, readAdmission } from './options.mjs'
+import { Peer, Reply } from './peer.mjs'
+import { Session } from './session.mjs'
+
+const CAPABILITIES = ['qr', 'pairing-code', 'text']
+const SESSION_ID = /^[a-z0-9][a-z0-9_-]{0,62}$/
+/** Sessions that one process knows at most; 32 are what it is made for. */
+export const MAX_SESSIONS = 128
+
+export class Links {
+  #shared
+  #sessions = new Map()
+  #stats
+  #onHostGone
+  #version
+
+  /** `shared` is what sessions get, and gets `tellHost` here; `stats()` is the answer to that command but for the sessions. */
+  constructor({ shared, stats, version, onHostGone }) {
+    this.#shared = shared
+    this.#stats = stats
+    this.#version = version
+    this.#onHostGone = onHostGone
+    shared.host = null
+    shared.tellHost = (name, fields) => shared.host?.event(name, fields)
+  }
+
+  /** Take a new connection to the socket. */
+  accept(socket) {
+    const link = { role: null, session: null }
+    new Peer(socket, { onRequest: (message, peer) => this.#answer(link, message, peer), onEnd: peer => this.#ended(link, peer) })
+  }
+
+  /** Close all connections; resolves when nothing is on its way to the vault any more. */
+  async closeAll() {
+    await Promise.allSettled([...this.#sessions.values()].map(session => session.close()))
+  }
+
+  #ended(link, peer) {
+    if (link.role === 'session') link.session?.detach(peer)
+    if (link.role === 'host') this.#onHostGone()
+  }
+
+  #answer(link, message, peer) {
+    if (link.role === null) {
+      if (message.cmd !== 'hello') {
+        log('warning', 'link_cut', { error: 'the first frame is not hello' })
+        peer.destroy()
+        return undefined
+      }
+      return this.#hello(link, message, peer)
+    }
+    const commands = link.role === 'host' ? HOST : SESSION
+    const command = Object.hasOwn(commands, message.cmd) ? commands[message.cmd] : null
+    if (!command) throw new ProtocolError('unknown_command', `no command ${message.cmd.slice(0, 40)} on a link of this role`)
+    return link.role === 'host' ? command(this, message) : command(this.#sessionOf(link), message)
+  }
+
+  #sessionOf(link) {
+    if (!link.session) throw new ProtocolError('bad_request', 'wait for the answer to hello')
+    return link.session
+  }
+
+  #hello(link, { protocol, role, session, generation }, peer) {
+    if (protocol !== PROTOCOL) throw new ProtocolError('unsupported_protocol', `this connector speaks protocol ${PROTOCOL}`)
+    if (role === 'host') return this.#hostHello(link, peer)
+    if (role === 'session') return this.#sessionHello(link, peer, { id: session, generation })
+    throw new ProtocolError('bad_request', 'role must be host or session')
+  }
+
+  #hostHello(link, peer) {
+    if (this.#shared.host) throw new ProtocolError('busy', 'there is a host')
+    link.role = 'host'
+    this.#shared.host = peer
+    return this.#identity()
+  }
+
+  async #sessionHello(link, peer, { id, generation }) {
+    if (typeof id !== 'string' || !SESSION_ID.test(id)) throw new ProtocolError('bad_request', 'session must match [a-z0-9][a-z0-9_-]{0,62}')
+    if (!Number.isSafeInteger(generation) || generation < 1) throw new ProtocolError('bad_request', 'generation must be a whole number, 1 or more')
+    link.role = 'session'
+    try {
+      const session = this.#session(id)
+      const adopted = await session.claim(generation)
+      return new Reply(
+        () => ({ ...this.#identity(), adopted, state: session.state }),
+        () => {
+          link.session = session
+          session.attach(peer)
+        }
+      )
+    } catch (error) {
+      link.role = null // it may try again
+      throw error
+    }
+  }
+
+  #session(id) {
+    let session = this.#sessions.get(id)
+    if (!session) {
+      if (this.#sessions.size >= MAX_SESSIONS) throw new ProtocolError('limit', `${MAX_SESSIONS} sessions are known here`)
+      session = new Session(id, this.#shared)
+      this.#sessions.set(id, session)
+    }
+    return session
+  }
+
+  #identity() {
+    return { protocol: PROTOCOL, connector: CONNECTOR, version: this.#version, pid: process.pid, capabilities: CAPABILITIES }
+  }
+
+  // Commands on the host's link
+
+  send({ session: id, messageId, to, text }) {
+    const session = this.#sessions.get(id)
+    if (!session) throw new ProtocolError('unknown_session', 'no link for this session has been here')
+    return session.send({ messageId, to, text })
+  }
+
+  admission(message) {
+    try {
+      this.#shared.gate.configure(readAdmission(message))
+    } catch (error) {
+      throw error instanceof BadStart ? new ProtocolError('bad_request', error.message) : error
+    }
+    return {}
+  }
+
+  stats() {
+    const counts = { idle: 0, queued: 0, connecting: 0, pairing: 0, open: 0, ...this.#shared.counts }
+    for (const { phase } of this.#sessions.values()) counts[phase]++
+    return { ...this.#stats(), sessions: this.#sessions.size, counts }
+  }
+}
+
+const HOST = {
+  send: (links, message) => links.send(message),
+  admission: (links, message) => links.admission(message),
+  stats: links => links.stats()
+}
+
+const SESSION = {
+  open: session => new Reply(() => ({}), session.open()), // the answer first, then the events
+  close: session => session.close(),
+  logout: session => session.logout(),
+  pairing_code: (session, { phone }) => session.pairingCode(phone),
+  reset_auth: session => session.resetAuth(),
+  status: session => session.state
+}

@@ -1,0 +1,292 @@
+// One session: its generation, the link that commands it, and the connection it may have.
+import { Connection } from './connection.mjs'
+import { ownCause } from './disconnect.mjs'
+import { ProtocolError } from './errors.mjs'
+import { Keystore } from './keystore.mjs'
+import { Lifecycle } from './lifecycle.mjs'
+import { describe, log } from './log.mjs'
+import { VaultChannel } from './vault.mjs'
+
+/** How long a connection waits for the next link of its session. */
+export const GRACE_MS = 3000
+
+const PHONE = /^\d{5,15}$/
+const LOGGED_OUT = 401
+const CLOSED_BY_US = ownCause('closed_by_us', 'closed by us')
+const LOGOUT = ownCause('intentional_logout', 'Intentional Logout', { code: LOGGED_OUT })
+
+export class Session {
+  #shared // {options, vault, gate, tellHost(name, fields), counts, now()}
+  #channel
+  #lifecycle = new Lifecycle()
+  #connection = null
+  #highest = 0 // generation that claimed, or is claiming
+  #link = null
+  #grace = null
+  #unseen = null // a closed event that no link was there for
+  #paired = false
+  #fresh = false // paired, and the first login is still to come
+  #loggingOut = false
+  #now = blank() // {me, openedAt, qr, qrExpiresAt} of the current attempt
+  #finished = [] // resolvers of those who wait for the end of the attempt
+
+  constructor(id, shared) {
+    this.id = id
+    this.#shared = shared
+    this.#channel = new VaultChannel(shared.vault, id)
+  }
+
+  get phase() { return this.#lifecycle.phase }
+
+  get state() {
+    return { phase: this.phase, paired: this.#paired, ...this.#now }
+  }
+
+  // Links
+
+  /** Claims `generation`, ends the link before, and says whether a connection was adopted. Rejects with `fenced`, `vault_unavailable`. */
+  async claim(generation) {
+    if (generation <= this.#highest) throw new ProtocolError('fenced', `generation ${this.#highest} is known here`)
+    this.#highest = generation
+    const paired = await this.#channel.claim(generation).catch(error => {
+      if (this.#highest === generation) this.#highest = this.#channel.generation
+      throw error
+    })
+    this.#link?.event('superseded', this.#stamp())
+    this.#link?.end()
+    this.#link = null
+    if (this.phase === 'idle') this.#paired = paired
+    else this.#startGrace()
+    return this.phase !== 'idle'
+  }
+
+  /** Makes `link` the session's own; what happened meanwhile is in the state that it got, a closed it is told now. */
+  attach(link) {
+    if (link.closed) return
+    clearTimeout(this.#grace)
+    this.#link = link
+    if (this.#unseen) link.event('closed', this.#unseen)
+    this.#unseen = null
+  }
+
+  /** A link ended; if it was the session's own, its connection is kept for a successor, but not for long. */
+  detach(link) {
+    if (link !== this.#link) return
+    this.#link = null
+    if (this.phase !== 'idle') this.#startGrace()
+  }
+
+  #startGrace() {
+    clearTimeout(this.#grace)
+    this.#grace = setTimeout(() => { if (!this.#link) void this.close() }, GRACE_MS)
+  }
+
+  // Commands
+
+  /** Begins an attempt and gives the function that starts it; its events follow. Throws `busy` unless idle. */
+  open() {
+    const attempt = this.#lifecycle.begin()
+    this.#now = { ...blank(), me: this.#now.me }
+    return () => this.#enter(attempt)
+  }
+
+  #enter(attempt) {
+    const position = this.#shared.gate.enter(this.id, !this.#paired || this.#fresh, () => void this.#connect(attempt))
+    if (position === 0) return
+    this.#tell('queued', { position })
+    this.#tellPhase()
+  }
+
+  /** Resolves when there is no connection any more. */
+  async close() {
+    if (this.phase === 'idle') return
+    const finished = new Promise(resolve => this.#finished.push(resolve))
+    this.#end(CLOSED_BY_US)
+    await finished
+  }
+
+  /** Removes the device at the server, deletes the auth state, closes. Rejects with `not_paired`, `not_open`, `nack`, `ack_timeout`, `closed`. */
+  async logout() {
+    if (!this.#paired) throw new ProtocolError('not_paired', 'there is no device to log out')
+    const connection = this.#openConnection()
+    if (this.#loggingOut) throw new ProtocolError('busy', 'a logout is on its way')
+    this.#loggingOut = true
+    const finished = new Promise(resolve => this.#finished.push(resolve))
+    try {
+      await connection.logout()
+    } catch (error) {
+      this.#loggingOut = false
+      throw error
+    }
+    connection.end(LOGOUT)
+    await finished
+  }
+
+  async pairingCode(phone) {
+    if (typeof phone !== 'string' || !PHONE.test(phone)) throw new ProtocolError('bad_request', 'phone must be 5 to 15 digits')
+    if (this.phase !== 'pairing') throw new ProtocolError('not_pairing', `the connection is ${this.phase}`)
+    return this.#connection.pairingCode(phone)
+  }
+
+  async resetAuth() {
+    if (this.phase !== 'idle') throw new ProtocolError('busy', `the connection is ${this.phase}`)
+    await this.#channel.reset()
+    this.#forget()
+  }
+
+  /** {at, ms} when the server has acknowledged; see Sends.send. Throws `not_open`. */
+  send(message) {
+    return this.#openConnection().send(message)
+  }
+
+  #openConnection() {
+    if (!this.#connection?.isOpen) throw new ProtocolError('not_open', `the connection is ${this.phase}`)
+    return this.#connection
+  }
+
+  // The attempt
+
+  async #connect(attempt) {
+    if (!this.#advance(attempt, 'connecting')) return
+    this.#tell('connecting')
+    let keystore
+    try {
+      keystore = await Keystore.load(this.#channel, error => this.#vaultFailed(attempt, error))
+    } catch (error) {
+      this.#vaultFailed(attempt, error)
+      return
+    }
+    if (!this.#lifecycle.isLive(attempt)) return
+    this.#paired = keystore.paired
+    this.#connection = new Connection({ session: this.id, keystore, options: this.#shared.options, on: this.#listeners(attempt) })
+    this.#connection.start()
+  }
+
+  #vaultFailed(attempt, error) {
+    if (!(error instanceof ProtocolError)) log('error', 'auth_state_failed', { session: this.id, ...describe(error) })
+    if (!this.#lifecycle.isLive(attempt)) return
+    const code = error instanceof ProtocolError ? error.code : 'internal'
+    this.#end(ownCause(REASONS[code] ?? 'vault_unavailable', error instanceof ProtocolError ? error.message : 'the auth state can not be used', { data: { vault: code } }))
+  }
+
+  #listeners(attempt) {
+    const { counts } = this.#shared
+    return {
+      qr: ({ qr, expiresAt }) => {
+        if (this.phase === 'connecting') this.#advance(attempt, 'pairing')
+        this.#shared.gate.leave(this.id)
+        Object.assign(this.#now, { qr, qrExpiresAt: expiresAt })
+        this.#tell('qr', { qr, expiresAt })
+      },
+      paired: ({ me }) => {
+        counts.pairings++
+        this.#paired = this.#fresh = true
+        this.#now = { ...blank(), me }
+        this.#tell('paired', { me })
+      },
+      open: ({ me, version, loginMs }) => {
+        counts.logins++
+        this.#fresh = false
+        this.#shared.gate.leave(this.id)
+        this.#now = { ...blank(), me, openedAt: this.#shared.now() }
+        this.#advance(attempt, 'open')
+        this.#tell('open', { me, version, loginMs })
+      },
+      closed: cause => void this.#closed(attempt, cause),
+      rtt: ms => this.#tell('rtt', { ms }),
+      missed: () => this.#tell('heartbeat_missed'),
+      sent: messageId => {
+        counts.sends++
+        this.#shared.tellHost('sent', { ...this.#stamp(), messageId })
+      },
+      ack: fields => {
+        counts[fields.error === null ? 'acks' : 'nacks']++
+        this.#tell('ack', fields)
+      },
+      receipt: fields => this.#tellBoth('receipt', fields),
+      message: fields => {
+        counts.received++
+        this.#tell('received', { messageId: fields.messageId })
+        this.#shared.tellHost('message', { ...this.#stamp(), ...fields })
+      },
+      undecryptable: ({ messageId, from }) => {
+        counts.undecryptable++
+        this.#tell('undecryptable', { messageId })
+        this.#shared.tellHost('undecryptable', { ...this.#stamp(), messageId, from })
+      },
+      timelock: fields => this.#tell('timelock', fields)
+    }
+  }
+
+  #end(cause) {
+    if (this.#connection) this.#connection.end(cause)
+    else void this.#closed(this.#lifecycle.attempt, cause)
+  }
+
+  /** The one end of an attempt. */
+  async #closed(attempt, cause) {
+    const isLogout = this.#loggingOut && cause.code === LOGGED_OUT
+    if (!this.#lifecycle.end(attempt, isLogout ? LOGOUT : cause)) return
+    if (isLogout) await this.#deleteAuth()
+    const final = this.#lifecycle.finish(attempt)
+    this.#connection = null
+    this.#loggingOut = false
+    this.#now = { ...blank(), me: this.#now.me }
+    clearTimeout(this.#grace)
+    this.#shared.counts.closed++
+    this.#shared.gate.leave(this.id)
+    if (!this.#tell('closed', final)) this.#unseen = { ...this.#stamp(), ...final }
+    this.#tellPhase()
+    for (const resolve of this.#finished.splice(0)) resolve()
+  }
+
+  /** The server has removed the device already, so what can't be deleted now is worthless: the next login gets a 401. */
+  async #deleteAuth() {
+    try {
+      await this.#channel.reset()
+    } catch (error) {
+      log('warning', 'auth_state_left', { session: this.id, ...describe(error) })
+      return
+    }
+    this.#forget()
+  }
+
+  #forget() {
+    this.#paired = this.#fresh = false
+    this.#now.me = null
+  }
+
+  // Events
+
+  #advance(attempt, phase) {
+    const moved = this.#lifecycle.advance(attempt, phase)
+    if (moved) this.#tellPhase()
+    return moved
+  }
+
+  #stamp() {
+    return { session: this.id, at: this.#shared.now() }
+  }
+
+  #tellPhase() {
+    this.#shared.tellHost('phase', { ...this.#stamp(), phase: this.phase })
+  }
+
+  /** Whether a link was there to be told. */
+  #tell(name, fields = {}) {
+    this.#link?.event(name, { ...this.#stamp(), ...fields })
+    return this.#link !== null
+  }
+
+  #tellBoth(name, fields) {
+    this.#tell(name, fields)
+    this.#shared.tellHost(name, { ...this.#stamp(), ...fields })
+  }
+}
+
+/** Error code of the vault -> reason of the closed event. */
+const REASONS = { fenced: 'fenced', internal: 'error' }
+
+function blank() {
+  return { me: null, openedAt: null, qr: null, qrExpiresAt: null }
+}

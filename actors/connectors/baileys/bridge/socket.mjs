@@ -1,0 +1,78 @@
+// One Baileys socket, made and hooked: what Baileys 7.0.0-rc14 swallows, or lets kill the process, becomes a call.
+import { readFileSync } from 'node:fs'
+import makeWASocket, { DEFAULT_CONNECTION_CONFIG, WA_CERT_DETAILS, proto } from '@whiskeysockets/baileys'
+
+const { version: VERSION } = JSON.parse(readFileSync(new URL('./package.json', import.meta.url), 'utf8'))
+const { version: BAILEYS_VERSION } = JSON.parse(readFileSync(new URL(import.meta.resolve('@whiskeysockets/baileys/package.json')), 'utf8'))
+
+export { BAILEYS_VERSION }
+
+/** What the owner of the account reads under "linked devices". */
+export const BROWSER = ['wavigil', 'Chrome', VERSION]
+/** WhatsApp refuses a pairing code (400) for an operating system that it does not know (Baileys#2560), so there it is named. */
+export const CODE_SYSTEM = 'Linux'
+
+/** Baileys' own times of life of a QR in milliseconds: the first, and each that follows. */
+export const QR_MS = { first: 60_000, next: 20_000 }
+
+const { FULL, RECENT } = proto.HistorySync.HistorySyncType
+const SILENT = { level: 'silent', child: () => SILENT, trace() {}, debug() {}, info() {}, warn() {}, error() {} }
+const CONNECT_TIMEOUT_MS = 20_000
+
+/** Trust this root (hex) for the Noise certificate instead of WhatsApp's: for a server of one's own. */
+export function trustRoot(hex) {
+  WA_CERT_DETAILS.PUBLIC_KEY = Buffer.from(hex, 'hex')
+}
+
+/** The client version as it is told to the server. */
+export function clientVersion(options) {
+  return (options.clientVersion ?? DEFAULT_CONNECTION_CONFIG.version).join('.')
+}
+
+/**
+ * Starts to connect. Gives {sock, raw, browser}: Baileys' socket, its WebSocket, and its browser triple, which may be changed.
+ *
+ * `on.refused(status, retryAfter)`: the upgrade got an HTTP answer, which Baileys would not notice.
+ * `on.badFrame(error)`: a frame could not be read, which would be an unhandled rejection.
+ * `on.closeCode(code)`: the WebSocket's close code, which Baileys does not keep; comes before its own end.
+ */
+export function openSocket({ creds, keys, options, on }) {
+  const browser = [...BROWSER]
+  const sock = makeWASocket({
+    auth: { creds, keys },
+    browser,
+    logger: SILENT,
+    waWebSocketUrl: options.websocketUrl,
+    version: options.clientVersion ?? DEFAULT_CONNECTION_CONFIG.version,
+    connectTimeoutMs: Math.min(CONNECT_TIMEOUT_MS, options.openDeadlineMs),
+    transactionOpts: { maxCommitRetries: 1, delayBetweenTriesMs: 1 }, // the vault's channel tries again, in order
+    emitOwnEvents: false,
+    markOnlineOnConnect: false, // the phone goes on ringing
+    fireInitQueries: true, // what WhatsApp Web asks at login; the answers steer privacy tokens, whose lack is nack 463
+    syncFullHistory: false,
+    // Recent history is megabytes a session that nobody reads, and the wait for it holds messages back for 20 s after a
+    // pairing. The initial one is small and brings the LID mappings.
+    shouldSyncHistoryMessage: ({ syncType }) => syncType !== FULL && syncType !== RECENT
+  })
+  const { ws } = sock
+  ws.on('unexpected-response', (request, response) => {
+    response.resume()
+    request.destroy()
+    on.refused(response.statusCode, response.headers['retry-after'])
+  })
+  const [read] = ws.listeners('message')
+  ws.removeListener('message', read)
+  ws.on('message', data => { Promise.resolve(read(data)).catch(on.badFrame) })
+  ws.prependListener('close', code => on.closeCode(code))
+  return { sock, raw: ws.socket, browser }
+}
+
+/** Holds back, in order, all that is written to the wire from now on until `barrier` resolves; if it rejects, for ever. */
+export function holdWire(raw, barrier) {
+  const write = raw.send.bind(raw)
+  let tail = barrier
+  raw.send = (data, callback) => {
+    tail = tail.then(() => write(data, callback))
+    tail.catch(error => callback?.(error))
+  }
+}

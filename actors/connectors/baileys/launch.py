@@ -1,0 +1,68 @@
+"""How the Baileys connector process is started: its command, its environment, its start line."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from actors.connectors.protocol import Admission, StartLine
+
+NAME: Final = "baileys"
+"""The connector's name in the protocol."""
+
+MAIN: Final = Path(__file__).parent / "bridge" / "main.mjs"
+"""The program that Node.js runs."""
+
+MAX_OLD_SPACE_MB: Final = 512
+"""Bound of the JavaScript heap in MiB.  Measured: 32 open sessions stay under 200 MB of resident memory in all."""
+
+_KEPT: Final = ("PATH", "HOME", "LANG", "TZ")
+
+
+def command(node: str | Path) -> list[str]:
+    """The command line; ``node`` is a Node.js of version 20 or newer."""
+    return [str(node), "--no-warnings", str(MAIN)]  # warnings are logged as JSON instead
+
+
+def environment(
+    max_old_space_mb: int = MAX_OLD_SPACE_MB, inherited: Mapping[str, str] = os.environ
+) -> dict[str, str]:
+    """All that the process gets of the environment: what no secret is in, and the bound of its heap in MiB."""
+    kept = {name: inherited[name] for name in _KEPT if name in inherited}
+    return {**kept, "NODE_OPTIONS": f"--max-old-space-size={max_old_space_mb}"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """The connector's options; durations in milliseconds."""
+
+    heartbeat_ms: int = 10_000
+    heartbeat_timeout_ms: int = 8_000
+    open_deadline_ms: int = 45_000
+    ack_timeout_ms: int = 60_000
+    pairing_timeout_ms: int = 300_000
+    """From the first QR to the end of the attempt, if the server does not end it earlier."""
+    websocket_url: str = "wss://web.whatsapp.com/ws/chat"
+    noise_root_key: str | None = None
+    """Public key of the certificate root in hex, for a server of one's own; None: WhatsApp's."""
+    client_version: tuple[int, int, int] | None = None
+    """Version of WhatsApp Web that the client says it is; None: the one that came with Baileys."""
+
+    def to_wire(self) -> dict[str, Any]:
+        """``options`` of the start line."""
+        return {
+            "heartbeatMs": self.heartbeat_ms,
+            "heartbeatTimeoutMs": self.heartbeat_timeout_ms,
+            "openDeadlineMs": self.open_deadline_ms,
+            "ackTimeoutMs": self.ack_timeout_ms,
+            "pairingTimeoutMs": self.pairing_timeout_ms,
+            "websocketUrl": self.websocket_url,
+            "noiseRootKey": self.noise_root_key,
+            "clientVersion": None if self.client_version is None else list(self.client_version),
+        }
+
+
+def config_line(options: Options, *, socket: str, vault: str, host: str, admission: Admission) -> StartLine:
+    """The line for the process's standard input; ``socket`` and ``vault`` are paths of at most 107 bytes."""
+    return StartLine(NAME, socket, vault, host, options.to_wire(), admission)
