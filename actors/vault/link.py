@@ -38,7 +38,8 @@ class VaultLink:
         self._writer = writer
         self._commits = commits
         self._stats = stats
-        self._under_way = 0
+        self.under_way = 0
+        """Bytes of requests that wait for their answers."""
         self._answered = asyncio.Event()
         self.ended = asyncio.Event()
         """Set when `run` is over."""
@@ -51,7 +52,7 @@ class VaultLink:
             while greeted and (frame := await frames.read(self._reader)) is not None:
                 await self._accept(frame)
                 await self._writer.drain()
-            while self._under_way:  # a peer may end its side and still wait for the last answers
+            while self.under_way:  # a peer may end its side and still wait for the last answers
                 await self._next_answer()
             await self._writer.drain()
         except (FrameError, TimeoutError, OSError):
@@ -94,10 +95,10 @@ class VaultLink:
         except VaultError as error:
             self._refuse(number, error)
             return
-        while self._under_way > MAX_UNDER_WAY:
+        while self.under_way > MAX_UNDER_WAY:
             await self._next_answer()
         await self._commits.room()
-        self._under_way += request.weight
+        self.under_way += request.weight
         self._commits.submit(request).add_done_callback(partial(self._answer, number, request.weight))
 
     async def _next_answer(self) -> None:
@@ -105,7 +106,7 @@ class VaultLink:
         await self._answered.wait()
 
     def _answer(self, number: int, weight: int, done: asyncio.Future[Answer]) -> None:
-        self._under_way -= weight
+        self.under_way -= weight
         self._answered.set()
         error = done.exception()
         if error is None:

@@ -1,6 +1,7 @@
 """The vault's Unix socket: who may open it (mode 0600) may use auth state, fenced by generation."""
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -35,13 +36,16 @@ class VaultServer:
         self._storage: Storage | None = None
         self._commits = GroupCommit(self._apply)
         self._server: asyncio.Server | None = None
-        self._links: set[VaultLink] = set()
+        self.links: set[VaultLink] = set()
+        """The peers that are connected."""
+        self._socket_identity = (0, 0)
 
     async def start(self) -> None:
         """Opens the database and listens.  Raises StoreError, MasterKeyError, OSError."""
         try:
             self._storage = await self._in_thread_open()
             self._server = await rpc.serve(str(self._socket_path), self._connected)
+            self._socket_identity = self._identify_socket()
         except BaseException:
             await self.stop()
             raise
@@ -58,18 +62,27 @@ class VaultServer:
         if self._server is not None:
             await self._server.wait_closed()
             self._server = None
-            self._socket_path.unlink(missing_ok=True)
+            self._unlink_socket()
         if self._storage is not None:
             storage, self._storage = self._storage, None
             await asyncio.get_running_loop().run_in_executor(self._thread, storage.close)
         self._thread.shutdown()
+
+    def _unlink_socket(self) -> None:
+        with contextlib.suppress(FileNotFoundError):
+            if self._identify_socket() == self._socket_identity:  # else a successor listens there already
+                self._socket_path.unlink()
+
+    def _identify_socket(self) -> tuple[int, int]:
+        found = self._socket_path.stat()
+        return found.st_ino, found.st_mtime_ns  # the number of a deleted file may be given out again
 
     def stats(self) -> dict[str, Any]:
         """Counts since the start; ``latencyMs`` is over the last requests, from arrival to durable."""
         commits = self._commits
         return {
             "sealed": self._master_key is not None,
-            "links": len(self._links),
+            "links": len(self.links),
             "queued": commits.queued,
             "transactions": commits.transactions,
             "answered": commits.answered,
@@ -90,15 +103,15 @@ class VaultServer:
 
     async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         link = VaultLink(reader, writer, self._commits, self.stats)
-        self._links.add(link)
+        self.links.add(link)
         try:
             await link.run()
         finally:
-            self._links.discard(link)
+            self.links.discard(link)
 
     async def _end_links(self) -> None:
         """Lets the links flush their answers; cuts off a peer that does not read them."""
-        links = list(self._links)
+        links = list(self.links)
         for link in links:
             link.close()
         flushed = asyncio.gather(*(link.ended.wait() for link in links))
