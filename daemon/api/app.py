@@ -6,7 +6,7 @@ from typing import Any
 
 from aiohttp import web
 
-from daemon.api import keys, middleware
+from daemon.api import keys, middleware, serverlog
 from daemon.api.auth import TokenBook
 from daemon.api.endpoint import endpoint
 from daemon.api.limits import Limiter
@@ -40,4 +40,4 @@ def build_app(backend: Backend, settings: ApiSettings, metrics: Exporter) -> web
 
 def build_runner(app: web.Application, **options: Any) -> web.AppRunner:
     """A runner with the options that the application needs; it logs access by itself, masked."""
-    return web.AppRunner(app, access_log=None, max_line_size=LONGEST_LINE, **options)
+    return web.AppRunner(app, access_log=None, logger=serverlog.logger, max_line_size=LONGEST_LINE, **options)

@@ -161,3 +161,19 @@ async def test_the_access_log_has_no_secrets_and_no_phone_numbers(
     text = "\n".join(record.getMessage() for record in caplog.records)
     for secret in ("15550100189", TOKENS[Role.ADMIN], "the text", "ABCD1234"):
         assert secret not in text
+
+
+@pytest.mark.parametrize(
+    "raw", [b"BREW /secret HTTP/1.1\r\n\r\n", b"GET / HTTP/1.1\r\nAuthorization: se\x00cret\r\n\r\n"]
+)
+async def test_what_is_no_http_is_refused_and_not_logged(
+    api: CheckedClient, caplog: pytest.LogCaptureFixture, raw: bytes
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    reader, writer = await asyncio.open_connection(api.raw.host, api.raw.port)
+    writer.write(raw)
+    assert (await reader.readline()).startswith(b"HTTP/1.0 400 ")
+    writer.close()
+    await writer.wait_closed()
+    assert "refused a request that is not HTTP" in caplog.text
+    assert "cret" not in caplog.text
