@@ -8,11 +8,11 @@ from collections.abc import Awaitable, Callable
 
 from aiohttp.test_utils import TestClient
 
-from daemon.api import build_app, render
+from daemon.api import Role, build_app, render
 from daemon.api.models import SessionStatusPage
 from daemon.backend import SessionRecord
 from daemon.metrics.exporter import Exporter
-from tests.fixtures_api import TOKENS, ApiServer, Role, settings
+from tests.fixtures_api import TOKENS, ApiServer, settings
 from tests.memory_backend import MemoryBackend
 
 ROUNDS = 20
