@@ -19,11 +19,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import thespian.system.multiprocCommon as multiproc
 from thespian.actors import Actor, ActorSystem
 
 from actors.messages import Init, Shutdown, Up
-from actors.runtime import logs, transport
+from actors.runtime import thespian_fixes, transport
 from actors.runtime.process import adopt_orphans, die_with_parent, set_name
 
 log = logging.getLogger(__name__)
@@ -46,28 +45,6 @@ def _free_port() -> int:
         return port
 
 
-def _bind_lives() -> None:
-    """Makes Thespian's own processes die with the launcher: plain Thespian leaves them behind."""
-    launcher = os.getpid()
-    plain_admin = multiproc.MultiProcAdmin.__init__
-    plain_logger = multiproc.startupASLogger
-
-    def admin_init(self: Any, *args: Any, **kwargs: Any) -> None:
-        die_with_parent(launcher)  # Thespian double-forks it; the launcher inherits orphans
-        set_name("wv:admin")
-        logs.restore()
-        logging.getLogger().setLevel(logging.WARNING)
-        plain_admin(self, *args, **kwargs)
-
-    def logger_start(*args: Any, **kwargs: Any) -> Any:
-        die_with_parent()
-        set_name("wv:logger")
-        return plain_logger(*args, **kwargs)
-
-    multiproc.MultiProcAdmin.__init__ = admin_init
-    multiproc.startupASLogger = logger_start
-
-
 def launch(root: type[Actor], args: Any, report: int, command: int) -> int:
     """Runs the actor system until it is told to stop (a byte on ``command``, or its end) or is lost.
 
@@ -78,7 +55,7 @@ def launch(root: type[Actor], args: Any, report: int, command: int) -> int:
     adopt_orphans()
     set_name("wv:launcher")
     transport.harden(secrets.token_bytes(32))
-    _bind_lives()
+    thespian_fixes.install(os.getpid())
     system = ActorSystem("multiprocTCPBase", {"Admin Port": _free_port()}, logDefs={"version": 1})
     address = system.createActor(root)
     answer = system.ask(address, Init("root", "supervisor", 1, 0.0, args), START_PATIENCE)

@@ -1,0 +1,46 @@
+"""What Thespian 4.0.1 gets wrong about processes, put right by replacing names inside it.
+
+- Its admin and logger outlive whoever started them: here they die with the launcher.
+- A child's exit can go unreported: handling one ``ChildActorExited`` drops every other child that is dead by then
+from the
+  books (``MultiProcReplicator._childExited``), and nobody is told of them.  Two children that end together, as in a
+  shutdown or
+  after several kills, leave a parent that waits for ever.  The books are kept by the SIGCHLD handler alone
+  (``childDied``), which reports each one it drops.
+"""
+
+import logging
+from typing import Any
+
+import thespian.system.multiprocCommon as multiproc
+
+from actors.runtime import logs
+from actors.runtime.process import die_with_parent, set_name
+
+_plain_admin = multiproc.MultiProcAdmin.__init__
+_plain_logger = multiproc.startupASLogger
+
+
+def install(launcher: int) -> None:
+    """Replaces them in this process and all that it forks; ``launcher`` is the pid that Thespian's own processes die with."""
+
+    def admin(self: Any, *args: Any, **kwargs: Any) -> None:
+        die_with_parent(launcher)  # Thespian double-forks it; the launcher inherits orphans
+        set_name("wv:admin")
+        logs.restore()
+        logging.getLogger().setLevel(logging.WARNING)
+        _plain_admin(self, *args, **kwargs)
+
+    multiproc.MultiProcAdmin.__init__ = admin
+    multiproc.startupASLogger = _logger
+    multiproc.MultiProcReplicator._childExited = _child_exited  # noqa: SLF001 - that is the point
+
+
+def _logger(*args: Any, **kwargs: Any) -> Any:
+    die_with_parent()
+    set_name("wv:logger")
+    return _plain_logger(*args, **kwargs)
+
+
+def _child_exited(self: Any, child: Any) -> None:
+    """In place of ``MultiProcReplicator._childExited``: see the module."""
