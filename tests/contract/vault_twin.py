@@ -38,6 +38,7 @@ class VaultTwin:
         self._db.executescript(_SCHEMA)
         self._server: asyncio.Server | None = None
         self._links: set[Link] = set()
+        self._tasks: set[asyncio.Task[None]] = set()
         self._going = asyncio.Event()
         self._going.set()
         self._refusal: str | None = None
@@ -46,6 +47,12 @@ class VaultTwin:
         """Listens."""
         self._server = await rpc.serve(self.path, self._connected)
 
+    def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> asyncio.Task[None]:
+        task = asyncio.create_task(self._serve(reader, writer))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
+
     async def stop(self) -> None:
         """Goes away: links end, nobody listens."""
         if self._server is not None:
@@ -53,6 +60,7 @@ class VaultTwin:
             self._server = None
         for link in tuple(self._links):
             link.abort()
+        await asyncio.gather(*self._tasks)
 
     def close(self) -> None:
         """Forgets everything."""
@@ -75,7 +83,7 @@ class VaultTwin:
         rows = self._db.execute("SELECT key, value FROM entries WHERE session = ? ORDER BY key", (session,))
         return dict(rows.fetchall())
 
-    async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         greeted = False
 
         async def answer(link: Link, request: Frame) -> Any:

@@ -101,7 +101,8 @@ class Connection:
 
     def vault_failed(self, error: RemoteError) -> None:
         """Ends the connection because its auth state can't be used."""
-        self.end(Close(0, _VAULT_REASONS.get(error.code, Reason.ERROR), error.message))
+        reason = _VAULT_REASONS.get(error.code, Reason.ERROR)
+        self.end(Close(0, reason, error.message, {"vault": error.code}))
 
     # From connecting to open
 

@@ -79,7 +79,7 @@ def read_phone(wire: Fields, key: str = "phone") -> str:
 
 
 def _steps(wire: Fields) -> Iterator[Step]:
-    script = wire.get("script") or ()
+    script = wire.get("script") if "script" in wire else ()
     if not isinstance(script, list | tuple):
         raise BadField(wire.path("script"), "expected a list of steps")
     for number, values in enumerate(script):

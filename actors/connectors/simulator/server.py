@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
 
 from actors.connectors.fields import BadField, Fields
@@ -34,18 +34,32 @@ class Server:
         self._shared = Shared(options, VaultLink(start.vault), start.admission, wall)
         self._lag = LagProbe(self._shared.loop)
         self._server: asyncio.Server | None = None
-        self._closing: set[asyncio.Task[None]] = set()
+        self._tasks: set[asyncio.Task[None]] = set()
 
     async def listen(self) -> None:
         """Opens the socket.  Raises OSError."""
-        self._server = await rpc.serve(self._start.socket, self._greet)
+        self._server = await rpc.serve(
+            self._start.socket, lambda reader, writer: self._run(self._greet(reader, writer))
+        )
 
     async def close(self) -> None:
-        """Takes no further links and leaves the vault."""
+        """Ends all links and leaves the vault."""
         if self._server is not None:
             self._server.close()
         self._lag.stop()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
         await self._shared.vault.close()
+
+    def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> asyncio.Task[None]:
+        return self._run(self._greet(reader, writer))
+
+    def _run(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        task = self._shared.loop.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
 
     async def _greet(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
@@ -53,6 +67,9 @@ class Server:
                 hello = await frames.read(reader)
         except (frames.FrameError, TimeoutError):
             hello = None
+        except asyncio.CancelledError:
+            writer.transport.abort()
+            raise
         number = hello.get("id") if hello is not None else None
         if hello is None or hello.get("cmd") != "hello" or isinstance(number, bool) or not isinstance(number, int):
             writer.transport.abort()
@@ -90,8 +107,11 @@ class Server:
         link = self._shared.host = Link(
             reader, writer, lambda _, request: _guarded(host_command(self._shared, self._lag, request))
         )
-        await link.closed.wait()
-        self.host_gone.set()
+        try:
+            await link.closed.wait()
+        finally:
+            link.abort()
+            self.host_gone.set()
 
     async def _session(
         self, number: int, answer: Frame, wire: Fields, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
@@ -111,11 +131,12 @@ class Server:
         )
         link = Link(reader, writer, lambda _, request: _guarded(session_command(session, request)))
         if (old := session.attach(link)) is not None:
-            task = asyncio.create_task(old.close())
-            self._closing.add(task)
-            task.add_done_callback(self._closing.discard)
-        await link.closed.wait()
-        session.detach(link)
+            self._run(old.close())
+        try:
+            await link.closed.wait()
+        finally:
+            link.abort()
+            session.detach(link)
 
 
 def _bad_request(problem: BadField) -> RemoteError:

@@ -116,9 +116,11 @@ class Session:
             self.connection.end(CLOSED_BY_US)
 
     async def logout(self) -> None:
-        """Removes the device at the server and deletes the auth state.  Raises RemoteError ``not_open``."""
+        """Removes the device at the server and deletes the auth state.  Raises RemoteError ``not_open``, ``closed``."""
         connection = self.open_connection()
         await asyncio.sleep(self.answer_time())
+        if connection.ended:
+            raise RemoteError(ErrorCode.CLOSED, "the connection ended before the logout")
         await self._forget()
         connection.end(Close(401, Reason.INTENTIONAL_LOGOUT, "Intentional Logout"))
 
@@ -157,7 +159,8 @@ class Session:
         if connection is None:
             return
         if fault.cut is not None:
-            connection.end(fault.cut)
+            if connection.phase is not Phase.QUEUED:  # there is nothing to cut yet
+                connection.end(fault.cut)
         elif connection.phase is Phase.OPEN:
             if fault.mode is Mode.TIMELOCK:
                 self.tell_timelock()

@@ -28,11 +28,20 @@ class Rig:
         self.socket = socket
         self.host: HostPeer
         self.link = VaultLink(vault.path, "session")
+        self._peers: list[SessionPeer] = []
         self.loop = asyncio.get_running_loop()
 
     async def session(self, name: str, profile: Mapping[str, Any] | None = PAIRED) -> SessionPeer:
         """A session's link with the next generation."""
-        return await SessionPeer.connect(self.socket, name, await self.link.reserve(name), profile)
+        peer = await SessionPeer.connect(self.socket, name, await self.link.reserve(name), profile)
+        self._peers.append(peer)
+        return peer
+
+    async def leave(self) -> None:
+        """Ends all links."""
+        for peer in (*self._peers, self.host):
+            await peer.leave()
+        await self.link.close()
 
     async def opened(self, name: str, profile: Mapping[str, Any] | None = PAIRED) -> SessionPeer:
         """A session that is open."""
@@ -68,8 +77,7 @@ async def rig(admission: Admission = FREELY, **options: Any) -> AsyncIterator[Ri
         try:
             yield rig
         finally:
-            await rig.host.leave()
+            await rig.leave()
             await server.close()
-            await rig.link.close()
             await vault.stop()
             vault.close()
