@@ -1,0 +1,160 @@
+"""What happened to a session between two heartbeats, folded into one small record that travels with the heartbeat.
+
+State changes are not in it: they travel at once, as transitions.
+"""
+
+import math
+from collections import Counter, deque
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from actors.session import inputs
+from actors.session.causes import Cause, classify
+from actors.session.state import SessionState
+
+MOST_TIMES = 512
+"""Durations that are kept for percentiles; of more, the latest."""
+_NO_DISCONNECT = frozenset({Cause.CLOSED_BY_US, Cause.INTENTIONAL_LOGOUT, Cause.PAIRING_EXPIRED, Cause.FENCED})
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """Counts are since the sample before; times are seconds since 1970, durations milliseconds."""
+
+    since: float
+    """The time of the sample before, or of the start of the actor."""
+    at: float
+    state: str
+    opened_at: float | None = None
+    reconnect_attempts: int = 0
+    next_attempt_at: float | None = None
+    timelocked: bool = False
+    """WhatsApp restricts what the account may send."""
+
+    heartbeats: int = 0
+    """Answered ones; each is a round-trip time."""
+    heartbeats_missed: int = 0
+    missed_in_a_row: int = 0
+    """Unanswered ones since the last answered one, also of earlier samples."""
+    rtt_last_ms: float | None = None
+    """None as long as nothing was measured on this connection."""
+    rtt_p50_ms: float | None = None
+    """None without a heartbeat in this sample, as is p95."""
+    rtt_p95_ms: float | None = None
+
+    acks: int = 0
+    """Messages of ours that the server accepted."""
+    ack_p95_ms: float | None = None
+    nacks: Mapping[int, int] = field(default_factory=dict)
+    """Messages that it refused, by error code."""
+    receipts: int = 0
+    received: int = 0
+    undecryptable: int = 0
+    disconnects: int = 0
+    """Connections that ended, and not because we closed them."""
+
+    last_in: float | None = None
+    """When the server last said anything."""
+    last_out: float | None = None
+    """When it last proved that it got something of ours: an answered heartbeat, an acknowledgement, a receipt."""
+    last_ack: float | None = None
+    last_received: float | None = None
+    """When an inbound message was last decrypted."""
+
+
+class Folder:
+    """Folds events until a sample is taken.  It has no clock: ``now`` is in seconds since 1970."""
+
+    def __init__(self, now: float | None = None) -> None:
+        self._since = now
+        self._last_in: float | None = None
+        self._last_out: float | None = None
+        self._last_ack: float | None = None
+        self._last_received: float | None = None
+        self._rtt_last: float | None = None
+        self._missed_in_a_row = 0
+        self._clear()
+
+    def _clear(self) -> None:
+        self._counts: Counter[type[inputs.Event]] = Counter()
+        self._rtts: deque[float] = deque(maxlen=MOST_TIMES)
+        self._acks: deque[float] = deque(maxlen=MOST_TIMES)
+        self._nacks: Counter[int] = Counter()
+        self._disconnects = 0
+
+    def fold(self, event: inputs.Event, now: float) -> None:
+        """Count an event; those that say nothing about health change nothing."""
+        if self._since is None:
+            self._since = now
+        match event:
+            case inputs.LinkUp(phase="open") | inputs.Opened():
+                self._last_in = self._last_out = now
+            case inputs.Rtt(ms=ms):
+                self._rtts.append(ms)
+                self._rtt_last = ms
+                self._missed_in_a_row = 0
+                self._last_in = self._last_out = now
+            case inputs.HeartbeatMissed():
+                self._missed_in_a_row += 1
+            case inputs.Ack(error=error, ms=ms):
+                self._last_in = self._last_out = now
+                self._ack(error, ms, now)
+            case inputs.Receipt():
+                self._last_in = self._last_out = now
+            case inputs.Received():
+                self._last_in = self._last_received = now
+            case inputs.Undecryptable():
+                self._last_in = now
+            case inputs.Closed():
+                self._missed_in_a_row, self._rtt_last = 0, None
+                self._disconnects += classify(event.code, event.reason, event.data) not in _NO_DISCONNECT
+            case _:
+                return
+        self._counts[type(event)] += 1
+
+    def _ack(self, error: int | None, ms: float, now: float) -> None:
+        if error is None:
+            self._acks.append(ms)
+            self._last_ack = now
+        else:
+            self._nacks[error] += 1
+
+    def take(self, state: SessionState, now: float) -> Sample:
+        """The sample up to now; the next one begins here."""
+        sample = Sample(
+            since=now if self._since is None else self._since,
+            at=now,
+            state=state.state.value,
+            opened_at=state.opened_at,
+            reconnect_attempts=state.reconnect_attempts,
+            next_attempt_at=state.next_attempt_at,
+            timelocked=state.timelocked,
+            heartbeats=self._counts[inputs.Rtt],
+            heartbeats_missed=self._counts[inputs.HeartbeatMissed],
+            missed_in_a_row=self._missed_in_a_row,
+            rtt_last_ms=self._rtt_last,
+            rtt_p50_ms=percentile(self._rtts, 0.5),
+            rtt_p95_ms=percentile(self._rtts, 0.95),
+            acks=self._counts[inputs.Ack] - self._nacks.total(),
+            ack_p95_ms=percentile(self._acks, 0.95),
+            nacks=dict(self._nacks),
+            receipts=self._counts[inputs.Receipt],
+            received=self._counts[inputs.Received],
+            undecryptable=self._counts[inputs.Undecryptable],
+            disconnects=self._disconnects,
+            last_in=self._last_in,
+            last_out=self._last_out,
+            last_ack=self._last_ack,
+            last_received=self._last_received,
+        )
+        self._since = now
+        self._clear()
+        return sample
+
+
+def percentile(values: Iterable[float], share: float) -> float | None:
+    """The nearest-rank percentile (``share`` in 0..1): a value that occurred; None without values."""
+    ordered = sorted(values)
+    if not ordered:
+        return None
+    return ordered[max(0, math.ceil(share * len(ordered)) - 1)]

@@ -1,0 +1,87 @@
+"""The sample that travels with the heartbeat."""
+
+import pickle
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from actors.session import inputs as ev
+from actors.session.sample import Folder, Sample, percentile
+from actors.session.state import SessionState
+from actors.session.vocabulary import State
+
+OPEN = SessionState(state=State.OPEN, opened_at=5.0)
+
+
+def folded(*events: ev.Event, at: float = 10.0) -> Sample:
+    folder = Folder(at)
+    for event in events:
+        folder.fold(event, at)
+    return folder.take(OPEN, at + 10.0)
+
+
+def test_a_sample_counts_what_happened() -> None:
+    sample = folded(
+        ev.Opened("me"),
+        *(ev.Rtt(float(ms)) for ms in range(1, 21)),
+        ev.HeartbeatMissed(),
+        ev.Ack("a", None, 30.0),
+        ev.Ack("b", 463, 5.0),
+        ev.Ack("c", 463, 5.0),
+        ev.Receipt("a", "read"),
+        ev.Received("x"),
+        ev.Undecryptable("y"),
+        ev.Closed(428, "network"),
+    )
+    assert (sample.since, sample.at, sample.state) == (10.0, 20.0, "open")
+    assert (sample.heartbeats, sample.heartbeats_missed) == (20, 1)
+    assert (sample.rtt_p50_ms, sample.rtt_p95_ms, sample.rtt_last_ms) == (10.0, 19.0, None)
+    assert (sample.acks, sample.nacks, sample.ack_p95_ms) == (1, {463: 2}, 30.0)
+    assert (sample.receipts, sample.received, sample.undecryptable, sample.disconnects) == (1, 1, 1, 1)
+    assert sample.last_in == sample.last_out == sample.last_ack == sample.last_received == 10.0
+
+
+def test_the_next_sample_counts_anew_but_remembers_when() -> None:
+    folder = Folder(0.0)
+    folder.fold(ev.Rtt(7.0), 1.0)
+    folder.fold(ev.HeartbeatMissed(), 2.0)
+    folder.take(OPEN, 10.0)
+    folder.fold(ev.HeartbeatMissed(), 11.0)
+    sample = folder.take(OPEN, 20.0)
+    assert (sample.since, sample.heartbeats, sample.heartbeats_missed) == (10.0, 0, 1)
+    assert (sample.rtt_last_ms, sample.rtt_p50_ms) == (7.0, None)
+    assert sample.missed_in_a_row == 2
+    assert sample.last_in == 1.0
+
+
+def test_an_undecryptable_message_proves_that_the_server_speaks_and_no_more() -> None:
+    sample = folded(ev.Undecryptable("m"))
+    assert sample.last_in is not None
+    assert sample.last_out is None
+    assert sample.last_received is None
+
+
+@pytest.mark.parametrize("reason", ["closed_by_us", "intentional_logout", "pairing_expired", "fenced"])
+def test_what_we_wanted_is_no_disconnect(reason: str) -> None:
+    assert folded(ev.Closed(0, reason)).disconnects == 0
+
+
+@given(st.integers(0, 4000))
+def test_a_sample_stays_small(messages: int) -> None:
+    sample = folded(*(ev.Ack(str(n), n % 5 or None, float(n)) for n in range(messages)))
+    assert sample.acks + sum(sample.nacks.values()) == messages
+    assert len(pickle.dumps(sample)) < 1200
+    assert pickle.loads(pickle.dumps(sample)) == sample  # noqa: S301  what we pickled ourselves
+
+
+@given(st.lists(st.floats(0, 1e6), min_size=1), st.floats(0, 1))
+def test_a_percentile_occurred_and_has_its_share_at_or_below(values: list[float], share: float) -> None:
+    found = percentile(values, share)
+    assert found in values
+    assert sum(v <= found for v in values) >= share * len(values)
+    assert sum(v < found for v in values) <= share * len(values)
+
+
+def test_nothing_has_no_percentile() -> None:
+    assert percentile([], 0.5) is None
