@@ -25,9 +25,7 @@ def command(node: str | Path) -> list[str]:
     return [str(node), "--no-warnings", str(MAIN)]  # warnings are logged as JSON instead
 
 
-def environment(
-    max_old_space_mb: int = MAX_OLD_SPACE_MB, inherited: Mapping[str, str] = os.environ
-) -> dict[str, str]:
+def environment(max_old_space_mb: int = MAX_OLD_SPACE_MB, inherited: Mapping[str, str] = os.environ) -> dict[str, str]:
     """All that the process gets of the environment: what no secret is in, and the bound of its heap in MiB."""
     kept = {name: inherited[name] for name in _KEPT if name in inherited}
     return {**kept, "NODE_OPTIONS": f"--max-old-space-size={max_old_space_mb}"}

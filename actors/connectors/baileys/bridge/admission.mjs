@@ -3,6 +3,7 @@
 
 /** Share of a token that may be missing: what floating point loses, not what the bound gives away. */
 const ROUNDING = 1e-9
+const ROUNDING_MS = 1e-6
 
 export class Admission {
   #limits
@@ -67,6 +68,7 @@ export class Admission {
 
   #untilNext() {
     const { connectsPerSecond } = this.#limits
-    return connectsPerSecond > 0 ? Math.ceil((1 - this.#tokens) / connectsPerSecond * 1000) : null
+    if (connectsPerSecond === 0) return null
+    return Math.max(1, Math.ceil((1 - this.#tokens) / connectsPerSecond * 1000 - ROUNDING_MS))
   }
 }

@@ -1,0 +1,120 @@
+import assert from 'node:assert/strict'
+import { afterEach, beforeEach, test } from 'node:test'
+import '../quiet.mjs'
+import { BufferJSON } from '@whiskeysockets/baileys'
+import { ProtocolError } from '../errors.mjs'
+import { Keystore } from '../keystore.mjs'
+import { VaultChannel, VaultLink } from '../vault.mjs'
+import { VaultPeer } from './vaultpeer.mjs'
+
+let peer
+let link
+let channel
+let failures
+const account = { details: Buffer.from('d'), accountSignature: Buffer.from('s') }
+const blob = value => Buffer.from(JSON.stringify(value, BufferJSON.replacer))
+const stored = key => JSON.parse(Buffer.from(peer.entries.get(key)).toString(), BufferJSON.reviver)
+const load = () => Keystore.load(channel, error => failures.push(error.code))
+
+beforeEach(async () => {
+  peer = new VaultPeer()
+  await peer.start()
+  link = new VaultLink(peer.path, { awayMs: 200, silentMs: 200 })
+  channel = new VaultChannel(link, 's')
+  failures = []
+  await channel.claim(1)
+})
+afterEach(async () => {
+  peer.release()
+  link.close()
+  await peer.remove()
+})
+
+/** A keystore whose device is paired. */
+async function paired() {
+  const keystore = await load()
+  keystore.creds.account = account
+  keystore.creds.me = { id: '15550001:1@s.whatsapp.net' }
+  await keystore.saveCreds()
+  return keystore
+}
+
+test('before the pairing nothing is written', async () => {
+  const keystore = await load()
+  keystore.creds.me = { id: '15550001@s.whatsapp.net' } // what a request for a pairing code leaves
+  await keystore.saveCreds()
+  await keystore.signalKeys.set({ 'pre-key': { 1: { private: Buffer.from('p') } } })
+  assert.equal(peer.asked('commit').length, 0)
+  assert.equal(keystore.paired, false)
+  assert.deepEqual(await keystore.signalKeys.get('pre-key', ['1', '2']), { 1: { private: Buffer.from('p') } })
+})
+
+test('the pairing is one commit of all there is, and takes leftovers away', async () => {
+  peer.entries.set('creds', blob({ me: { id: 'half' } }))
+  peer.entries.set('session/old', blob('old'))
+  const keystore = await load()
+  assert.equal(keystore.creds.me, undefined)
+  await keystore.signalKeys.set({ session: { x: Buffer.from('x') } })
+  keystore.creds.account = account
+  await keystore.saveCreds()
+  assert.equal(peer.asked('commit').length, 1)
+  assert.deepEqual([...peer.entries.keys()].sort(), ['creds', 'session/x'])
+  assert.equal(peer.paired, true)
+  assert.deepEqual(stored('creds').account, account)
+})
+
+test('what is set is durable when it resolves, and comes back at the next load', async () => {
+  const keystore = await paired()
+  await keystore.signalKeys.set({ session: { a: { n: Buffer.from('1') }, b: { n: 2 } }, 'lid-mapping': { c: 'd' } })
+  await keystore.signalKeys.set({ session: { a: null } })
+  assert.deepEqual([...peer.entries.keys()].sort(), ['creds', 'lid-mapping/c', 'session/b'])
+  const again = await load()
+  assert.equal(again.paired, true)
+  assert.equal(again.creds.me.id, '15550001:1@s.whatsapp.net')
+  assert.deepEqual(await again.signalKeys.get('session', ['a', 'b']), { b: { n: 2 } })
+})
+
+test('a reader can not change what is kept', async () => {
+  const keystore = await paired()
+  await keystore.signalKeys.set({ session: { a: { n: 1 } } })
+  const read = await keystore.signalKeys.get('session', ['a'])
+  read.a.n = 2
+  assert.deepEqual(await keystore.signalKeys.get('session', ['a']), { a: { n: 1 } })
+})
+
+test('app state keys come back as what Baileys made them', async () => {
+  const keystore = await paired()
+  await keystore.signalKeys.set({ 'app-state-sync-key': { k: { keyData: Buffer.from('k'), timestamp: 7 } } })
+  const { k } = await keystore.signalKeys.get('app-state-sync-key', ['k'])
+  assert.equal(k.constructor.name, 'AppStateSyncKeyData')
+  assert.deepEqual(Buffer.from(k.keyData), Buffer.from('k'))
+})
+
+test('a failed commit is told and rejects', async () => {
+  const keystore = await paired()
+  peer.refuse = new ProtocolError('fenced', 'another owner')
+  await assert.rejects(keystore.signalKeys.set({ session: { a: 1 } }), { code: 'fenced' })
+  assert.deepEqual(failures, ['fenced'])
+})
+
+test('once sealed nothing is written', async () => {
+  const keystore = await paired()
+  keystore.seal()
+  await assert.rejects(keystore.signalKeys.set({ session: { a: 1 } }), { code: 'closed' })
+  await assert.rejects(keystore.saveCreds(), { code: 'closed' })
+  assert.equal(peer.entries.has('session/a'), false)
+  assert.deepEqual(failures, [])
+})
+
+test('credentials that can not be read are an error that does not quote them', async () => {
+  peer.entries.set('creds', Buffer.from('{"noiseKey": SECRET'))
+  await assert.rejects(load(), error => error instanceof ProtocolError && !error.message.includes('SECRET'))
+  assert.equal(peer.entries.size, 1, 'nothing is wiped')
+})
+
+test('fresh until the first pre-keys are made', async () => {
+  const keystore = await paired()
+  assert.equal(keystore.isFresh, true)
+  keystore.creds.firstUnuploadedPreKeyId = 813
+  assert.equal(keystore.isFresh, false)
+})

@@ -1,0 +1,112 @@
+import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import fs from 'node:fs'
+import net from 'node:net'
+import os from 'node:os'
+import path from 'node:path'
+import { after, before, test } from 'node:test'
+import { ProtocolError } from '../errors.mjs'
+import { encode } from '../frames.mjs'
+import { LinkClosed, Peer, Reply } from '../peer.mjs'
+
+let folder
+let server
+let onRequest
+const accepted = []
+
+before(async () => {
+  folder = fs.mkdtempSync(path.join(os.tmpdir(), 'peer'))
+  server = net.createServer(socket => accepted.push(new Peer(socket, { onRequest: (message, peer) => onRequest(message, peer) })))
+  await new Promise(resolve => server.listen(path.join(folder, 's.sock'), resolve))
+})
+after(() => {
+  server.close()
+  for (const peer of accepted) peer.destroy()
+  fs.rmSync(folder, { recursive: true })
+})
+
+async function connected(options) {
+  const socket = net.connect(path.join(folder, 's.sock'))
+  await once(socket, 'connect')
+  return { socket, peer: options === null ? null : new Peer(socket, options) }
+}
+
+test('a request is answered, a refusal has its code and data', async () => {
+  onRequest = ({ cmd, value }) => {
+    if (cmd === 'refuse') throw new ProtocolError('nack', 'no', { error: 463 })
+    return cmd === 'nothing' ? undefined : { value }
+  }
+  const { peer } = await connected()
+  assert.deepEqual(await peer.request('echo', { value: 'x' }), { value: 'x' })
+  assert.deepEqual(await peer.request('nothing'), {})
+  await assert.rejects(peer.request('refuse'), { code: 'nack', message: 'no', data: { error: 463 } })
+  peer.destroy()
+})
+
+test('an inner error tells the peer nothing', async () => {
+  onRequest = () => { throw new Error('the secret is 42') }
+  const { peer } = await connected()
+  await assert.rejects(peer.request('x'), error => error.code === 'internal' && !error.message.includes('42'))
+  peer.destroy()
+})
+
+test('a Reply is made when it is sent, and what follows comes after it', async () => {
+  onRequest = (_, other) => new Reply(() => ({ made: 'late' }), () => other.event('next', {}))
+  const { socket } = await connected(null)
+  socket.write(encode({ id: 1, cmd: 'x' }))
+  const [chunk] = await once(socket, 'data')
+  const expected = Buffer.concat([encode({ re: 1, ok: { made: 'late' } }), encode({ ev: 'next' })])
+  assert.ok(expected.equals(chunk) || expected.subarray(0, chunk.length).equals(chunk))
+  socket.destroy()
+})
+
+test('the end of the link rejects what waits, and is told once', async () => {
+  onRequest = (_, other) => { other.destroy() }
+  let ends = 0
+  const { peer } = await connected({ onEnd: () => ends++ })
+  await assert.rejects(peer.request('x'), LinkClosed)
+  await assert.rejects(peer.request('x'), LinkClosed)
+  peer.destroy()
+  assert.equal(ends, 1)
+})
+
+const odd = {
+  'no frame': Buffer.from('GET / HTTP/1.1\r\n\r\n'),
+  'a frame that is no map': Buffer.from([0, 0, 0, 1, 0x90]),
+  'neither request nor answer': encode({ hello: 'x' }),
+  'a request with a negative id': encode({ id: -1, cmd: 'x' }),
+  'a request without an id': encode({ cmd: 'x' })
+}
+for (const [name, bytes] of Object.entries(odd)) {
+  test(`${name} ends this link, and no other`, async () => {
+    onRequest = () => ({})
+    const [bad, good] = await Promise.all([connected(null), connected()])
+    bad.socket.on('error', () => {})
+    bad.socket.write(bytes)
+    await once(bad.socket, 'close')
+    assert.deepEqual(await good.peer.request('x'), {})
+    good.peer.destroy()
+  })
+}
+
+test('events of the peer and answers to nothing are passed over', async () => {
+  onRequest = () => ({})
+  const { peer } = await connected()
+  peer.event('news', {})
+  peer.send({ re: 99, ok: {} })
+  assert.deepEqual(await peer.request('x'), {})
+  peer.destroy()
+})
+
+test('a peer that does not read is cut off before it fills the memory', async () => {
+  onRequest = (_, other) => {
+    for (let count = 0; count < 8 && !other.closed; count++) other.event('big', { value: Buffer.alloc(2 * 1024 * 1024) })
+    return { cut: other.closed }
+  }
+  const { socket } = await connected(null)
+  socket.pause()
+  socket.on('error', () => {})
+  socket.write(encode({ id: 1, cmd: 'x' }))
+  while (!accepted.at(-1).closed) await new Promise(resolve => setImmediate(resolve))
+  socket.destroy()
+})
