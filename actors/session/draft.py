@@ -65,6 +65,8 @@ class Draft:
             self.set(trouble=trouble)
         if to is not previous:
             self.set(state=to, since=self.now, next_attempt_at=None)
+            if State.OPEN in {to, previous}:
+                self.set(down_since=self.now if previous is State.OPEN else None)
         if self.s.timer and to not in PURPOSES[self.s.timer.purpose]:
             self.disarm()
         if to is not State.PAIRING:
@@ -86,6 +88,7 @@ class Draft:
                 data=told.data,
                 attempt=self.s.reconnect_attempts,
                 until=self.s.until,
+                down_since=self.s.down_since,
                 resumed=resumed,
             )
         )

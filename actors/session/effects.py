@@ -72,6 +72,8 @@ class ReportTransition:
     """Attempts of the episode; 0 when open."""
     until: float | None = None
     """Seconds since 1970 when a temporary ban is over."""
+    down_since: float | None = None
+    """Seconds since 1970 since when it is not open; None when it is."""
     resumed: bool = False
     """Nothing changed: a state from before a restart goes on."""
 

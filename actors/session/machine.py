@@ -56,6 +56,7 @@ def _resumed(d: Draft, event: inputs.Resumed) -> None:
         restarts=saved.restarts,
         stale_auth=saved.stale_auth,
         me=saved.me,
+        down_since=d.now if saved.down_since is None else saved.down_since,
     )
     if stopped:
         d.move(State.STOPPED, resumed=saved.state is State.STOPPED)

@@ -37,6 +37,7 @@ def dump(saved: Saved) -> dict[str, Any]:
         "restarts": list(saved.restarts),
         "staleAuth": saved.stale_auth,
         "me": saved.me,
+        "downSince": saved.down_since,
     }
 
 
@@ -60,6 +61,7 @@ def load(raw: Any) -> Saved:
         restarts=_numbers(fields.get("restarts", []), "restarts"),
         stale_auth=_flag(fields.get("staleAuth", False), "staleAuth"),
         me=_optional_text(fields.get("me"), "me"),
+        down_since=_optional_number(fields.get("downSince"), "downSince"),
     )
     if saved.stale_auth and saved.verdict is None:
         raise BadSavedState("staleAuth: an auth state that was thrown out needs a verdict")
@@ -97,11 +99,10 @@ def _load_verdict(raw: Any) -> Verdict:
     state = _state(fields.get("state"), "verdict.state")
     if state not in _VERDICTS:
         raise BadSavedState(f"verdict.state: expected blocked or halted, got {state.value}")
-    until = fields.get("until")
     return Verdict(
         state=state,
         trouble=_load_trouble(fields.get("trouble"), "verdict.trouble"),
-        until=None if until is None else _number(until, "verdict.until"),
+        until=_optional_number(fields.get("until"), "verdict.until"),
     )
 
 
@@ -128,6 +129,10 @@ def _number(value: Any, name: str) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) <= sys.float_info.max:
         raise BadSavedState(f"{name}: expected a finite number, got {value!r}")
     return float(value)
+
+
+def _optional_number(value: Any, name: str) -> float | None:
+    return None if value is None else _number(value, name)
 
 
 def _numbers(value: Any, name: str) -> tuple[float, ...]:

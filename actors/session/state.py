@@ -103,6 +103,7 @@ class Saved:
     restarts: tuple[float, ...] = ()
     stale_auth: bool = False
     me: str | None = None
+    down_since: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +127,8 @@ class SessionState:
     me: str | None = None
     opened_at: float | None = None
     """Open since."""
+    down_since: float | None = None
+    """Not open since; None while it is."""
     timelocked: bool = False
     """WhatsApp restricts what the account may send."""
 
@@ -185,4 +188,5 @@ class SessionState:
             restarts=self.restarts,
             stale_auth=self.stale_auth,
             me=self.me,
+            down_since=self.down_since,
         )

@@ -260,3 +260,18 @@ def test_a_restriction_is_remembered() -> None:
     assert s.full.timelocked
     s.tell(ev.Timelock(False))
     assert not s.full.timelocked
+
+
+def test_how_long_a_session_is_down_counts_over_its_attempts_and_restarts() -> None:
+    s = Session().open(stay=5.0)
+    assert s.full.down_since is None
+    began = s.now
+    for _ in range(3):
+        s.tell(NETWORK)
+        s.now += 30.0
+        s.retry()
+        s = s.restarted().link()
+        assert s.full.down_since == began
+        s.due()
+    (report,) = of(fx.ReportTransition, s.tell(ev.Opened()))
+    assert report.down_since is None

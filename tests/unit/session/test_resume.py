@@ -37,6 +37,7 @@ saved_states = st.builds(
     restarts=st.lists(times, max_size=4).map(tuple),
     stale_auth=st.booleans(),
     me=st.none() | st.text(),
+    down_since=st.none() | times,
 )
 
 
