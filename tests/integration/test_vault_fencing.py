@@ -98,11 +98,22 @@ class VaultMachine(RuleBasedStateMachine):
         expected = self.expected[session]
         self.requests_arrive([Reserve(session), Claim(session, expected.reserved + 1)], process)
 
-    @rule(session=SESSIONS, process=st.integers(0, 1), changes=CHANGES)
-    def the_owner_commits(self, session: str, process: int, changes: tuple[dict[str, bytes], frozenset[str]]) -> None:
+    @rule(
+        session=SESSIONS,
+        process=st.integers(0, 1),
+        steps=st.lists(CHANGES | st.sampled_from(["load", "reset"]), min_size=1, max_size=5),
+    )
+    def the_owner_pipelines(
+        self, session: str, process: int, steps: list[tuple[dict[str, bytes], frozenset[str]] | str]
+    ) -> None:
         generation = self.expected[session].current
-        if generation:
-            self.requests_arrive([Commit(session, generation, changes[0], changes[1])], process)
+        batch: list[Request] = []
+        for step in steps if generation else []:
+            if isinstance(step, tuple):
+                batch.append(Commit(session, generation, step[0], step[1]))
+            else:
+                batch.append(Load(session, generation) if step == "load" else Reset(session, generation))
+        self.requests_arrive(batch, process)
 
     @rule()
     def crash(self) -> None:
