@@ -91,9 +91,7 @@ def _refused_upgrade(status: str) -> Cause:
         return Cause.HTTP_RATE_LIMITED
     if status == "403":
         return Cause.HTTP_FORBIDDEN
-    return (
-        Cause.HTTP_UNAVAILABLE if len(status) == len("503") and status.startswith("5") else Cause.HTTP_REFUSED
-    )
+    return Cause.HTTP_UNAVAILABLE if len(status) == len("503") and status.startswith("5") else Cause.HTTP_REFUSED
 
 
 def _conflict(data: Mapping[str, Any]) -> str:

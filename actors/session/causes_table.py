@@ -157,9 +157,7 @@ class Cause(StrEnum):
         "WhatsApp reported an error of the server or of the session.",
         "None at first. If it lasts, the auth state may be damaged: pair again. Nothing wipes it by itself.",
     )
-    EXPERIMENTAL = Row(
-        "experimental", (501,), Disposition.BACK_OFF, "WhatsApp refused an experimental feature.", HEALS
-    )
+    EXPERIMENTAL = Row("experimental", (501,), Disposition.BACK_OFF, "WhatsApp refused an experimental feature.", HEALS)
     SERVICE_UNAVAILABLE = Row(
         "service_unavailable", (503,), Disposition.BACK_OFF, "WhatsApp is not available at the moment.", HEALS
     )
@@ -173,9 +171,7 @@ class Cause(StrEnum):
     )
 
     # What happens to connections.
-    CONNECTION_LOST = Row(
-        "connection_lost", (408,), Disposition.BACK_OFF, "The server did not answer any more.", HEALS
-    )
+    CONNECTION_LOST = Row("connection_lost", (408,), Disposition.BACK_OFF, "The server did not answer any more.", HEALS)
     CONNECTION_CLOSED = Row(
         "connection_closed",
         (428,),
@@ -218,9 +214,7 @@ class Cause(StrEnum):
         "The server refused the WebSocket with an unexpected HTTP status.",
         "If it lasts: check connectors.baileys.websocket_url and the proxy.",
     )
-    OPEN_DEADLINE = Row(
-        "open_deadline", (), Disposition.BACK_OFF, "The connection did not open in time.", HEALS
-    )
+    OPEN_DEADLINE = Row("open_deadline", (), Disposition.BACK_OFF, "The connection did not open in time.", HEALS)
     HEARTBEAT_LOST = Row(
         "heartbeat_lost",
         (),
@@ -245,9 +239,7 @@ class Cause(StrEnum):
         "The connector closed a connection that nobody held any more.",
         HEALS,
     )
-    UNKNOWN = Row(
-        "unknown", (), Disposition.BACK_OFF, "The connection ended for a reason that is not known.", HEALS
-    )
+    UNKNOWN = Row("unknown", (), Disposition.BACK_OFF, "The connection ended for a reason that is not known.", HEALS)
 
     # What happens on our side.
     VAULT_UNAVAILABLE = Row(
