@@ -1,9 +1,11 @@
 """What a session actor needs of the vault: its next generation."""
 
+import asyncio
+
 import tenacity
 
 from actors.runtime.rpc import Link, RemoteError
-from actors.vault.link import PROTOCOL
+from actors.vault.requests import PROTOCOL
 
 _LASTING = frozenset({"bad_request", "unknown_command", "unsupported_protocol", "fenced", "limit"})
 """Refusals that trying again does not change."""
@@ -19,18 +21,18 @@ async def reserve(socket_path: str, session: str, deadline: float) -> int:
     Raises VaultUnavailable after the deadline, RemoteError when the vault refuses for good.
     """
     retrying = tenacity.AsyncRetrying(
-        stop=tenacity.stop_after_delay(deadline),
+        stop=tenacity.stop_before_delay(deadline),
         wait=tenacity.wait_random_exponential(multiplier=0.05, max=1.0),
         retry=tenacity.retry_if_exception(_may_pass),
         reraise=True,
     )
     try:
-        return await retrying(_reserve_once, socket_path, session, deadline)
+        async with asyncio.timeout(deadline):
+            return await retrying(_reserve_once, socket_path, session, deadline)
     except (OSError, TimeoutError, RemoteError) as error:
         if _may_pass(error):
-            raise VaultUnavailable(
-                f"no generation within {deadline:g} s: {str(error) or type(error).__name__}"
-            ) from error
+            why = str(error) or "no answer"
+            raise VaultUnavailable(f"no generation within {deadline:g} s: {why}") from error
         raise
 
 

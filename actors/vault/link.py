@@ -13,10 +13,9 @@ from actors.runtime import frames
 from actors.runtime.frames import Frame, FrameError
 from actors.vault.commit import GroupCommit
 from actors.vault.errors import BadRequest, UnsupportedProtocol, VaultError
-from actors.vault.requests import parse
+from actors.vault.requests import PROTOCOL, parse
 from actors.vault.storage import Answer
 
-PROTOCOL: Final = 1
 HELLO_DEADLINE: Final = 10.0
 """Seconds in which a peer must introduce itself."""
 MAX_UNDER_WAY: Final = 8 * 1024 * 1024

@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from actors.vault.errors import BadRequest, LimitExceeded, UnknownCommand
 
+PROTOCOL: Final = 1
 MAX_KEY: Final = 512
 """Bytes of a key in UTF-8."""
 MAX_VALUE: Final = 1024 * 1024

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import sqlite3
 import stat
 import struct
 from pathlib import Path
@@ -12,6 +13,7 @@ import pytest
 
 from actors.runtime import frames
 from actors.runtime.rpc import Link, LinkClosed, RemoteError
+from actors.store import engine
 from actors.store.errors import StoreError
 from actors.vault import link as vault_link
 from actors.vault.client import VaultUnavailable, reserve
@@ -202,6 +204,33 @@ async def test_reserving_waits_for_the_vault_until_its_deadline(tmp_path: Path) 
             await reserve(socket, "NOT A SESSION", 20.0)
     with pytest.raises(VaultUnavailable, match=r"within 0\.2 s"):
         await reserve(socket, "a", 0.2)
+
+
+async def test_a_vault_that_never_answers_is_unavailable_at_the_deadline(tmp_path: Path) -> None:
+    gone = asyncio.Event()
+
+    async def silent(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await gone.wait()
+        writer.close()
+
+    server = await asyncio.start_unix_server(silent, tmp_path / "vault.sock")
+    with pytest.raises(VaultUnavailable, match="no answer"):
+        await reserve(str(tmp_path / "vault.sock"), "a", 0.2)
+    gone.set()
+    server.close()
+    await server.wait_closed()
+
+
+async def test_a_locked_database_is_an_error_and_passes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(engine, "BUSY_TIMEOUT", 0.05)
+    async with running(tmp_path), owner(tmp_path / "vault.sock", "a") as peer:
+        blocker = sqlite3.connect(tmp_path / "vault.db", isolation_level=None)
+        blocker.execute("BEGIN IMMEDIATE")
+        assert await refusal(peer, "commit", set={"k": b"v"}) == "internal"
+        blocker.rollback()
+        blocker.close()
+        assert await peer.ask("commit", set={"k": b"v"}) == {}
+        assert (await peer.ask("stats"))["failed"] == 1
 
 
 async def test_a_database_that_was_not_migrated_is_refused(tmp_path: Path) -> None:
