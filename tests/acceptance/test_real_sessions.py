@@ -1,0 +1,190 @@
+"""Three real Baileys sessions against the lab server: paired, sending, killed in every part, healed or stopped."""
+
+import asyncio
+import os
+import signal
+import statistics
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.fixtures_daemon import Daemon, running_daemon, until
+from tests.labclient import Lab
+
+pytestmark = [pytest.mark.acceptance, pytest.mark.timeout(240)]
+
+PHONES = {"alpha": "15550100001", "beta": "15550100002", "gamma": "15550100003"}
+
+
+def configuration(lab: Lab) -> dict[str, Any]:
+    return {
+        "sessions": [{"id": id, "connector": "baileys", "labels": {"team": "test"}} for id in PHONES],
+        "connectors": {
+            "baileys": {
+                "websocket_url": lab.ws_url,
+                "noise_root_key": lab.root_key,
+                "heartbeat": "1s",
+                "heartbeat_timeout": "900ms",
+                "connects_per_second": 50,
+            }
+        },
+    }
+
+
+@asynccontextmanager
+async def paired_fleet(directory: Path) -> AsyncIterator[tuple[Lab, Daemon]]:
+    async with Lab(defaults={"preKeyCount": 100}) as lab, running_daemon(directory, configuration(lab)) as daemon:
+        for id in PHONES:
+            await pair(lab, daemon, id)
+        yield lab, daemon
+
+
+async def pair(lab: Lab, daemon: Daemon, id: str) -> None:
+    """Alpha and gamma by QR, beta by a code."""
+    await daemon.until_status(id, "pairing")
+    if id == "beta":
+        status, body = await daemon.call(
+            "POST", f"/api/sessions/{id}/pairing-code", json={"phone": PHONES[id]}
+        )
+        assert status == 200, body
+        await lab.enter_code(PHONES[id], body["code"].replace("-", ""))
+    else:
+        qr = await daemon.get(f"/api/sessions/{id}/pairing")
+        await lab.scan(qr["qr"], PHONES[id])
+    await daemon.until_status(id, "connected")
+
+
+async def send(daemon: Daemon, sender: str, recipient: str, text: str) -> dict[str, Any]:
+    status, body = await daemon.call(
+        "POST", f"/api/sessions/{sender}/messages", json={"to": PHONES[recipient], "text": text, "wait": "20s"}
+    )
+    assert status == 200, body
+    assert body["state"] in {"acknowledged", "delivered", "read"}
+    return dict(body)
+
+
+async def received(daemon: Daemon, id: str, at_least: int) -> None:
+    async def enough() -> bool:
+        status = await daemon.status(id)
+        return int(status["statusMetadata"]["counts"].get("received", 0)) >= at_least
+
+    await until(f"{id} received {at_least}", enough, 30)
+
+
+async def all_connected(daemon: Daemon, patience: float = 30.0) -> None:
+    for id in PHONES:
+        await daemon.until_status(id, "connected", patience)
+
+
+async def logins(lab: Lab, phone: str) -> int:
+    return len([entry for entry in await lab.journal("login", "login_failure") if entry.data.get("account") == phone])
+
+
+async def test_paired_sending_restarted_and_killed(short_tmp: Path) -> None:
+    async with paired_fleet(short_tmp) as (lab, daemon):
+        for sender, recipient in (("alpha", "beta"), ("beta", "gamma"), ("gamma", "alpha")):
+            await send(daemon, sender, recipient, f"{sender} to {recipient}")
+        for id in PHONES:
+            await received(daemon, id, 1)
+
+        # restarted: all open again without pairing
+        status, seconds = await daemon.stop()
+        assert (status, daemon.remaining()) == (0, [])
+        assert seconds < 10
+        paired = len(await lab.journal("paired"))
+        await daemon.start()
+        await all_connected(daemon)
+        assert len(await lab.journal("paired")) == paired
+        await send(daemon, "alpha", "beta", "after the restart")
+
+        # a session actor killed with -9: open again, median < 2 s
+        healed = []
+        for id in (*PHONES, *PHONES):
+            before = await daemon.status(id)
+            began = time.monotonic()
+            pid = await daemon.kill(id)
+
+            async def open_again(id: str = id, pid: int = pid, before: dict[str, Any] = before) -> bool:
+                now = await daemon.status(id)
+                fresh = now["statusMetadata"]["generation"] > before["statusMetadata"]["generation"]
+                return fresh and now["status"] == "connected"
+
+            await until(f"{id} is open again", open_again)
+            healed.append(time.monotonic() - began)
+        assert statistics.median(healed) < 2, healed
+        await send(daemon, "beta", "gamma", "after the kills")
+
+        # the connector process killed: all open again
+        process = await daemon.node("shard-0/connector")
+        os.kill(process["pid"], signal.SIGKILL)
+
+        async def another() -> bool:
+            return bool((await daemon.node("shard-0/connector"))["pid"] != process["pid"])
+
+        await until("another connector process", another, 30)
+        await all_connected(daemon)
+        await send(daemon, "gamma", "alpha", "after the connector")
+
+
+async def test_transient_faults_heal_and_permanent_ones_stop(short_tmp: Path) -> None:
+    async with paired_fleet(short_tmp) as (lab, daemon):
+        for fault in (
+            {"kind": "stream_error", "code": 515},
+            {"kind": "stream_error", "code": 503},
+            {"kind": "reset"},
+        ):
+            before = await logins(lab, PHONES["alpha"])
+            await lab.fault(target=PHONES["alpha"], **fault)
+
+            async def again(before: int = before) -> bool:
+                return await logins(lab, PHONES["alpha"]) > before
+
+            await until(f"a login after {fault}", again, 40)
+            await daemon.until_status("alpha", "connected")
+        await send(daemon, "alpha", "beta", "healed")
+
+        expected = {401: ("alpha", "error", "logged_out"), 403: ("beta", "blocked", None), 406: ("gamma", "blocked", "banned")}
+        for code, (id, status, cause) in expected.items():
+            await lab.account(PHONES[id], login_failure={"reason": code})
+            await lab.fault("reset", target=PHONES[id])
+            stopped = await daemon.until_status(id, status)
+            found = stopped["statusMetadata"]["cause"]
+            assert found["code"] == code
+            assert cause is None or found["name"] == cause
+            assert found["remedy"]
+            assert stopped["isBlocked"] is (status == "blocked")
+        counted = {id: await logins(lab, phone) for id, phone in PHONES.items()}
+
+        # no further login: not by time, not by a killed actor, not by a restart of the daemon
+        for id in PHONES:
+            await daemon.kill(id)
+        for _, (id, status, _) in expected.items():
+            await daemon.until_status(id, status)
+        assert (await daemon.stop())[0] == 0
+        await daemon.start()
+        for _, (id, status, _) in expected.items():
+            await daemon.until_status(id, status)
+        await asyncio.sleep(0)
+        assert {id: await logins(lab, phone) for id, phone in PHONES.items()} == counted
+        status_code, problem = await daemon.call(
+            "POST", "/api/sessions/gamma/messages", json={"to": PHONES["alpha"], "text": "no"}
+        )
+        assert status_code == 409, problem
+        assert problem["remedy"]
+
+
+async def test_sigterm_leaves_nothing(short_tmp: Path) -> None:
+    config = {"sessions": [{"id": f"sim-{i}", "connector": "simulator"} for i in range(8)]}
+    async with running_daemon(short_tmp, config) as daemon:
+        for i in range(8):
+            await daemon.until_status(f"sim-{i}", "connected")
+        everything = [process.pid for process in daemon.processes()]
+        assert len(everything) > 12
+        status, seconds = await daemon.stop()
+        assert status == 0
+        assert seconds < 10
+        assert not [pid for pid in everything if os.path.exists(f"/proc/{pid}")]  # noqa: PTH110 - a process, no file
