@@ -1,0 +1,173 @@
+"""The health score: 0 to 100 points from five components, each of which says what it saw and how old that is.
+
+The arithmetic is documented, with worked examples, in ``docs/health-score.md``.  Each component is monotone: a worse
+signal never gives more points.  Old evidence is worth less: a session that calls itself open without proof is not.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from actors.health.signals import DAY, FIVE_MINUTES, HOUR, Counts, Signals, rtt, window
+from actors.session.vocabulary import State
+
+
+@dataclass(frozen=True, slots=True)
+class Weights:
+    """Most points of each component; together 100."""
+
+    connection: float = 40.0
+    latency: float = 15.0
+    acknowledgements: float = 20.0
+    errors: float = 15.0
+    stability: float = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Component:
+    """One part of a score."""
+
+    points: float
+    """0 to ``max``, to one decimal."""
+    max: float
+    evidence_age_s: float | None
+    """Age of the newest thing it was computed from; None if there is none."""
+    why: str
+    """What it saw, for humans."""
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """A session's health."""
+
+    total: int
+    """0 to 100."""
+    components: Mapping[str, Component]
+    capped: str | None = None
+    """Why the total is less than the sum of the components."""
+
+
+DEFAULT_WEIGHTS = Weights()
+
+FRESH_S, STALE_S = 30.0, 120.0
+"""Proof is worth all until the first age, nothing from the second on: a sample arrives each 10 to 15 s."""
+RTT_FRESH_S = 60.0
+GOOD_RTT_MS, BAD_RTT_MS = 300.0, 3000.0
+GOOD_ACK_MS, BAD_ACK_MS = 1000.0, 10_000.0
+PRIOR = 5
+"""Good messages added to every ratio, so that the first bad one of a quiet session does not count as all of them."""
+MOST_MISSED = 5
+"""Unanswered heartbeats in 5 minutes that leave no points for errors."""
+FAILURE_SHARES = ((FIVE_MINUTES, 0.2), (HOUR, 0.1), (DAY, 0.02))
+"""Share of the stability points that a failure costs while it is within each window; the shares add up."""
+CAPS: Mapping[State, int] = {
+    State.STARTING: 35,
+    State.CONNECTING: 35,
+    State.WAITING: 35,
+    State.CLOSING: 35,
+    State.PAIRING: 20,
+    State.HALTED: 10,
+    State.PARKED: 10,
+    State.BLOCKED: 0,
+}
+"""Most that a session can have that is not open."""
+UNPROVEN_CAP = 35
+"""Most that an open session can have whose last proof of life is older than ``STALE_S``."""
+
+
+def score(signals: Signals, now: float, weights: Weights = DEFAULT_WEIGHTS) -> Score | None:
+    """The score as of ``now`` (seconds since 1970); None for a stopped session, which is neither well nor ill."""
+    if signals.state is State.STOPPED:
+        return None
+    hour = window(signals, HOUR, now)
+    components = {
+        "connection": _connection(signals, now, weights.connection),
+        "latency": _latency(signals, now, weights.latency),
+        "acknowledgements": _acknowledgements(signals, hour, now, weights.acknowledgements),
+        "errors": _errors(signals, hour, now, weights.errors),
+        "stability": _stability(signals, now, weights.stability),
+    }
+    earned = sum(c.points for c in components.values())
+    cap, why = _cap(signals, now)
+    total = int(min(earned, cap) + 0.5)
+    return Score(total, components, why if earned > cap else None)
+
+
+def _cap(signals: Signals, now: float) -> tuple[float, str]:
+    if signals.state is not State.OPEN:
+        return CAPS[signals.state], f"{signals.state.value}: at most {CAPS[signals.state]}"
+    if _proof_age(signals, now) >= STALE_S:
+        return UNPROVEN_CAP, f"open without recent proof: at most {UNPROVEN_CAP}"
+    return 100, ""
+
+
+def _proof_age(signals: Signals, now: float) -> float:
+    """Age of the proof in the direction where it is older, in seconds; an open session has both since its login."""
+    if signals.last_in is None or signals.last_out is None:
+        return STALE_S
+    return max(now - min(signals.last_in, signals.last_out), 0.0)
+
+
+def _connection(signals: Signals, now: float, most: float) -> Component:
+    seen = signals.last_seen
+    newest = None if seen is None else max(now - seen, 0.0)
+    if signals.state is not State.OPEN:
+        return _component(0.0, most, newest, f"the session is {signals.state.value}")
+    age = _proof_age(signals, now)
+    worth = _falling(age, FRESH_S, STALE_S)
+    if worth >= 1:
+        return _component(most, most, age, "open, and proven in both directions")
+    return _component(worth * most, most, age, f"open, but the last proof in both directions is {age:.0f} s old")
+
+
+def _latency(signals: Signals, now: float, most: float) -> Component:
+    times = rtt(signals, now)
+    if times is None:
+        return _component(0.0, most, None, "no round-trip time within 5 minutes")
+    age = max(now - signals.trips[-1].at, 0.0)
+    share = _falling(times[2], GOOD_RTT_MS, BAD_RTT_MS) * _falling(age, RTT_FRESH_S, FIVE_MINUTES)
+    return _component(share * most, most, age, f"95 % of the heartbeats of 5 minutes took at most {times[2]:.0f} ms")
+
+
+def _acknowledgements(signals: Signals, hour: Counts, now: float, most: float) -> Component:
+    age = None if signals.last_ack is None else max(now - signals.last_ack, 0.0)
+    if signals.timelocked:
+        return _component(0.0, most, age, "WhatsApp restricts what the account may send")
+    tried = hour.acks + hour.refused
+    if not tried:
+        return _component(most, most, age, "nothing was sent within an hour, so nothing was refused")
+    share = (hour.acks + PRIOR) / (tried + PRIOR)
+    slow = signals.ack_p95_ms
+    # Slow answers cost half at most: they are late, but they are answers.
+    pace = 1.0 if slow is None or not hour.acks else 0.5 + 0.5 * _falling(slow, GOOD_ACK_MS, BAD_ACK_MS)
+    why = f"{hour.acks} of {tried} messages accepted within an hour"
+    return _component(share * pace * most, most, age, why if slow is None else f"{why}, 95 % within {slow:.0f} ms")
+
+
+def _errors(signals: Signals, hour: Counts, now: float, most: float) -> Component:
+    missed = window(signals, FIVE_MINUTES, now).missed
+    seen = [t for t in (signals.last_received, signals.last_undecryptable, signals.sampled_at) if t is not None]
+    age = max(now - max(seen), 0.0) if seen else None
+    arrived = hour.received + hour.undecryptable
+    readable = (hour.received + PRIOR) / (arrived + PRIOR)
+    heard = max(0.0, 1 - missed / MOST_MISSED)
+    why = f"{hour.undecryptable} of {arrived} messages undecryptable within an hour, {missed} heartbeats missed in 5 minutes"
+    return _component(readable * heard * most, most, age, why)
+
+
+def _stability(signals: Signals, now: float, most: float) -> Component:
+    failures = [(window(signals, seconds, now).failures, share) for seconds, share in FAILURE_SHARES]
+    cost = min(1.0, sum(count * share for count, share in failures))
+    five, hour, day = (count for count, _ in failures)
+    age = None if signals.down_since is None else max(now - signals.down_since, 0.0)
+    return _component(
+        (1 - cost) * most, most, age, f"{five} failures within 5 minutes, {hour} within 1 h, {day} within 24 h"
+    )
+
+
+def _falling(value: float, good: float, bad: float) -> float:
+    """1 up to ``good``, 0 from ``bad`` on, a straight line between them."""
+    return min(1.0, max(0.0, (bad - value) / (bad - good)))
+
+
+def _component(points: float, most: float, age: float | None, why: str) -> Component:
+    return Component(round(points, 1), most, None if age is None else round(age, 1), why)

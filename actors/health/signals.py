@@ -1,0 +1,273 @@
+"""What is known of one session's health: counts in rolling windows, round-trip times, and when there was proof.
+
+Counts are kept in buckets of a minute for the last hour and of an hour for the last day, so a window of 5 minutes may
+see up to a minute more, and one of 24 hours up to an hour more.  Times are seconds since 1970.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import TypeVar
+
+from actors.session.causes import Cause
+from actors.session.sample import Sample
+from actors.session.vocabulary import State
+
+FIVE_MINUTES, HOUR, DAY = 300.0, 3600.0, 86_400.0
+_MINUTE = 60.0
+K = TypeVar("K")
+
+NO_FAILURE = frozenset(
+    {
+        Cause.RESTART_REQUIRED,
+        Cause.CLOSED_BY_US,
+        Cause.INTENTIONAL_LOGOUT,
+        Cause.OPERATOR_STOP,
+        Cause.OPERATOR_RECONNECT,
+        Cause.PAIRING_EXPIRED,
+        Cause.FENCED,
+    }
+)
+"""Ends of connections that somebody wanted or that belong to the protocol: they say nothing about health."""
+_AWAY = frozenset({State.WAITING, State.BLOCKED, State.HALTED})
+_ENDS: Mapping[State, frozenset[State]] = {
+    State.OPEN: _AWAY | {State.CONNECTING, State.PAIRING},
+    State.CONNECTING: _AWAY | {State.CONNECTING},
+    State.PAIRING: _AWAY | {State.CONNECTING, State.PAIRING},
+    State.CLOSING: _AWAY,
+    State.STARTING: _AWAY,
+    State.WAITING: frozenset({State.WAITING, State.BLOCKED}),
+}
+"""Previous state -> states: the transitions that the end of a connection makes.  An attempt is none of them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A transition of a session, as the shard's outbox tells it."""
+
+    at: float
+    state: State
+    previous: State
+    cause: Cause | None = None
+    resumed: bool = False
+    """Nothing ended: a state from before a restart goes on."""
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """What happened within a bucket or a window."""
+
+    heartbeats: int = 0
+    """Answered ones."""
+    missed: int = 0
+    acks: int = 0
+    receipts: int = 0
+    received: int = 0
+    undecryptable: int = 0
+    nacks: Mapping[int, int] = field(default_factory=dict)
+    """By error code."""
+    disconnects: Mapping[Cause, int] = field(default_factory=dict)
+    """Failures only."""
+
+    def __add__(self, other: "Counts") -> "Counts":
+        return Counts(
+            heartbeats=self.heartbeats + other.heartbeats,
+            missed=self.missed + other.missed,
+            acks=self.acks + other.acks,
+            receipts=self.receipts + other.receipts,
+            received=self.received + other.received,
+            undecryptable=self.undecryptable + other.undecryptable,
+            nacks=_merged(self.nacks, other.nacks),
+            disconnects=_merged(self.disconnects, other.disconnects),
+        )
+
+    @property
+    def refused(self) -> int:
+        """Messages that the server refused."""
+        return sum(self.nacks.values())
+
+    @property
+    def failures(self) -> int:
+        """Connections that ended by a failure."""
+        return sum(self.disconnects.values())
+
+
+@dataclass(frozen=True, slots=True)
+class Bucket:
+    """The counts of one minute or one hour."""
+
+    number: int
+    """Minutes or hours since 1970."""
+    counts: Counts
+
+
+@dataclass(frozen=True, slots=True)
+class Trip:
+    """Round-trip times of one sample."""
+
+    at: float
+    heartbeats: int
+    p50_ms: float
+    p95_ms: float
+
+
+@dataclass(frozen=True, slots=True)
+class Signals:
+    """All that health knows of a session."""
+
+    state: State = State.STARTING
+    since: float = 0.0
+    cause: Cause | None = None
+    """The last trouble."""
+    down_since: float | None = None
+    """Not open since; None while it is."""
+    timelocked: bool = False
+    missed_in_a_row: int = 0
+    reconnect_attempts: int = 0
+    sampled_at: float | None = None
+    minutes: tuple[Bucket, ...] = ()
+    hours: tuple[Bucket, ...] = ()
+    trips: tuple[Trip, ...] = ()
+    """Of the last 5 minutes of this connection."""
+    ack_p95_ms: float | None = None
+    """Of the last sample that had acknowledgements."""
+    last_in: float | None = None
+    """When the server last said anything."""
+    last_out: float | None = None
+    """When it last proved that it got something of ours."""
+    last_ack: float | None = None
+    last_received: float | None = None
+    last_undecryptable: float | None = None
+    last_failure: float | None = None
+
+    @property
+    def last_seen(self) -> float | None:
+        """The last proof of life from the server's side."""
+        return latest(self.last_in, self.last_out)
+
+
+def fold(signals: Signals, news: Sample | Change, now: float) -> Signals:
+    """The signals after a sample or a transition.  A sample that was folded already changes nothing."""
+    if isinstance(news, Change):
+        return _changed(signals, news, now)
+    if signals.sampled_at is not None and news.at <= signals.sampled_at:
+        return signals
+    return _sampled(signals, news, now)
+
+
+def window(signals: Signals, seconds: float, now: float) -> Counts:
+    """The counts of the last ``seconds``: up to ``HOUR`` by the minute, beyond it by the hour, up to ``DAY``."""
+    buckets, width = (signals.minutes, _MINUTE) if seconds <= HOUR else (signals.hours, HOUR)
+    return total(b.counts for b in buckets if b.number >= int((now - seconds) // width))
+
+
+def total(counts: Iterable[Counts]) -> Counts:
+    """The sum of counts."""
+    return sum(counts, Counts())
+
+
+def rtt(signals: Signals, now: float) -> tuple[float, float, float] | None:
+    """Last, median and 95th percentile of the round-trip times of the last 5 minutes, in ms; None without any.
+
+    The percentiles are those of the samples' own, weighted by their heartbeats: exact while a sample has one heartbeat.
+    """
+    trips = [t for t in signals.trips if t.at > now - FIVE_MINUTES]
+    if not trips:
+        return None
+    return trips[-1].p50_ms, _weighted(trips, 0.5, "p50_ms"), _weighted(trips, 0.95, "p95_ms")
+
+
+def latest(*times: float | None) -> float | None:
+    """The latest of times that may be unknown."""
+    return max((t for t in times if t is not None), default=None)
+
+
+def _changed(signals: Signals, change: Change, now: float) -> Signals:
+    if change.cause is not None and is_failure(change):
+        signals = _count(signals, Counts(disconnects={change.cause: 1}), change.at, now)
+        signals = replace(signals, last_failure=latest(signals.last_failure, change.at))
+    opened = change.state is State.OPEN
+    was_open = signals.state is State.OPEN or signals.down_since is None
+    return replace(
+        signals,
+        state=change.state,
+        since=change.at if change.state is not signals.state else signals.since,
+        cause=change.cause or signals.cause,
+        down_since=None if opened else (change.at if was_open else signals.down_since),
+        # A new connection has yet to be measured; that it opened is proof in both directions.
+        trips=() if opened and signals.state is not State.OPEN else signals.trips,
+        missed_in_a_row=0 if opened else signals.missed_in_a_row,
+        last_in=latest(signals.last_in, change.at if opened else None),
+        last_out=latest(signals.last_out, change.at if opened else None),
+    )
+
+
+def is_failure(change: Change) -> bool:
+    """Whether the transition tells of a connection that ended by a failure, and not of what is done about it."""
+    return (
+        change.cause is not None
+        and change.cause not in NO_FAILURE
+        and not change.resumed
+        and change.state in _ENDS.get(change.previous, ())
+    )
+
+
+def _sampled(signals: Signals, sample: Sample, now: float) -> Signals:
+    counts = Counts(
+        heartbeats=sample.heartbeats,
+        missed=sample.heartbeats_missed,
+        acks=sample.acks,
+        receipts=sample.receipts,
+        received=sample.received,
+        undecryptable=sample.undecryptable,
+        nacks=dict(sample.nacks),
+    )
+    trips = tuple(t for t in signals.trips if t.at > now - FIVE_MINUTES)
+    if sample.rtt_p50_ms is not None and sample.rtt_p95_ms is not None:
+        trips = (*trips, Trip(sample.at, sample.heartbeats, sample.rtt_p50_ms, sample.rtt_p95_ms))
+    return replace(
+        _count(signals, counts, sample.at, now),
+        timelocked=sample.timelocked,
+        missed_in_a_row=sample.missed_in_a_row,
+        reconnect_attempts=sample.reconnect_attempts,
+        sampled_at=sample.at,
+        trips=trips,
+        ack_p95_ms=signals.ack_p95_ms if sample.ack_p95_ms is None else sample.ack_p95_ms,
+        last_in=latest(signals.last_in, sample.last_in),
+        last_out=latest(signals.last_out, sample.last_out),
+        last_ack=latest(signals.last_ack, sample.last_ack),
+        last_received=latest(signals.last_received, sample.last_received),
+        last_undecryptable=sample.at if sample.undecryptable else signals.last_undecryptable,
+    )
+
+
+def _count(signals: Signals, counts: Counts, at: float, now: float) -> Signals:
+    if counts == Counts():
+        return signals
+    return replace(
+        signals,
+        minutes=_put(signals.minutes, counts, at, _MINUTE, now - HOUR),
+        hours=_put(signals.hours, counts, at, HOUR, now - DAY),
+    )
+
+
+def _put(buckets: tuple[Bucket, ...], counts: Counts, at: float, width: float, oldest: float) -> tuple[Bucket, ...]:
+    """Add to the bucket of ``at``, which may not be the last one, and forget those that no window sees any more."""
+    number = int(at // width)
+    kept = {b.number: b.counts for b in buckets}
+    kept[number] = kept.get(number, Counts()) + counts
+    return tuple(Bucket(n, kept[n]) for n in sorted(kept) if n >= int(oldest // width))
+
+
+def _weighted(trips: list[Trip], share: float, name: str) -> float:
+    ordered = sorted((float(getattr(t, name)), max(1, t.heartbeats)) for t in trips)
+    rest = share * sum(weight for _, weight in ordered)
+    for value, weight in ordered:
+        rest -= weight
+        if rest <= 0:
+            return value
+    return ordered[-1][0]
+
+
+def _merged(one: Mapping[K, int], other: Mapping[K, int]) -> Mapping[K, int]:
+    return dict(Counter(one) + Counter(other)) if one and other else one or other
