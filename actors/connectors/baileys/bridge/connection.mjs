@@ -14,6 +14,7 @@ import { limit } from './timers.mjs'
 const FAREWELL_MS = 1000
 /** The account's standing is asked for at most so often. */
 const TIMELOCK_EVERY_MS = 60_000
+const NORMAL_CLOSURE = 1000
 const RESTRICTED = 463
 const LOGGED_OUT = 401
 const TIMED_OUT = 408
@@ -237,7 +238,8 @@ export class Connection {
 
   async #disconnect({ sock, raw }, politely) {
     const gone = new Promise(resolve => (raw.readyState === raw.CLOSED ? resolve() : raw.once('close', resolve)))
-    if (!politely || raw.readyState !== raw.OPEN) raw.terminate()
+    if (politely && raw.readyState === raw.OPEN) raw.close(NORMAL_CLOSURE)
+    else raw.terminate()
     sock.end(undefined).catch(() => {})
     const timer = setTimeout(() => raw.terminate(), FAREWELL_MS)
     await gone

@@ -30,7 +30,11 @@ export class Links {
   /** Take a new connection to the socket. */
   accept(socket) {
     const link = { role: null, session: null }
-    new Peer(socket, { onRequest: (message, peer) => this.#answer(link, message, peer), onEnd: peer => this.#ended(link, peer) })
+    new Peer(socket, {
+      onRequest: (message, peer) => this.#answer(link, message, peer),
+      onOther: peer => { if (link.role === null) cutBeforeHello(peer) },
+      onEnd: peer => this.#ended(link, peer)
+    })
   }
 
   /** Close all connections; resolves when nothing is on its way to the vault any more. */
@@ -46,8 +50,7 @@ export class Links {
   #answer(link, message, peer) {
     if (link.role === null) {
       if (message.cmd !== 'hello') {
-        log('warning', 'link_cut', { error: 'the first frame is not hello' })
-        peer.destroy()
+        cutBeforeHello(peer)
         return undefined
       }
       return this.#hello(link, message, peer)
@@ -133,6 +136,11 @@ export class Links {
     for (const { phase } of this.#sessions.values()) counts[phase]++
     return { ...this.#stats(), sessions: this.#sessions.size, counts }
   }
+}
+
+function cutBeforeHello(peer) {
+  log('warning', 'link_cut', { error: 'the first frame is not hello' })
+  peer.destroy()
 }
 
 const HOST = {

@@ -23,14 +23,19 @@ export class Peer {
   closed = false
   #socket
   #onRequest
+  #onOther
   #onEnd
   #pending = new Map() // request id -> {resolve, reject}
   #nextId = 1
 
-  /** `onRequest(message, peer)` returns the answer (or a Reply) or throws; `onEnd(peer)` is called once. */
-  constructor(socket, { onRequest = null, onEnd = () => {} } = {}) {
+  /**
+   * `onRequest(message, peer)` returns the answer (or a Reply) or throws; `onOther(peer)` is told of each frame that is no
+   * request; `onEnd(peer)` is called once.
+   */
+  constructor(socket, { onRequest = null, onOther = () => {}, onEnd = () => {} } = {}) {
     this.#socket = socket
     this.#onRequest = onRequest
+    this.#onOther = onOther
     this.#onEnd = onEnd
     const reader = new FrameReader()
     socket.on('data', chunk => this.#read(reader, chunk))
@@ -99,6 +104,7 @@ export class Peer {
   }
 
   #dispatch(message) {
+    if (!('cmd' in message)) this.#onOther(this)
     if ('re' in message) return this.#settle(message)
     if (typeof message.cmd === 'string' && Number.isSafeInteger(message.id) && message.id >= 0) return void this.#serve(message)
     if ('ev' in message) return undefined // nobody pushes events to a connector; a newer peer may
