@@ -77,7 +77,7 @@ class Admission:
     connects_per_second: float = 5.0
     burst: int = 1
     pairings: int = 2
-    """Pairings at a time."""
+    """Pairings at a time that are between their admission and their first QR, which is what costs."""
 
     def to_wire(self) -> dict[str, Any]:
         """As it stands in the start line and in the command ``admission``."""

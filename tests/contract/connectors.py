@@ -1,13 +1,17 @@
 """What the contract suite has to know of each connector: how to start it, play the phone and provoke faults."""
 
+import json
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Protocol
 
+from actors.connectors.baileys import launch as baileys
+from actors.connectors.node import find_node
 from actors.connectors.simulator.credentials import Credentials
 from actors.connectors.vaultlink import SessionVault
 from tests.contract.peers import HostPeer
+from tests.labclient import Lab
 
 REPOSITORY = Path(__file__).parents[2]
 
@@ -115,3 +119,64 @@ class SimulatorUnderTest:
 
     async def _fault(self, host: HostPeer, session: str, **fault: Any) -> None:
         await host.ask("fault", session=session, **fault)
+
+
+class BaileysUnderTest:
+    """The real client against the lab server, which plays the phones."""
+
+    name: ClassVar[str] = baileys.NAME
+
+    def __init__(self) -> None:
+        self._lab = Lab()
+
+    async def start(self) -> None:
+        """Starts the lab."""
+        await self._lab.start()
+
+    async def stop(self) -> None:
+        """Ends the lab."""
+        await self._lab.stop()
+
+    def command(self) -> Sequence[str]:
+        """As its host starts it."""
+        return baileys.command(find_node().path)
+
+    def environment(self) -> Mapping[str, str]:
+        """As its host gives it."""
+        return baileys.environment()
+
+    def options(self) -> Mapping[str, Any]:
+        """The lab instead of WhatsApp."""
+        return {"websocketUrl": self._lab.ws_url, "noiseRootKey": self._lab.root_key}
+
+    def profile(self, phone: str) -> Mapping[str, Any] | None:
+        """Real sessions have none."""
+
+    async def pair_in_advance(self, vault: SessionVault, phone: str) -> None:
+        """Commits credentials that the lab made."""
+        creds = await self._lab.creds(phone)
+        await vault.commit({"creds": json.dumps(creds).encode()}, paired=True)
+
+    async def scan(self, host: HostPeer, session: str, qr: str, phone: str) -> None:
+        """The lab's phone."""
+        await self._lab.scan(qr, phone)
+
+    async def enter_code(self, host: HostPeer, session: str, phone: str, code: str) -> None:
+        """The lab's phone."""
+        await self._lab.enter_code(phone, code)
+
+    async def cut(self, host: HostPeer, session: str, phone: str) -> None:
+        """A TCP reset."""
+        await self._lab.fault("reset", target=phone)
+
+    async def refuse_messages(self, host: HostPeer, session: str, phone: str, error: int) -> None:
+        """A policy of the sender's account."""
+        await self._lab.account(phone, policy={"ackError": str(error)})
+
+    async def fall_silent(self, host: HostPeer, session: str, phone: str) -> None:
+        """The lab stops reading and writing."""
+        await self._lab.fault("half_open", target=phone)
+
+    async def unlink(self, host: HostPeer, session: str, phone: str) -> None:
+        """The lab's phone removes its only device."""
+        await self._lab.unlink(phone, 1)

@@ -37,6 +37,7 @@ class Subject:
         self.process: asyncio.subprocess.Process
         self.ready: ReadyLine
         self.host: HostPeer
+        self._peers: list[SessionPeer] = []
         self._vault_socket = str(folder / "vault.sock")
         self._stderr: asyncio.Task[bytes]
 
@@ -87,7 +88,14 @@ class Subject:
     async def session(self, name: str, phone: str = "", generation: int | None = None) -> SessionPeer:
         """A session's link, by default with the next generation."""
         number = await self.link.reserve(name) if generation is None else generation
-        return await SessionPeer.connect(self.socket, name, number, self.connector.profile(phone or "15550000"))
+        peer = await SessionPeer.connect(self.socket, name, number, self.connector.profile(phone or "15550000"))
+        self._peers.append(peer)
+        return peer
+
+    async def leave(self) -> None:
+        """Ends the links of all sessions."""
+        while self._peers:
+            await self._peers.pop().leave()
 
     async def paired(self, name: str, phone: str) -> SessionPeer:
         """A session's link, with an auth state."""
@@ -142,8 +150,11 @@ async def subject(connector: Connector, **options: Any) -> AsyncIterator[Subject
             await it.start_process(**options)
             try:
                 it.host = await HostPeer.connect(it.socket)
-                yield it
-                await it.host.leave()
+                try:
+                    yield it
+                finally:
+                    await it.leave()
+                    await it.host.leave()
             finally:
                 await it.end_process()
         finally:

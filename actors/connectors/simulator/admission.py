@@ -1,4 +1,4 @@
-"""Who may connect when: a token bucket for all connections, and a bound on the pairings that run at a time."""
+"""Who may connect when: a token bucket for all connections, and a bound on the pairings that begin at a time."""
 
 import asyncio
 from collections.abc import Callable
@@ -75,11 +75,11 @@ class Gate:
         return self._waiting.index(ticket) + 1 if ticket in self._waiting else 0
 
     def leave(self, ticket: Ticket) -> None:
-        """The connection is over, or does not want to wait any more."""
-        if not ticket.admitted:
-            if ticket in self._waiting:
-                self._waiting.remove(ticket)
-        elif ticket.pairing:
+        """The connection waits no more; if it was a pairing, its costly part is over.  May be said again."""
+        if ticket in self._waiting:
+            self._waiting.remove(ticket)
+        elif ticket.admitted and ticket.pairing:
+            ticket.pairing = False
             self._running -= 1
             self._admit()
 

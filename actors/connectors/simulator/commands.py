@@ -1,11 +1,12 @@
 """The commands of both kinds of link.  Arguments are checked here; what is wrong raises BadField."""
 
 import re
+from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable
 from typing import Any
 
 from actors.connectors.fields import BadField, Fields
-from actors.connectors.protocol import Admission, ErrorCode, Stats
+from actors.connectors.protocol import Admission, ErrorCode, Phase, Stats
 from actors.connectors.simulator.delivery import hand_in
 from actors.connectors.simulator.faults import read_fault
 from actors.connectors.simulator.mailbox import Letter
@@ -37,7 +38,8 @@ async def session_command(session: Session, request: Frame) -> Any:
 async def host_command(shared: Shared, lag: LagProbe, request: Frame) -> Any:
     """Answers one request of the host's link.  Raises RemoteError, BadField."""
     if request["cmd"] == "stats":
-        counts = {**shared.counts, "connections": sum(s.connection is not None for s in shared.sessions.values())}
+        phases = Counter(str(session.phase) for session in shared.sessions.values())
+        counts = {**{str(phase): 0 for phase in Phase}, **phases, **shared.counts}
         return Stats(rss_bytes(), cpu_ms(), len(shared.sessions), lag.take(), counts).to_wire()
     command = _HOST_COMMANDS.get(request["cmd"])
     if command is None:

@@ -78,7 +78,6 @@ class Connection:
 
     def _admitted(self) -> None:
         self._enter_phase(Phase.CONNECTING)
-        self._shared.counts["attempts"] += 1
         self.tell(Connecting(**self.stamp))
         self._timer = self._loop.call_later(self._shared.options.open_deadline, self._too_late)
         self.start(self._connect())
@@ -144,6 +143,7 @@ class Connection:
         self._stop_timer()
         self.pairing = Pairing(self._session, self, self._shared)
         self._enter_phase(Phase.PAIRING)
+        self._shared.gate.leave(self._ticket)  # a QR that waits for its phone costs nothing
         self.pairing.show()
 
     def _open(self, credentials: Credentials, started: float) -> None:
@@ -154,7 +154,7 @@ class Connection:
         self._shared.list_phone(credentials.phone, session)
         self._me = credentials.me
         self._opened_at = self._shared.now_ms()
-        self._shared.counts["opened"] += 1
+        self._shared.counts["logins"] += 1
         self._enter_phase(Phase.OPEN)
         login_ms = (self._loop.time() - started) * 1000
         self.tell(Opened(**self.stamp, me=self._me, version=VERSION, login_ms=login_ms))

@@ -122,7 +122,7 @@ def _network(name: str, wire: Fields) -> Fault:
 
 def _http(name: str, wire: Fields) -> Fault:
     status = wire.integer("status", 429, least=400)
-    refused = Close(0, f"{HTTP_REASON}{status}", f"Unexpected server response: {status}")
+    refused = Close(status, f"{HTTP_REASON}{status}", f"the upgrade was answered with {status}")
     return Fault(name, _LOST, _refusal(refused, _lasting(wire, 60.0)))
 
 

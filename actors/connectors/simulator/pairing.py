@@ -101,6 +101,6 @@ class Pairing:
         session.paired = True
         session.life = session.life.paired_anew()
         self._shared.list_phone(phone, session)
-        self._shared.counts["paired"] += 1
+        self._shared.counts["pairings"] += 1
         self._connection.tell(Paired(**self._connection.stamp, me=credentials.me))
         self._connection.end(Close(515, Reason.STREAM_ERROR, "Stream Errored (restart required)"))

@@ -55,9 +55,9 @@ class Sends:
             del self._pending[message_id]
         ms = (loop.time() - started) * 1000
         self._connection.tell(Ack(**self._connection.stamp, message_id=message_id, error=error, ms=ms))
+        self._shared.counts["acks" if error is None else "nacks"] += 1
         if error is not None:
             raise RemoteError(ErrorCode.NACK, f"the server refused the message: {error}", {"error": error})
-        self._shared.counts["acknowledged"] += 1
         return {"at": self._shared.now_ms(), "ms": ms}
 
     def close(self) -> None:
@@ -68,8 +68,8 @@ class Sends:
 
     async def _transmit(self, message_id: str, peer: str, text: str, answer: _Answer) -> None:
         session, loop = self._session, self._shared.loop
-        self._shared.counts["sent"] += 1
-        await session.vault.commit(ratchet(peer, self._shared.counts["sent"]))
+        self._shared.counts["sends"] += 1
+        await session.vault.commit(ratchet(peer, self._shared.counts["sends"]))
         self._shared.tell_host(Sent(**self._connection.stamp, message_id=message_id))
         if session.suffers(Mode.HALF_OPEN):
             return

@@ -116,7 +116,9 @@ class Session:
             self.connection.end(CLOSED_BY_US)
 
     async def logout(self) -> None:
-        """Removes the device at the server and deletes the auth state.  Raises RemoteError ``not_open``, ``closed``."""
+        """Removes the device and its auth state.  Raises RemoteError ``not_paired``, ``not_open``, ``closed``."""
+        if not self.paired:
+            raise RemoteError(ErrorCode.NOT_PAIRED, "there is no device to log out")
         connection = self.open_connection()
         await asyncio.sleep(self.answer_time())
         if connection.ended:

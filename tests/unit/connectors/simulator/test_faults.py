@@ -38,7 +38,7 @@ def test_cut_is_what_the_real_client_reports(name: str) -> None:
 
 REFUSALS = {
     "network": (408, "network", 30.0, Cause.NETWORK_UNREACHABLE),
-    "rate_limited_http": (0, "http_429", 60.0, Cause.HTTP_RATE_LIMITED),
+    "rate_limited_http": (429, "http_429", 60.0, Cause.HTTP_RATE_LIMITED),
     "logged_out": (401, "login_failure", None, Cause.LOGGED_OUT),
     "forbidden": (403, "login_failure", None, Cause.LOCKED),
     "client_outdated": (405, "login_failure", None, Cause.CLIENT_OUTDATED),

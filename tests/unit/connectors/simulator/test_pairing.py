@@ -133,13 +133,17 @@ async def test_new_pairing_makes_a_new_device() -> None:
 
 
 @in_virtual_time
-async def test_pairings_wait_for_each_other() -> None:
+async def test_pairings_begin_one_after_the_other_but_show_their_qrs_together() -> None:
     async with rig(Admission(1000, 1000, 1)) as r:
         first = await pairing(r, "a")
-        await first.next(Qr)
         second = await pairing(r, "b")
         assert (await second.status()).phase is Phase.QUEUED
-        third = await r.opened("c")
-        assert (await third.status()).phase is Phase.OPEN
-        await r.host.ask("scan", session="a")
+        third = await r.opened("c", {"paired": True, "latency_ms": 1, "jitter_ms": 0})
+        assert (await second.status()).phase is Phase.QUEUED
+        await first.next(Qr)
         await second.next(Qr)
+        assert [(await peer.status()).phase for peer in (first, second, third)] == [
+            Phase.PAIRING,
+            Phase.PAIRING,
+            Phase.OPEN,
+        ]
