@@ -1,0 +1,15 @@
+"""The command `wavigil`."""
+
+import sys
+
+
+def main() -> None:
+    """Run the command of this process's arguments; ends with 0 done, 1 failed, 2 wrong usage or configuration."""
+    from daemon.cli.app import app
+    from daemon.cli.errors import CliError
+
+    try:
+        app(prog_name="wavigil")
+    except CliError as error:
+        sys.stderr.write(f"{error.text}\n")
+        sys.exit(error.status)

@@ -1,0 +1,5 @@
+"""`python -m daemon.cli` is `wavigil`."""
+
+from daemon.cli import main
+
+main()

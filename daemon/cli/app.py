@@ -1,0 +1,101 @@
+"""All commands of `wavigil`, with the examples that their help ends with."""
+
+import typer
+
+from daemon.cli import local, pair, send, sessions, status
+from daemon.cli.options import connected, examples
+
+ABOUT = """\
+Keeps many WhatsApp sessions alive: supervised, scored, healed and observable.
+
+`run` starts the daemon. What shows or changes something talks to it over its HTTP API; \
+address and token are found in the same configuration.
+"""
+
+app = typer.Typer(
+    help=ABOUT,
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog=examples(
+        "wavigil demo                            see it at work, without a phone",
+        "wavigil check-config -c wavigil.yaml    is the configuration right?",
+        "wavigil run -c wavigil.yaml             start the daemon",
+        "wavigil sessions add support-1          add a session …",
+        "wavigil pair support-1                  … link it with a phone …",
+        "wavigil status                          … and see how it is",
+    )
+    + "\n\nExit codes: 0 done, 1 failed, 2 wrong usage or configuration.",
+)
+
+sessions_app = typer.Typer(
+    help="List, add, remove, reconnect, stop, start and log out sessions.",
+    no_args_is_help=True,
+    rich_markup_mode="rich",
+    epilog=examples("wavigil sessions list", "wavigil sessions add support-1 --label team:support"),
+)
+
+app.command("run", epilog=examples("wavigil run", "wavigil run --config /etc/wavigil/wavigil.yaml"))(local.run)
+app.command("demo", epilog=examples("wavigil demo"))(local.demo)
+app.command(
+    "check-config",
+    epilog=examples(
+        "wavigil check-config --config wavigil.yaml",
+        "wavigil check-config --origins          which line is each value from?",
+        "wavigil check-config > effective.yaml",
+    ),
+)(local.check_config)
+app.command(
+    "status",
+    epilog=examples(
+        "wavigil status                          all sessions",
+        "wavigil status support-1                one, with score and last disconnect",
+        "wavigil status --status blocked,error   only those that need you",
+        "wavigil status --json | jq '.[] | select(.healthScore < 50) | .sessionId'",
+    ),
+)(connected(status.status))
+app.add_typer(sessions_app, name="sessions")
+app.command(
+    "pair",
+    epilog=examples(
+        "wavigil pair support-1                        a QR code to scan",
+        "wavigil pair support-1 --phone +15550100189   a code to type",
+    ),
+)(connected(pair.pair))
+app.command(
+    "send",
+    epilog=examples(
+        "wavigil send support-1 +15550100189 'Hello'",
+        "wavigil send support-1 120363025246125486@g.us 'Hello, group'",
+        "wavigil send support-1 +15550100189 'Your order' --id order-1234   never twice",
+    ),
+)(connected(send.send))
+app.command("tree", epilog=examples("wavigil tree", "wavigil tree --json"))(connected(status.tree))
+app.command("openapi", epilog=examples("wavigil openapi > openapi.json"))(local.openapi)
+app.command("version")(local.version)
+
+sessions_app.command(
+    "list", epilog=examples("wavigil sessions list", "wavigil sessions list --label team:support --json")
+)(connected(sessions.list_))
+sessions_app.command(
+    "add",
+    epilog=examples(
+        "wavigil sessions add support-1 --label team:support --label region:eu",
+        "wavigil sessions add test-1 --connector simulator",
+    ),
+)(connected(sessions.add))
+sessions_app.command(
+    "remove",
+    epilog=examples(
+        "wavigil sessions remove support-1           its auth state is kept",
+        "wavigil sessions remove support-1 --purge   and deleted",
+    ),
+)(connected(sessions.remove))
+sessions_app.command("reconnect", epilog=examples("wavigil sessions reconnect support-1"))(
+    connected(sessions.reconnect)
+)
+sessions_app.command("start", epilog=examples("wavigil sessions start support-1"))(connected(sessions.start))
+sessions_app.command("stop", epilog=examples("wavigil sessions stop support-1"))(connected(sessions.stop))
+sessions_app.command("logout", epilog=examples("wavigil sessions logout support-1"))(connected(sessions.logout))

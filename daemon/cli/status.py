@@ -1,0 +1,149 @@
+"""`wavigil status` and `wavigil tree`: how things are."""
+
+from typing import Annotated, Any
+
+import typer
+
+from daemon.cli.client import Client, segment
+from daemon.cli.options import JsonOption
+from daemon.cli.output import (
+    STATUS_STYLE,
+    ago,
+    dash,
+    duration,
+    labels_text,
+    size,
+    table,
+    write,
+    write_json,
+)
+
+STATUS = "/api/whatsapp-status"
+
+OptionalId = Annotated[
+    str | None, typer.Argument(metavar="ID", help="One session; without it, all.", show_default=False)
+]
+StatusOption = Annotated[
+    str | None,
+    typer.Option("--status", metavar="STATUS,…", help="Only sessions with one of these statuses.", show_default=False),
+]
+LabelOption = Annotated[
+    str | None,
+    typer.Option("--label", "-l", metavar="NAME:VALUE", help="Only sessions with this label.", show_default=False),
+]
+
+
+def status(
+    client: Client,
+    session: OptionalId = None,
+    only: StatusOption = None,
+    label: LabelOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Show how all sessions are, or one in detail."""
+    if session is not None:
+        _one(client, session, json=json)
+        return
+    sessions = list(client.pages(f"{STATUS}/bulk", status=only, label=label))
+    if json:
+        write_json(sessions)
+        return
+    write(table(COLUMNS, [_row(item) for item in sessions], status_column=1))
+    write(_totals(sessions))
+
+
+COLUMNS = ("SESSION", "STATUS", "SCORE", "QUALITY", "LAST SEEN", "ATTEMPTS", "WHY")
+
+
+def _row(item: dict[str, Any]) -> list[str]:
+    cause = item["statusMetadata"]["cause"]
+    # Of a connected session the last cause is history.
+    why = cause["name"] if cause and item["status"] != "connected" else ""
+    return [
+        item["sessionId"],
+        item["status"],
+        dash(item["healthScore"]),
+        dash(item["connectionQuality"]),
+        ago(item["lastSeen"]),
+        str(item["reconnectAttempts"]),
+        dash(why),
+    ]
+
+
+def _totals(sessions: list[dict[str, Any]]) -> str:
+    counts = {name: sum(item["status"] == name for item in sessions) for name in STATUS_STYLE}
+    parts = [f"{number} {name}" for name, number in counts.items() if number]
+    return f"\n{len(sessions)} sessions" + (f": {', '.join(parts)}" if parts else "")
+
+
+def _one(client: Client, session: str, *, json: bool) -> None:
+    item = client.get(f"{STATUS}/{segment(session)}")
+    if json:
+        write_json(item)
+        return
+    meta = item["statusMetadata"]
+    cause = meta["cause"]
+    write(
+        table(
+            ("SESSION", item["sessionId"]),
+            [
+                ("status", item["status"]),
+                ("state", f"{item['state']}, since {ago(meta['since'])}"),
+                ("account", dash(meta["me"])),
+                ("health", f"{dash(item['healthScore'])} of 100, {dash(item['connectionQuality'])}"),
+                ("last seen", ago(item["lastSeen"])),
+                ("attempts", f"{item['reconnectAttempts']}, next {ago(meta['nextAttemptAt'])}"),
+                ("errors in 24 h", str(item["errorCount"])),
+                ("round trip", _round_trip(meta["roundTripMs"])),
+                ("labels", labels_text(item["labels"])),
+                ("connector", f"{item['connector']}, from the {item['origin']}"),
+            ],
+            status_column=1,
+        )
+    )
+    if meta["components"]:
+        rows = [
+            (name, f"{part['points']:g}/{part['max']:g}", duration(part["evidenceAgeSeconds"]), part["why"])
+            for name, part in meta["components"].items()
+        ]
+        write("", table(("SCORE", "POINTS", "AGE", "WHY"), rows))
+    if cause:
+        code = "" if cause["code"] is None else f", code {cause['code']}"
+        lines = [f"\nLast disconnect: {cause['name']}{code}, {ago(cause['at'])}"]
+        lines += [f"  {cause[part]}" for part in ("message", "remedy") if cause[part]]
+        lines += [f"  Until {meta['until']}"] if meta["until"] else []
+        write("\n".join(lines))
+
+
+def _round_trip(times: dict[str, float]) -> str:
+    return ", ".join(f"{name} {value:.0f} ms" for name, value in times.items()) or "-"
+
+
+def tree(client: Client, json: JsonOption = False) -> None:
+    """Show the supervision tree: every process with its age, memory and restarts."""
+    root = client.get("/api/supervision")
+    if json:
+        write_json(root)
+        return
+    rows: list[list[str]] = []
+    _walk(root, "", "", rows)
+    write(table(("PROCESS", "KIND", "PID", "STATE", "AGE", "MEMORY", "RESTARTS", "LAST EXIT"), rows))
+
+
+def _walk(node: dict[str, Any], lead: str, below: str, rows: list[list[str]]) -> None:
+    rows.append(
+        [
+            f"{lead}{node['id']}",
+            node["kind"],
+            dash(node["pid"]),
+            node["state"],
+            duration(node["uptimeSeconds"]),
+            size(node["rssBytes"]),
+            str(node["restarts"]),
+            dash(node["lastExit"]),
+        ]
+    )
+    children = node["children"]
+    for index, child in enumerate(children):
+        last = index == len(children) - 1
+        _walk(child, below + ("└─ " if last else "├─ "), below + ("   " if last else "│  "), rows)
