@@ -48,8 +48,9 @@ class Score:
 
 DEFAULT_WEIGHTS = Weights()
 
-FRESH_S, STALE_S = 30.0, 120.0
-"""Proof is worth all until the first age, nothing from the second on: a sample arrives each 10 to 15 s."""
+FRESH_S, STALE_S = 45.0, 120.0
+"""Proof is worth all until the first age, nothing from the second on: a heartbeat of 10 s is 30 s old at the most
+when the next sample arrives."""
 RTT_FRESH_S = 60.0
 GOOD_RTT_MS, BAD_RTT_MS = 300.0, 3000.0
 GOOD_ACK_MS, BAD_ACK_MS = 1000.0, 10_000.0
@@ -72,6 +73,14 @@ CAPS: Mapping[State, int] = {
 """Most that a session can have that is not open."""
 UNPROVEN_CAP = 35
 """Most that an open session can have whose last proof of life is older than ``STALE_S``."""
+ONE_WAY_CAP = 60
+"""Most that an open session can have that works in one direction only."""
+FLAPPING_CAP = 60
+"""Most that an open session can have that does not stay open."""
+FLAPPING = 3
+"""Failures within 5 minutes that mean that."""
+MANY = 5
+"""Bad messages within an hour that, when they are more than the good ones, mean that a direction does not work."""
 
 
 def score(signals: Signals, now: float, weights: Weights = DEFAULT_WEIGHTS) -> Score | None:
@@ -87,16 +96,22 @@ def score(signals: Signals, now: float, weights: Weights = DEFAULT_WEIGHTS) -> S
         "stability": _stability(signals, now, weights.stability),
     }
     earned = sum(c.points for c in components.values())
-    cap, why = _cap(signals, now)
+    cap, why = _cap(signals, hour, now)
     total = int(min(earned, cap) + 0.5)
     return Score(total, components, why if earned > cap else None)
 
 
-def _cap(signals: Signals, now: float) -> tuple[float, str]:
+def _cap(signals: Signals, hour: Counts, now: float) -> tuple[float, str]:
     if signals.state is not State.OPEN:
         return CAPS[signals.state], f"{signals.state.value}: at most {CAPS[signals.state]}"
     if _proof_age(signals, now) >= STALE_S:
         return UNPROVEN_CAP, f"open without recent proof: at most {UNPROVEN_CAP}"
+    if hour.undecryptable >= MANY and hour.undecryptable > hour.received:
+        return ONE_WAY_CAP, f"open, but most of what arrives is undecryptable: at most {ONE_WAY_CAP}"
+    if signals.timelocked or (hour.refused >= MANY and hour.refused > hour.acks):
+        return ONE_WAY_CAP, f"open, but what we send is refused: at most {ONE_WAY_CAP}"
+    if window(signals, FIVE_MINUTES, now).failures >= FLAPPING:
+        return FLAPPING_CAP, f"open, but it flaps: at most {FLAPPING_CAP}"
     return 100, ""
 
 
@@ -138,7 +153,7 @@ def _acknowledgements(signals: Signals, hour: Counts, now: float, most: float) -
     share = (hour.acks + PRIOR) / (tried + PRIOR)
     slow = signals.ack_p95_ms
     # Slow answers cost half at most: they are late, but they are answers.
-    pace = 1.0 if slow is None or not hour.acks else 0.5 + 0.5 * _falling(slow, GOOD_ACK_MS, BAD_ACK_MS)
+    pace = 1.0 if slow is None else 0.5 + 0.5 * _falling(slow, GOOD_ACK_MS, BAD_ACK_MS)
     why = f"{hour.acks} of {tried} messages accepted within an hour"
     return _component(share * pace * most, most, age, why if slow is None else f"{why}, 95 % within {slow:.0f} ms")
 
@@ -150,7 +165,7 @@ def _errors(signals: Signals, hour: Counts, now: float, most: float) -> Componen
     arrived = hour.received + hour.undecryptable
     readable = (hour.received + PRIOR) / (arrived + PRIOR)
     heard = max(0.0, 1 - missed / MOST_MISSED)
-    why = f"{hour.undecryptable} of {arrived} messages undecryptable within an hour, {missed} heartbeats missed in 5 minutes"
+    why = f"{hour.undecryptable} of {arrived} messages undecryptable within 1 h, {missed} heartbeats missed in 5 min"
     return _component(readable * heard * most, most, age, why)
 
 
@@ -158,7 +173,7 @@ def _stability(signals: Signals, now: float, most: float) -> Component:
     failures = [(window(signals, seconds, now).failures, share) for seconds, share in FAILURE_SHARES]
     cost = min(1.0, sum(count * share for count, share in failures))
     five, hour, day = (count for count, _ in failures)
-    age = None if signals.down_since is None else max(now - signals.down_since, 0.0)
+    age = None if signals.last_failure is None else max(now - signals.last_failure, 0.0)
     return _component(
         (1 - cost) * most, most, age, f"{five} failures within 5 minutes, {hour} within 1 h, {day} within 24 h"
     )

@@ -1,0 +1,207 @@
+"""The score: monotone in every signal, capped where it must be, and as its page says."""
+
+import json
+import re
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from actors.health.score import CAPS, DEFAULT_WEIGHTS, FLAPPING_CAP, ONE_WAY_CAP, UNPROVEN_CAP, Score, Weights, score
+from actors.health.signals import Bucket, Counts, Signals, Trip
+from actors.session.causes import Cause
+from actors.session.vocabulary import State
+
+NOW = 1_700_000_000.0
+PAGE = Path(__file__).parents[3] / "docs" / "health-score.md"
+
+
+def signals(**given: Any) -> Signals:
+    """Signals from plain values: counts happened a minute ago, ages are in seconds."""
+    facts: dict[str, Any] = {
+        "state": "open",
+        "last_in_age": 5.0,
+        "last_out_age": 5.0,
+        "rtt_ms": 40.0,
+        "rtt_age": 5.0,
+        "heartbeats": 30,
+        "missed": 0,
+        "acks": 0,
+        "ack_p95_ms": None,
+        "nacks": 0,
+        "received": 0,
+        "undecryptable": 0,
+        "failures": 0,
+        "failures_day": 0,
+        "timelocked": False,
+        **given,
+    }
+    counts = Counts(
+        heartbeats=facts["heartbeats"],
+        missed=facts["missed"],
+        acks=facts["acks"],
+        received=facts["received"],
+        undecryptable=facts["undecryptable"],
+        nacks={463: facts["nacks"]} if facts["nacks"] else {},
+        disconnects={Cause.CONNECTION_CLOSED: facts["failures"]} if facts["failures"] else {},
+    )
+    day = Counts(disconnects={Cause.CONNECTION_CLOSED: facts["failures_day"]} if facts["failures_day"] else {})
+    at = NOW - 60.0
+    rtt = facts["rtt_ms"]
+    return Signals(
+        state=State(facts["state"]),
+        timelocked=facts["timelocked"],
+        sampled_at=NOW - 5.0,
+        minutes=(Bucket(int(at // 60), counts),),
+        hours=(Bucket(int(at // 3600), counts + day),),
+        trips=() if rtt is None else (Trip(NOW - facts["rtt_age"], 1, rtt, rtt),),
+        ack_p95_ms=facts["ack_p95_ms"],
+        last_in=NOW - facts["last_in_age"],
+        last_out=NOW - facts["last_out_age"],
+    )
+
+
+def scored(**given: Any) -> Score:
+    found = score(signals(**given), NOW)
+    assert found is not None
+    return found
+
+
+def examples() -> list[Any]:
+    """The worked examples of the page: a JSON line of signals, then a line with the points."""
+    text = PAGE.read_text(encoding="utf-8")
+    found = re.findall(r"^### (.+?)\n.*?```json\n(.+?)\n```\n\n(.+?)\n(?=\n|\Z)", text, re.MULTILINE | re.DOTALL)
+    return [pytest.param(json.loads(given), told, id=name) for name, given, told in found]
+
+
+@pytest.mark.parametrize(("given", "told"), examples())
+def test_the_examples_of_the_page_are_right(given: dict[str, Any], told: str) -> None:
+    found = scored(**given)
+    points = " + ".join(f"{c.points:g}" for c in found.components.values())
+    capped = f"; capped at {found.total}" if found.capped else ""
+    total = sum(c.points for c in found.components.values())
+    assert told == f"{points} = {total:g}{capped} → **{found.total}**"
+
+
+def test_the_page_has_examples_and_names_every_number() -> None:
+    assert len(examples()) >= 6
+    text = PAGE.read_text(encoding="utf-8")
+    for state, cap in CAPS.items():
+        assert f"| {state.value} | {cap} |" in text
+    for name, most in vars_of(DEFAULT_WEIGHTS).items():
+        assert f"| {name} | {most:g} |" in text
+
+
+def vars_of(weights: Weights) -> dict[str, float]:
+    return {name: getattr(weights, name) for name in Weights.__slots__}
+
+
+def test_the_weights_make_100() -> None:
+    assert sum(vars_of(DEFAULT_WEIGHTS).values()) == 100
+
+
+BASE: dict[str, st.SearchStrategy[Any]] = {
+    "state": st.sampled_from(["open", "open", "open", "waiting", "pairing", "halted"]),
+    "last_in_age": st.floats(0, 200),
+    "last_out_age": st.floats(0, 200),
+    "rtt_ms": st.floats(0, 5000),
+    "rtt_age": st.floats(0, 299),
+    "missed": st.integers(0, 8),
+    "acks": st.integers(0, 50),
+    "ack_p95_ms": st.none() | st.floats(0, 20_000),
+    "nacks": st.integers(0, 50),
+    "received": st.integers(0, 50),
+    "undecryptable": st.integers(0, 50),
+    "failures": st.integers(0, 12),
+    "failures_day": st.integers(0, 60),
+    "timelocked": st.booleans(),
+}
+facts = st.fixed_dictionaries(BASE)
+WORSE_WHEN_MORE = [
+    "last_in_age",
+    "last_out_age",
+    "rtt_ms",
+    "rtt_age",
+    "missed",
+    "nacks",
+    "undecryptable",
+    "failures",
+    "failures_day",
+    "timelocked",
+]
+
+
+@given(facts, st.sampled_from(WORSE_WHEN_MORE), st.data())
+def test_a_worse_signal_never_gives_more_points(given: dict[str, Any], name: str, data: st.DataObject) -> None:
+    worse = data.draw(BASE[name])
+    low, high = sorted([given[name], worse])
+    better, bad = scored(**{**given, name: low}), scored(**{**given, name: high})
+    assert better.total >= bad.total
+    for part, component in better.components.items():
+        assert component.points >= bad.components[part].points
+
+
+@given(facts, st.integers(1, 50), st.sampled_from(["received", "acks"]))
+def test_a_good_message_never_costs_points(given: dict[str, Any], more: int, name: str) -> None:
+    given = {**given, "nacks": max(given["nacks"], 1)}
+    assert scored(**{**given, name: given[name] + more}).total >= scored(**given).total
+
+
+@given(facts, st.floats(0, 1000))
+def test_evidence_is_worth_less_the_older_it_is_unless_windows_forget_what_was_bad(
+    given: dict[str, Any], later: float
+) -> None:
+    s = replace(signals(**given), minutes=(), hours=())
+    now, then = score(s, NOW), score(s, NOW + later)
+    assert now
+    assert then
+    assert then.total <= now.total
+
+
+@given(facts)
+def test_a_score_is_within_its_bounds_and_explains_itself(given: dict[str, Any]) -> None:
+    found = scored(**given)
+    assert 0 <= found.total <= 100
+    assert list(found.components) == list(Weights.__slots__)
+    for component in found.components.values():
+        assert 0 <= component.points <= component.max
+        assert component.why
+        assert component.evidence_age_s is None or component.evidence_age_s >= 0
+    earned = sum(c.points for c in found.components.values())
+    assert found.total == int(earned + 0.5) or (found.capped and found.total < earned)
+
+
+@pytest.mark.parametrize("state", CAPS)
+def test_what_is_not_open_is_capped(state: State) -> None:
+    found = scored(state=state.value)
+    assert found.total <= CAPS[state]
+    assert found.components["connection"].points == 0
+
+
+def test_a_stopped_session_has_no_score() -> None:
+    assert score(signals(state="stopped"), NOW) is None
+
+
+def test_a_session_of_which_nothing_is_known_has_hardly_a_point() -> None:
+    found = score(Signals(state=State.OPEN), NOW)
+    assert found is not None
+    assert found.total <= UNPROVEN_CAP
+
+
+def test_a_quiet_session_loses_nothing_for_being_quiet() -> None:
+    assert scored(acks=0, received=0).total == 100
+
+
+def test_a_session_that_flaps_is_no_good_one() -> None:
+    assert scored(failures=3).total <= FLAPPING_CAP
+    assert scored(failures=2).total > FLAPPING_CAP
+
+
+def test_a_deaf_session_and_one_that_is_refused_are_no_good_ones() -> None:
+    assert scored(undecryptable=20).total <= ONE_WAY_CAP
+    assert scored(nacks=20).total <= ONE_WAY_CAP
+    assert scored(timelocked=True).total <= ONE_WAY_CAP
+    assert scored(undecryptable=4, received=50).total > ONE_WAY_CAP
