@@ -55,8 +55,8 @@ class GatewayClient:
             try:
                 await self._connected(self)
                 await link.closed.wait()
-            except (RemoteError, TimeoutError) as error:
-                log.warning("the gateway did not take the plan, trying again: %s", error)
+            except BackendError as error:
+                log.info("the gateway did not take the plan, trying again: %s", error)
                 await asyncio.sleep(RETRY)
             finally:
                 link.abort()
