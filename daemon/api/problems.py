@@ -39,7 +39,7 @@ class Reason(Enum):
     FILE_OWNED = _Kind(
         409,
         "The configuration file owns this",
-        "Change it in the file and line that the detail names, then reload or restart the daemon.",
+        "Change it in the file and line that the detail names, then restart the daemon.",
     )
     NOT_PAIRING = _Kind(
         409,
