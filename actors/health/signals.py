@@ -10,47 +10,13 @@ from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
 from actors.session.causes import Cause
+from actors.session.change import Change, is_failure
 from actors.session.sample import Sample
 from actors.session.vocabulary import State
 
 FIVE_MINUTES, HOUR, DAY = 300.0, 3600.0, 86_400.0
 _MINUTE = 60.0
 K = TypeVar("K")
-
-NO_FAILURE = frozenset(
-    {
-        Cause.RESTART_REQUIRED,
-        Cause.CLOSED_BY_US,
-        Cause.INTENTIONAL_LOGOUT,
-        Cause.OPERATOR_STOP,
-        Cause.OPERATOR_RECONNECT,
-        Cause.PAIRING_EXPIRED,
-        Cause.FENCED,
-    }
-)
-"""Ends of connections that somebody wanted or that belong to the protocol: they say nothing about health."""
-_AWAY = frozenset({State.WAITING, State.BLOCKED, State.HALTED})
-_ENDS: Mapping[State, frozenset[State]] = {
-    State.OPEN: _AWAY | {State.CONNECTING, State.PAIRING},
-    State.CONNECTING: _AWAY | {State.CONNECTING},
-    State.PAIRING: _AWAY | {State.CONNECTING, State.PAIRING},
-    State.CLOSING: _AWAY,
-    State.STARTING: _AWAY,
-    State.WAITING: frozenset({State.WAITING, State.BLOCKED}),
-}
-"""Previous state -> states: the transitions that the end of a connection makes.  An attempt is none of them."""
-
-
-@dataclass(frozen=True, slots=True)
-class Change:
-    """A transition of a session, as the shard's outbox tells it."""
-
-    at: float
-    state: State
-    previous: State
-    cause: Cause | None = None
-    resumed: bool = False
-    """Nothing ended: a state from before a restart goes on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,16 +165,6 @@ def _changed(signals: Signals, change: Change, now: float) -> Signals:
         missed_in_a_row=0 if opened else signals.missed_in_a_row,
         last_in=latest(signals.last_in, change.at if opened else None),
         last_out=latest(signals.last_out, change.at if opened else None),
-    )
-
-
-def is_failure(change: Change) -> bool:
-    """Whether the transition tells of a connection that ended by a failure, and not of what is done about it."""
-    return (
-        change.cause is not None
-        and change.cause not in NO_FAILURE
-        and not change.resumed
-        and change.state in _ENDS.get(change.previous, ())
     )
 
 

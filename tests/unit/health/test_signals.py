@@ -3,8 +3,9 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from actors.health.signals import DAY, FIVE_MINUTES, HOUR, Change, Signals, fold, rtt, window
+from actors.health.signals import DAY, FIVE_MINUTES, HOUR, Signals, fold, rtt, window
 from actors.session.causes import Cause
+from actors.session.change import Change
 from actors.session.sample import Sample
 from actors.session.vocabulary import State
 

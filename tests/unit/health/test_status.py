@@ -5,9 +5,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from actors.health.quality import BANDS, MARGIN, Quality, band, quality
-from actors.health.signals import Change, Signals, fold
+from actors.health.signals import Signals, fold
 from actors.health.status import Status, is_blocked, status, status_of
 from actors.session.causes import Cause
+from actors.session.change import Change
 from actors.session.vocabulary import State
 
 LOST = "connection_lost"

@@ -261,3 +261,13 @@ def test_commands_before_the_saved_state_is_known_are_put_off() -> None:
 
     _, effects = step(SessionState(), ev.Reconnect("r"), 0.0)
     assert answer(effects).error == "unavailable"
+
+
+def test_a_connection_that_comes_up_while_the_auth_state_is_deleted_is_closed_first() -> None:
+    s = logged_out()
+    s.tell(ev.PairingRequested("r"), ev.Queued(1))
+    done = s.tell(ev.AuthReset())
+    assert answer(done).error == "unavailable"
+    assert of(fx.CloseConnection, done)
+    assert not opens(s.tell(ev.Closed(0, "closed_by_us")))
+    assert s.at() is State.PAIRING

@@ -275,3 +275,11 @@ def test_how_long_a_session_is_down_counts_over_its_attempts_and_restarts() -> N
         s.due()
     (report,) = of(fx.ReportTransition, s.tell(ev.Opened()))
     assert report.down_since is None
+
+
+def test_a_block_outlasts_the_ban_that_came_before_it() -> None:
+    s = Session().link()
+    s.tell(ev.Closed(402, "login_failure", "", {"expire": "60"}))
+    s.tell(ev.Closed(403, "login_failure"))
+    assert s.at() is State.BLOCKED
+    assert s.full.timer is None
