@@ -228,7 +228,7 @@ class MemoryBackend:
             last_seen=now if state == "open" else item.live.last_seen,
             generation=item.live.generation + 1,
             components={"connection": {"points": score, "max": 100, "evidenceAgeSeconds": 0.0, "why": state}},
-            detail={"at": now} if fields else {},
+            detail={"causeAt": now} if fields else {},
             me="1555•••89@s.whatsapp.net" if state == "open" else None,
             rtt_ms={"last": 41.0, "p50": 40.0, "p95": 95.5} if state == "open" else {},
             versions={"connector": "1.0"},

@@ -6,7 +6,7 @@ from typing import Any
 from daemon.api import models
 from daemon.backend import Pairing, Send, SessionLive, SessionRecord
 
-_TIMES = ("nextAttemptAt", "until", "at")
+_TIMES = ("nextAttemptAt", "until", "causeAt")
 """Keys of a live session's details that are moments; each has a place of its own in an answer."""
 
 
@@ -49,7 +49,7 @@ def _cause(live: SessionLive) -> models.Cause | None:
         code=live.code,
         message=live.message,
         remedy=live.remedy,
-        at=_time(live.detail, "at"),
+        at=_time(live.detail, "causeAt"),
         detail={key: value for key, value in live.detail.items() if key not in _TIMES},
     )
 

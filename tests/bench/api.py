@@ -30,7 +30,7 @@ def fleet(sessions: int) -> MemoryBackend:
             code=428,
             message="The connection ended.",
             remedy="None: it reconnects by itself.",
-            detail={"at": 1769847330.125},
+            detail={"causeAt": 1769847330.125},
             components={
                 name: {"points": 24, "max": 25, "evidenceAgeSeconds": 3.2, "why": "answered"}
                 for name in ("connection", "roundTrip", "acknowledgements", "errors")

@@ -114,7 +114,7 @@ async def test_the_status_of_a_session_has_the_fields_of_the_contract(api: Check
 
 
 async def test_a_blocked_session_names_cause_and_remedy(api: CheckedClient, memory: MemoryBackend) -> None:
-    memory.set_live("locked-1", detail={"at": 1769847330.125, "until": 1769933730, "reason": "101"})
+    memory.set_live("locked-1", detail={"causeAt": 1769847330.125, "until": 1769933730, "reason": "101"})
     answer = await api("GET", f"{STATUS}/locked-1", Role.VIEWER)
     assert answer.json["isBlocked"] is True
     assert answer.json["statusMetadata"]["until"] == "2026-02-01T08:15:30.000Z"
