@@ -60,7 +60,7 @@ def _resumed(d: Draft, event: inputs.Resumed) -> None:
     )
     if stopped:
         d.move(State.STOPPED, resumed=saved.state is State.STOPPED)
-    elif saved.verdict and (saved.verdict.until is None or saved.verdict.until > d.now):
+    elif saved.verdict and (saved.stale_auth or saved.verdict.until is None or saved.verdict.until > d.now):
         d.set(trouble=saved.verdict.trouble)
         d.move(saved.verdict.state, resumed=saved.state is saved.verdict.state)
         d.await_end_of_ban()

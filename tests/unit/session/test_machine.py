@@ -7,7 +7,7 @@ from actors.session import effects as fx
 from actors.session import inputs as ev
 from actors.session.causes import Cause, State
 from actors.session.machine import step
-from actors.session.state import SessionState
+from actors.session.state import Saved, SessionState, Trouble, Verdict
 from tests.unit.session.driver import DAY, Session, of, opens
 
 NETWORK = ev.Closed(428, "network")
@@ -283,3 +283,11 @@ def test_a_block_outlasts_the_ban_that_came_before_it() -> None:
     s.tell(ev.Closed(403, "login_failure"))
     assert s.at() is State.BLOCKED
     assert s.full.timer is None
+
+
+def test_a_ban_that_is_over_does_not_bring_back_an_auth_state_that_was_thrown_out() -> None:
+    over = Verdict(State.BLOCKED, Trouble(Cause.TEMPORARY_BAN, 402), until=5.0)
+    s = Session(Saved(State.BLOCKED, 1.0, over.trouble, over, stale_auth=True)).link()
+    assert not opens(s.due())
+    assert s.at() is State.BLOCKED
+    assert of(fx.ResetAuth, s.tell(ev.Reconnect("r")))
