@@ -179,7 +179,7 @@ class LiveBackend:
 
     async def _purge(self, session: str) -> None:
         """Takes the auth state over, so that nobody else can write it, and deletes it."""
-        link = VaultLink(self._settings.socket(SOCKET_VAULT), role="admin")
+        link = VaultLink(self._settings.socket(SOCKET_VAULT))
         try:
             vault = SessionVault(link, session)
             await vault.claim(await link.reserve(session))
