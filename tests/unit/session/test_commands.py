@@ -271,3 +271,19 @@ def test_a_connection_that_comes_up_while_the_auth_state_is_deleted_is_closed_fi
     assert of(fx.CloseConnection, done)
     assert not opens(s.tell(ev.Closed(0, "closed_by_us")))
     assert s.at() is State.PAIRING
+
+
+def test_a_reconnect_does_not_undo_a_stop_that_is_under_way() -> None:
+    s = Session().open()
+    s.tell(ev.Stop("r"))
+    assert answer(s.tell(ev.Reconnect("r2"))).error == "refused"
+    assert not opens(s.tell(ev.Closed(0, "closed_by_us")))
+    assert s.at() is State.STOPPED
+
+
+def test_that_the_device_was_thrown_out_outweighs_what_comes_after_it() -> None:
+    s = logged_out()
+    s.tell(ev.Closed(403, "login_failure"))
+    assert s.at() is State.HALTED
+    assert s.full.verdict is not None
+    assert s.full.verdict.trouble.cause is Cause.LOGGED_OUT
