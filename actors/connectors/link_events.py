@@ -4,11 +4,10 @@
 connector may say more; a known event with a wrong field raises BadField.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from dataclasses import fields as fields_of
+from collections.abc import Callable, Mapping
+from dataclasses import MISSING, dataclass, field, fields
 from enum import StrEnum
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Self, get_type_hints
 
 from actors.connectors.fields import Fields
 from actors.connectors.protocol import Phase, read_phase
@@ -37,6 +36,23 @@ class EventName(StrEnum):
     MESSAGE = "message"
 
 
+_READERS: Mapping[Any, Callable[[Fields, str], Any]] = {
+    int: lambda wire, key: wire.integer(key),
+    float: lambda wire, key: wire.number(key),
+    bool: lambda wire, key: wire.boolean(key),
+    str: lambda wire, key: wire.text(key),
+    int | None: lambda wire, key: wire.integer_or_none(key),
+    str | None: lambda wire, key: wire.text_or_none(key),
+    Mapping[str, str]: lambda wire, key: wire.texts(key),
+    Phase: lambda wire, _: read_phase(wire),
+}
+_WIRE_NAMES = {"expires_at": "expiresAt", "login_ms": "loginMs", "message_id": "messageId", "sender": "from"}
+
+
+_Layout = tuple[tuple[str, str, Callable[[Fields, str], Any], bool], ...]
+"""Attribute, key on the wire, reader, and whether it may be missing, of each field of an event."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LinkEvent:
     """What every event says: whose it is, and when it was (milliseconds since 1970)."""
@@ -47,23 +63,32 @@ class LinkEvent:
 
     def to_wire(self) -> Frame:
         """The frame of this event."""
-        values: dict[str, Any] = {}
-        for item in fields_of(self):
-            value = getattr(self, item.name)
-            values[_WIRE_NAMES.get(item.name, item.name)] = dict(value) if isinstance(value, Mapping) else value
+        values = {key: getattr(self, attribute) for attribute, key, _, _ in _LAYOUTS[type(self)]}
         return {"ev": str(self.name), **values}
 
     @classmethod
     def read(cls, wire: Fields) -> Self:
-        """Raises BadField."""
-        return cls(session=wire.text("session"), at=wire.integer("at"), **cls._rest(wire))
+        """The event in a frame; what has a default may be missing there.  Raises BadField."""
+        return cls(
+            **{
+                attribute: read(wire, key)
+                for attribute, key, read, optional in _LAYOUTS[cls]
+                if not optional or key in wire
+            }
+        )
 
-    @classmethod
-    def _rest(cls, wire: Fields) -> dict[str, Any]:  # noqa: ARG003 (an event without fields of its own)
-        return {}
 
-
-_WIRE_NAMES = {"expires_at": "expiresAt", "login_ms": "loginMs", "message_id": "messageId", "sender": "from"}
+def _layout(kind: type[LinkEvent]) -> _Layout:
+    hints = get_type_hints(kind)
+    return tuple(
+        (
+            item.name,
+            _WIRE_NAMES.get(item.name, item.name),
+            _READERS[hints[item.name]],
+            item.default is not MISSING or item.default_factory is not MISSING,
+        )
+        for item in fields(kind)
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,10 +98,6 @@ class Queued(LinkEvent):
     name = EventName.QUEUED
     position: int
     """1 is the next."""
-
-    @classmethod
-    def _rest(cls, wire: Fields) -> dict[str, Any]:
-        return {"position": wire.integer("position")}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,10 +116,6 @@ class Qr(LinkEvent):
     expires_at: int
     """Milliseconds since 1970."""
 
-    @classmethod
-    def _rest(cls, wire: Fields) -> dict[str, Any]:
-        return {"qr": wire.text("qr"), "expires_at": wire.integer("expiresAt")}
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Paired(LinkEvent):
@@ -107,10 +124,6 @@ class Paired(LinkEvent):
     name = EventName.PAIRED
     me: str
 
-    @classmethod
-    def _rest(cls, wire: Fields) -> dict[str, Any]:
-        return {"me": wire.text("me")}
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Opened(LinkEvent):
@@ -118,12 +131,8 @@ class Opened(LinkEvent):
 
     name = EventName.OPEN
     me: str | None
-    version: str
+    version: str = ""
     login_ms: float
-
-    @classmethod
-    def _rest(cls, wire: Fields) -> dict[str, Any]:
-        return {"me": wire.text_or_none("me"), "version": wire.text("version", ""), "login_ms": wire.number("loginMs")}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -138,15 +147,6 @@ class Closed(LinkEvent):
     message: str = ""
     data: Mapping[str, str] = field(default_factory=dict)
 
-    @classmethod
-    def _rest(cls, wire: Fields) -> dict[str, Any]:
-        return {
-            "code": wire.integer("code"),
-            "reason": wire.text("reason"),
-            "message": wire.text("message", ""),
-            "data": wire.texts("data"),
-        }
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rtt(LinkEvent):
@@ -154,10 +154,6 @@ class Rtt(LinkEvent):
 
     name = EventName.RTT
     ms: float
-
-    @classmethod
-    def _rest(cls, wire: Fields) -> dict[str, Any]:
-        return {"ms": wire.number("ms")}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -177,11 +173,6 @@ class Ack(LinkEvent):
     """None: accepted; else the number of the nack, for example 463."""
     ms: float
 
-    @classmethod
-    def _rest(cls, wire: Fields) -> dict[str, Any]:
-        error = wire.integer_or_none("error")
-        return {"message_id": wire.text("messageId"), "error": error, "ms": wire.number("ms")}
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Receipt(LinkEvent):
@@ -192,10 +183,6 @@ class Receipt(LinkEvent):
     type: str
     """delivered, read, played, …"""
 
-    @classmethod
-    def _rest(cls, wire: Fields) -> dict[str, Any]:
-        return {"message_id": wire.text("messageId"), "type": wire.text("type")}
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Received(LinkEvent):
@@ -203,10 +190,6 @@ class Received(LinkEvent):
 
     name = EventName.RECEIVED
     message_id: str
-
-    @classmethod
-    def _rest(cls, wire: Fields) -> dict[str, Any]:
-        return {"message_id": wire.text("messageId")}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -217,10 +200,6 @@ class Undecryptable(LinkEvent):
     message_id: str
     sender: str | None = None
 
-    @classmethod
-    def _rest(cls, wire: Fields) -> dict[str, Any]:
-        return {"message_id": wire.text("messageId"), "sender": wire.text_or_none("from")}
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Timelock(LinkEvent):
@@ -230,10 +209,6 @@ class Timelock(LinkEvent):
     active: bool
     until: int | None
     """Milliseconds since 1970."""
-
-    @classmethod
-    def _rest(cls, wire: Fields) -> dict[str, Any]:
-        return {"active": wire.boolean("active"), "until": wire.integer_or_none("until")}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -250,10 +225,6 @@ class PhaseChanged(LinkEvent):
     name = EventName.PHASE
     phase: Phase
 
-    @classmethod
-    def _rest(cls, wire: Fields) -> dict[str, Any]:
-        return {"phase": read_phase(wire)}
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sent(LinkEvent):
@@ -261,10 +232,6 @@ class Sent(LinkEvent):
 
     name = EventName.SENT
     message_id: str
-
-    @classmethod
-    def _rest(cls, wire: Fields) -> dict[str, Any]:
-        return {"message_id": wire.text("messageId")}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -280,15 +247,6 @@ class InboundMessage(LinkEvent):
     text: str | None
     """None for what is not text."""
 
-    @classmethod
-    def _rest(cls, wire: Fields) -> dict[str, Any]:
-        return {
-            "message_id": wire.text("messageId"),
-            "sender": wire.text("from"),
-            "timestamp": wire.integer("timestamp"),
-            "text": wire.text_or_none("text"),
-        }
-
 
 SESSION_EVENTS: Mapping[str, type[LinkEvent]] = {
     kind.name: kind
@@ -299,6 +257,9 @@ SESSION_EVENTS: Mapping[str, type[LinkEvent]] = {
 }
 HOST_EVENTS: Mapping[str, type[LinkEvent]] = {
     kind.name: kind for kind in (PhaseChanged, Sent, Receipt, InboundMessage, Undecryptable)
+}
+_LAYOUTS: Mapping[type[LinkEvent], _Layout] = {
+    kind: _layout(kind) for kind in (*SESSION_EVENTS.values(), *HOST_EVENTS.values())
 }
 
 

@@ -1,0 +1,91 @@
+import dataclasses
+from typing import Any, get_type_hints
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from actors.connectors.fields import BadField
+from actors.connectors.link_events import (
+    HOST_EVENTS,
+    SESSION_EVENTS,
+    Closed,
+    EventName,
+    LinkEvent,
+    Opened,
+    Queued,
+    Undecryptable,
+    parse_host_event,
+    parse_session_event,
+)
+from actors.runtime import frames
+
+st.register_type_strategy(float, st.floats(allow_nan=False, allow_infinity=False))
+st.register_type_strategy(int, st.integers(-(2**53), 2**53))
+
+KINDS = sorted({*SESSION_EVENTS.values(), *HOST_EVENTS.values()}, key=lambda kind: kind.__name__)
+
+
+def over_the_wire(event: LinkEvent) -> frames.Frame:
+    return frames.decode(frames.encode(event.to_wire())[4:])
+
+
+@given(st.one_of([st.builds(kind) for kind in KINDS]))
+def test_events_survive_the_wire(event: LinkEvent) -> None:
+    frame = over_the_wire(event)
+    if event.name in SESSION_EVENTS:
+        assert parse_session_event(frame) == event
+    if event.name in HOST_EVENTS:
+        assert parse_host_event(frame) == event
+
+
+def test_names_are_all_used() -> None:
+    assert {kind.name for kind in KINDS} == set(EventName)
+
+
+def test_unknown_names_belong_to_a_newer_version() -> None:
+    assert parse_session_event({"ev": "moon", "session": "a", "at": 1}) is None
+    assert parse_session_event({"ev": "phase", "session": "a", "at": 1}) is None
+    assert parse_host_event({"ev": "open", "session": "a", "at": 1}) is None
+
+
+def test_unknown_fields_belong_to_a_newer_version() -> None:
+    assert parse_session_event({"ev": "queued", "session": "a", "at": 1, "position": 2, "more": 3}) == Queued(
+        session="a", at=1, position=2
+    )
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
+def test_missing_or_wrong_field_names_its_key(kind: type[LinkEvent]) -> None:
+    parse = parse_session_event if kind.name in SESSION_EVENTS else parse_host_event
+    samples: dict[Any, Any] = {int: 1, float: 1.5, bool: True, str: "x"}
+    hints = get_type_hints(kind)
+    values: dict[str, Any] = {item.name: samples.get(hints[item.name]) for item in dataclasses.fields(kind)}
+    whole = kind(**values).to_wire()
+    whole |= {"phase": "open"} if "phase" in whole else {}
+    parse(whole)
+    for key in whole:
+        with pytest.raises(BadField) as caught:
+            parse({**whole, key: [1]})
+        assert caught.value.path == key
+    for key in ("ev", "session", "at"):
+        with pytest.raises(BadField):
+            parse({name: value for name, value in whole.items() if name != key})
+
+
+def test_what_has_a_default_may_be_missing() -> None:
+    base = {"session": "a", "at": 1}
+    assert parse_session_event({"ev": "closed", **base, "code": 0, "reason": "error"}) == Closed(
+        session="a", at=1, code=0, reason="error"
+    )
+    assert parse_session_event({"ev": "open", **base, "me": None, "version": None, "loginMs": 5}) == Opened(
+        session="a", at=1, me=None, login_ms=5
+    )
+    assert parse_session_event({"ev": "undecryptable", **base, "messageId": "M"}) == Undecryptable(
+        session="a", at=1, message_id="M"
+    )
+
+
+def test_phase_must_be_one() -> None:
+    with pytest.raises(BadField, match="not a phase"):
+        parse_host_event({"ev": "phase", "session": "a", "at": 1, "phase": "asleep"})

@@ -1,0 +1,105 @@
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from actors.connectors.fields import BadField, Fields
+from actors.connectors.link_events import EventName
+from actors.connectors.protocol import Admission, ErrorCode, Hello, Phase, ReadyLine, Reason, StartLine, State, Stats
+
+PAGE = (Path(__file__).parents[3] / "docs" / "connector-protocol.md").read_text(encoding="utf-8")
+
+START = StartLine("simulator", "/run/c.sock", "/run/v.sock", "shard-0", {"seed": 1}, Admission(5.0, 1, 2))
+
+
+def test_start_line_survives_json() -> None:
+    assert StartLine.read(json.loads(json.dumps(START.to_wire()))) == START
+
+
+@pytest.mark.parametrize(
+    ("change", "path"),
+    [
+        ({"socket": None}, "socket"),
+        ({"options": []}, "options"),
+        ({"admission": {"connectsPerSecond": 5, "burst": 0, "pairings": 2}}, "admission.burst"),
+        ({"admission": {"connectsPerSecond": float("inf"), "burst": 1, "pairings": 2}}, "admission.connectsPerSecond"),
+        ({"admission": None}, "admission.connectsPerSecond"),
+        ({"protocol": "1"}, "protocol"),
+    ],
+)
+def test_bad_start_line_names_the_key(change: dict[str, Any], path: str) -> None:
+    with pytest.raises(BadField) as caught:
+        StartLine.read(START.to_wire() | change)
+    assert caught.value.path == path
+
+
+def test_ready_line_survives_json() -> None:
+    ready = ReadyLine("simulator", "1", 4711)
+    assert ReadyLine.read(json.loads(json.dumps(ready.to_wire()))) == ready
+    with pytest.raises(BadField):
+        ReadyLine.read(ready.to_wire() | {"ready": False})
+
+
+@given(
+    st.builds(
+        State,
+        st.sampled_from(Phase),
+        st.booleans(),
+        st.none() | st.text(),
+        st.none() | st.integers(),
+        st.none() | st.text(),
+        st.none() | st.integers(),
+    )
+)
+def test_state_survives_the_wire(state: State) -> None:
+    assert State.read(state.to_wire()) == state
+
+
+def test_stats_survive_the_wire() -> None:
+    stats = Stats(1, 2.5, 3, 4.5, {"logins": 6})
+    assert Stats.read(stats.to_wire()) == stats
+
+
+def test_hello_is_checked() -> None:
+    answer = {"protocol": 1, "connector": "c", "version": "1", "pid": 2, "capabilities": ["qr"]}
+    assert Hello.read(answer) == Hello("c", "1", 2, ("qr",))
+    state = State(Phase.OPEN, True, "me", 1)
+    assert Hello.read({**answer, "adopted": True, "state": state.to_wire()}).state == state
+    for bad in ({"protocol": 2}, {"pid": None}, {"state": {"phase": "asleep", "paired": True}}):
+        with pytest.raises(BadField):
+            Hello.read(answer | bad)
+
+
+@pytest.mark.parametrize("names", [ErrorCode, Reason, Phase, EventName], ids=lambda names: names.__name__)
+def test_every_name_stands_in_the_contract(names: Any) -> None:
+    for name in names:
+        assert f"`{name}`" in PAGE or f'"{name}"' in PAGE or f"`{name} " in PAGE, name
+
+
+@given(
+    st.dictionaries(
+        st.text(min_size=1), st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.binary()
+    )
+)
+def test_reading_any_map_gives_a_value_or_names_a_key(values: dict[str, Any]) -> None:
+    fields = Fields(values)
+    for name in (*values, "missing"):
+        for read in (fields.text, fields.integer, fields.number, fields.boolean, fields.texts, fields.inner):
+            try:
+                read(name)
+            except BadField as error:
+                assert error.path == name  # noqa: PT017 (either outcome is right)
+
+
+def test_unknown_keys_are_refused_where_asked() -> None:
+    with pytest.raises(BadField, match=r"x\.b: not known here; expected one of a, c"):
+        Fields({"a": 1, "b": 2}, "x").only(["a", "c"])
+
+
+@pytest.mark.parametrize("value", [None, 5, "x", [], {1: 2}])
+def test_only_maps_with_text_keys_have_fields(value: Any) -> None:
+    with pytest.raises(BadField):
+        Fields(value)
