@@ -147,5 +147,5 @@ class Health(Section):
     hysteresis: Annotated[int, Field(ge=0, le=20)] = 3
     """Points by which a score must cross a border before the quality changes back."""
 
-    stale_after: Annotated[float, Span("1s", "1h")] = 60.0
+    stale_after: Annotated[float, Span("1s", "1h")] = 45.0
     """Evidence older than this lowers the score."""

@@ -123,7 +123,11 @@ class Fleet:
             await api_queries.add_audit(
                 conn,
                 AuditEntry(
-                    now, who, "session.change", session, {"labels": dict(labels) if labels else None, "enabled": enabled}
+                    now,
+                    who,
+                    "session.change",
+                    session,
+                    {"labels": dict(labels) if labels else None, "enabled": enabled},
                 ),
             )
         self._stored[session] = stored
@@ -149,9 +153,7 @@ class Fleet:
         self._refuse_file_owned(session)
         async with self._database.begin() as conn:
             await api_queries.remove_session(conn, session)
-            await api_queries.add_audit(
-                conn, AuditEntry(time.time(), who, "session.remove", session, {"purge": purge})
-            )
+            await api_queries.add_audit(conn, AuditEntry(time.time(), who, "session.remove", session, {"purge": purge}))
         del self._stored[session]
         self._desired.pop(session, None)
         self._places.pop(session, None)

@@ -32,23 +32,32 @@ class Snapshot:
         view = self._views.get(session, {})
         if view.get("parked"):
             state = replace(state, state="parked", cause="crash_loop", remedy=_remedy("crash_loop"))
+        seen = max(filter(None, (state.last_seen, view.get("lastSeen"))), default=None)
+        age = None if seen is None else now - seen
         return replace(
             state,
-            status=str(status_of(state.state, state.cause, state.since, now)),
+            status=str(status_of(state.state, state.cause, self._down_since(session, state), now, age)),
             score=view.get("score"),
             quality=view.get("quality"),
             components=view.get("components", {}),
             checked_at=view.get("checkedAt"),
             rtt_ms=view.get("rttMs", {}),
             counts=view.get("counts", {}),
-            last_seen=max(filter(None, (state.last_seen, view.get("lastSeen"))), default=None),
+            last_seen=seen,
             error_count=view.get("errorCount", 0),
         )
+
+    def _down_since(self, session: str, state: SessionLive) -> float:
+        """Since when it is not open: a session that keeps trying changes its state all the time."""
+        view = self._views.get(session, {})
+        return min(state.since, view.get("downSince") or state.since)
 
     def load(self, states: Mapping[str, SessionState]) -> None:
         """The stored states of one shard."""
         for session, stored in states.items():
-            self._states[session] = _live(stored.state, stored.since, {**stored.data, "code": stored.code}, stored.cause)
+            self._states[session] = _live(
+                stored.state, stored.since, {**stored.data, "code": stored.code}, stored.cause
+            )
 
     def apply(self, event: OutboxEvent) -> None:
         """An event of a shard's outbox."""
@@ -75,7 +84,9 @@ def _live(state: str, since: float, data: Mapping[str, Any], cause: str | None) 
         cause=cause,
         code=data.get("code"),
         message=data.get("message"),
-        detail={k: data[k] for k in ("until", "nextAttemptAt", "reason", "detail", "causeAt") if data.get(k) is not None},
+        detail={
+            k: data[k] for k in ("until", "nextAttemptAt", "reason", "detail", "causeAt") if data.get(k) is not None
+        },
         remedy=_remedy(cause),
         me=mask_text(me) if me else None,
         generation=data.get("generation") or 0,

@@ -66,6 +66,7 @@ class Daemon:
 
     async def start(self) -> Self:
         """Starts it and waits until it serves."""
+        await self._hang_up()
         config = {"state_dir": str(self.state_dir), **self.config}
         config.setdefault("http", {})["listen"] = "127.0.0.1:0"
         self.config_file.write_text(yaml.safe_dump(config, sort_keys=False))
@@ -119,7 +120,7 @@ class Daemon:
         async def there() -> bool:
             last.clear()
             last.update(await self.status(session))
-            return last["status"] == status
+            return bool(last["status"] == status)
 
         try:
             await until(f"{session} is {status}", there, patience)
@@ -186,18 +187,20 @@ class Daemon:
         """SIGTERM: exit status and seconds."""
         assert self.process is not None
         self.processes()
-        if self._http is not None:
-            await self._http.close()
-            self._http = None
+        await self._hang_up()
         began = time.monotonic()
         self.process.send_signal(signal.SIGTERM)
         status = await asyncio.wait_for(self.process.wait(), 30)
         return status, time.monotonic() - began
 
-    async def destroy(self) -> None:
-        """Whatever state it is in: nothing is left."""
+    async def _hang_up(self) -> None:
         if self._http is not None:
             await self._http.close()
+            self._http = None
+
+    async def destroy(self) -> None:
+        """Whatever state it is in: nothing is left."""
+        await self._hang_up()
         self.processes()
         if self.process is not None and self.process.returncode is None:
             self.process.kill()
@@ -224,5 +227,5 @@ def short_tmp() -> Iterator[Path]:
     """A directory with a short path: Unix sockets allow 107 bytes."""
     import tempfile  # noqa: PLC0415 - of this fixture only
 
-    with tempfile.TemporaryDirectory(prefix="wv", dir="/tmp") as name:  # noqa: S108 - made with mode 0700
+    with tempfile.TemporaryDirectory(prefix="wv", dir="/tmp") as name:
         yield Path(name)

@@ -24,22 +24,31 @@ BANDS: tuple[tuple[int, Quality], ...] = (
 """Lowest score of each band, best first."""
 
 
-def band(score: int) -> Quality:
+Bands = tuple[tuple[int, Quality], ...]
+
+
+def bands(excellent: int, good: int, poor: int) -> Bands:
+    """Bands that begin at other scores than ``BANDS``; each is higher than the next."""
+    return ((excellent, Quality.EXCELLENT), (good, Quality.GOOD), (poor, Quality.POOR), (0, Quality.CRITICAL))
+
+
+def band(score: int, of: Bands = BANDS) -> Quality:
     """The band of a score from 0 to 100, without a history."""
-    return next((quality for least, quality in BANDS if score >= least), Quality.CRITICAL)
+    return next((quality for least, quality in of if score >= least), Quality.CRITICAL)
 
 
-def quality(score: int, previous: Quality | None = None) -> Quality:
-    """The quality of a session that had ``previous``: another band only if the score is ``MARGIN`` points into it.
+def quality(score: int, previous: Quality | None = None, of: Bands = BANDS, margin: int = MARGIN) -> Quality:
+    """The quality of a session that had ``previous``: another band only if the score is ``margin`` points into it.
 
     Without a history the plain band counts.
     """
+    now = band(score, of)
     if previous is None:
-        return band(score)
-    if _order(band(score)) < _order(previous):
-        return min(band(score - MARGIN), previous, key=_order)
-    return max(band(score + MARGIN), previous, key=_order)
+        return now
+    if _order(now) < _order(previous):
+        return min(band(score - margin, of), previous, key=_order)
+    return max(band(score + margin, of), previous, key=_order)
 
 
 def _order(quality: Quality) -> int:
-    return [q for _, q in BANDS].index(quality)
+    return list(Quality).index(quality)

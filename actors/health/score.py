@@ -51,6 +51,22 @@ DEFAULT_WEIGHTS = Weights()
 FRESH_S, STALE_S = 45.0, 120.0
 """Proof is worth all until the first age, nothing from the second on: a heartbeat of 10 s is 30 s old at the most
 when the next sample arrives."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ageing:
+    """How fast proof loses its worth; seconds."""
+
+    fresh_s: float = FRESH_S
+    stale_s: float = STALE_S
+
+    @classmethod
+    def after(cls, fresh_s: float) -> "Ageing":
+        """Another first age; the second keeps its proportion to it."""
+        return cls(fresh_s, fresh_s * STALE_S / FRESH_S)
+
+
+DEFAULT_AGEING = Ageing()
 RTT_FRESH_S = 60.0
 GOOD_RTT_MS, BAD_RTT_MS = 300.0, 3000.0
 GOOD_ACK_MS, BAD_ACK_MS = 1000.0, 10_000.0
@@ -83,28 +99,30 @@ MANY = 5
 """Bad messages within an hour that, when they are more than the good ones, mean that a direction does not work."""
 
 
-def score(signals: Signals, now: float, weights: Weights = DEFAULT_WEIGHTS) -> Score | None:
+def score(
+    signals: Signals, now: float, weights: Weights = DEFAULT_WEIGHTS, ageing: Ageing = DEFAULT_AGEING
+) -> Score | None:
     """The score as of ``now`` (seconds since 1970); None for a stopped session, which is neither well nor ill."""
     if signals.state is State.STOPPED:
         return None
     hour = window(signals, HOUR, now)
     components = {
-        "connection": _connection(signals, now, weights.connection),
+        "connection": _connection(signals, now, weights.connection, ageing),
         "latency": _latency(signals, now, weights.latency),
         "acknowledgements": _acknowledgements(signals, hour, now, weights.acknowledgements),
         "errors": _errors(signals, hour, now, weights.errors),
         "stability": _stability(signals, now, weights.stability),
     }
     earned = sum(c.points for c in components.values())
-    cap, why = _cap(signals, hour, now)
+    cap, why = _cap(signals, hour, now, ageing)
     total = int(min(earned, cap) + 0.5)
     return Score(total, components, why if earned > cap else None)
 
 
-def _cap(signals: Signals, hour: Counts, now: float) -> tuple[float, str]:
+def _cap(signals: Signals, hour: Counts, now: float, ageing: Ageing) -> tuple[float, str]:
     if signals.state is not State.OPEN:
         return CAPS[signals.state], f"{signals.state.value}: at most {CAPS[signals.state]}"
-    if _proof_age(signals, now) >= STALE_S:
+    if _proof_age(signals, now, ageing) >= ageing.stale_s:
         return UNPROVEN_CAP, f"open without recent proof: at most {UNPROVEN_CAP}"
     if hour.undecryptable >= MANY and hour.undecryptable > hour.received:
         return ONE_WAY_CAP, f"open, but most of what arrives is undecryptable: at most {ONE_WAY_CAP}"
@@ -115,20 +133,20 @@ def _cap(signals: Signals, hour: Counts, now: float) -> tuple[float, str]:
     return 100, ""
 
 
-def _proof_age(signals: Signals, now: float) -> float:
+def _proof_age(signals: Signals, now: float, ageing: Ageing) -> float:
     """Age of the proof in the direction where it is older, in seconds; an open session has both since its login."""
     if signals.last_in is None or signals.last_out is None:
-        return STALE_S
+        return ageing.stale_s
     return max(now - min(signals.last_in, signals.last_out), 0.0)
 
 
-def _connection(signals: Signals, now: float, most: float) -> Component:
+def _connection(signals: Signals, now: float, most: float, ageing: Ageing) -> Component:
     seen = signals.last_seen
     newest = None if seen is None else max(now - seen, 0.0)
     if signals.state is not State.OPEN:
         return _component(0.0, most, newest, f"the session is {signals.state.value}")
-    age = _proof_age(signals, now)
-    worth = _falling(age, FRESH_S, STALE_S)
+    age = _proof_age(signals, now, ageing)
+    worth = _falling(age, ageing.fresh_s, ageing.stale_s)
     if worth >= 1:
         return _component(most, most, age, "open, and proven in both directions")
     return _component(worth * most, most, age, f"open, but the last proof in both directions is {age:.0f} s old")

@@ -22,7 +22,7 @@ _plain_logger = multiproc.startupASLogger
 
 
 def install(launcher: int) -> None:
-    """Replaces them in this process and all that it forks; ``launcher`` is the pid that Thespian's own processes die with."""
+    """Replaces them in this process and all that it forks; Thespian's own processes die with ``launcher`` (a pid)."""
 
     def admin(self: Any, *args: Any, **kwargs: Any) -> None:
         die_with_parent(launcher)  # Thespian double-forks it; the launcher inherits orphans

@@ -4,6 +4,7 @@ import asyncio
 import collections
 import logging
 import time
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -43,7 +44,7 @@ REPEAT_PERIOD = 1.0
 RETIRED_EXIT = 73
 """Exit status of an actor whose session is owned by a newer one."""
 
-COMMANDS = {
+COMMANDS: Mapping[str, Callable[[str], inputs.Command]] = {
     "start": inputs.Start,
     "stop": inputs.Stop,
     "reconnect": inputs.Reconnect,
@@ -215,6 +216,7 @@ class SessionActor(Worker):
         self._number += 1
         data = {
             "previous": str(effect.previous),
+            "resumed": effect.resumed,
             "reason": effect.reason or None,
             "message": effect.message or None,
             "detail": dict(effect.data),

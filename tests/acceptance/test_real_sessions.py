@@ -47,9 +47,7 @@ async def pair(lab: Lab, daemon: Daemon, id: str) -> None:
     """Alpha and gamma by QR, beta by a code."""
     await daemon.until_status(id, "pairing")
     if id == "beta":
-        status, body = await daemon.call(
-            "POST", f"/api/sessions/{id}/pairing-code", json={"phone": PHONES[id]}
-        )
+        status, body = await daemon.call("POST", f"/api/sessions/{id}/pairing-code", json={"phone": PHONES[id]})
         assert status == 200, body
         await lab.enter_code(PHONES[id], body["code"].replace("-", ""))
     else:
@@ -111,7 +109,7 @@ async def test_paired_sending_restarted_and_killed(short_tmp: Path) -> None:
             async def open_again(id: str = id, pid: int = pid, before: dict[str, Any] = before) -> bool:
                 now = await daemon.status(id)
                 fresh = now["statusMetadata"]["generation"] > before["statusMetadata"]["generation"]
-                return fresh and now["status"] == "connected"
+                return bool(fresh and now["status"] == "connected")
 
             await until(f"{id} is open again", open_again)
             healed.append(time.monotonic() - began)
@@ -147,7 +145,11 @@ async def test_transient_faults_heal_and_permanent_ones_stop(short_tmp: Path) ->
             await daemon.until_status("alpha", "connected")
         await send(daemon, "alpha", "beta", "healed")
 
-        expected = {401: ("alpha", "error", "logged_out"), 403: ("beta", "blocked", None), 406: ("gamma", "blocked", "banned")}
+        expected = {
+            401: ("alpha", "error", "logged_out"),
+            403: ("beta", "blocked", None),
+            406: ("gamma", "blocked", "banned"),
+        }
         for code, (id, status, cause) in expected.items():
             await lab.account(PHONES[id], login_failure={"reason": code})
             await lab.fault("reset", target=PHONES[id])

@@ -3,7 +3,8 @@
 import random
 
 import pytest
-from hypothesis import given, settings, strategies as st
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from actors.supervision import decision
@@ -53,7 +54,7 @@ def test_children_start_in_order_and_wait_for_each_other() -> None:
 def test_starts_keep_their_pace() -> None:
     policy = Policy(pace=0.02)
     state = decision.add(State(), [(spec(f"c{i}", wait_ready=False), None) for i in range(3)], 0.0)
-    times = []
+    times: list[float] = []
     now = 0.0
     while len(times) < 3:
         state, actions = decision.tick(state, now, policy)
@@ -147,9 +148,7 @@ def test_a_crashing_session_is_parked_alone_and_tried_again() -> None:
 
 
 def test_back_off_doubles_and_is_reset_by_a_quiet_time() -> None:
-    policy = Policy(
-        intensity=Intensity(100, 1.0), backoff=Backoff(1.0, 8.0, reset_after=30.0), pace=0.0, tick=1e9
-    )
+    policy = Policy(intensity=Intensity(100, 1.0), backoff=Backoff(1.0, 8.0, reset_after=30.0), pace=0.0, tick=1e9)
     state = running(spec("a"), policy=policy)
     delays = []
     now = 1.0

@@ -1,0 +1,114 @@
+"""The health actor: reads transitions and samples, scores every session, tells main what changed."""
+
+import asyncio
+import logging
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from thespian.actors import ActorAddress
+
+from actors.events import EventType
+from actors.health.book import MATERIAL, Book
+from actors.health.quality import bands
+from actors.health.score import Ageing, Weights
+from actors.health.view import Scoring
+from actors.messages import HealthDelta, Hint, ShardReport
+from actors.runtime.worker import Worker
+from actors.settings import Settings
+from actors.store import health_queries, outbox
+from actors.store.engine import open_writer
+from actors.store.errors import StoreError
+from actors.store.records import NewEvent, Score
+from actors.store.shard_tails import ShardTails
+
+log = logging.getLogger(__name__)
+
+LOOK_PERIOD = 5.0
+"""Seconds between looks at everybody: evidence grows old without any news."""
+
+
+class HealthActor(Worker):
+    """Without it sessions go on; their scores stay as they were, with the time of the last look."""
+
+    async def on_init(self, args: Settings) -> None:
+        health = args.health
+        weights = health.weights
+        scoring = Scoring(
+            Weights(
+                float(weights.connection),
+                float(weights.latency),
+                float(weights.acknowledgements),
+                float(weights.errors),
+                float(weights.stability),
+            ),
+            Ageing.after(health.stale_after),
+        )
+        quality = health.quality
+        self._book = Book(scoring, bands(quality.excellent, quality.good, quality.poor), health.hysteresis)
+        self._database = await open_writer(args.database("health"))
+        async with self._database.begin() as conn:
+            stored = await health_queries.load_scores(conn)
+        self._book.restore({session: score.data for session, score in stored.items()})
+        self._tails = ShardTails(
+            args.database,
+            lambda states: self._book.states(states, time.time()),
+            lambda event: self._book.event(event, time.time()),
+        )
+        self._turn = asyncio.Lock()
+        self.spawn(self._look(), name="look at everybody")
+
+    async def on_message(self, message: Any, sender: ActorAddress) -> None:
+        """Hints of the shards' outboxes, and their reports."""
+        if isinstance(message, Hint):
+            await self._tails.hinted(message.source, message.upto)
+            await self._publish(everybody=False)
+        elif isinstance(message, ShardReport):
+            self._book.report(message.shard, message.samples, message.parked, time.time())
+            await self._publish(everybody=False)
+
+    async def on_stop(self) -> None:
+        """Closes the databases."""
+        await self._tails.close()
+        await self._database.close()
+
+    async def _look(self) -> None:
+        while True:
+            await asyncio.sleep(LOOK_PERIOD)
+            await self._publish(everybody=True)
+
+    async def _publish(self, *, everybody: bool) -> None:
+        async with self._turn:
+            views = self._book.changed(time.time(), everybody=everybody)
+            if not views:
+                return
+            # shown at once, stored right after: the API must not wait for a disk to learn of an outage
+            self.tell("gateway", HealthDelta(views))
+            try:
+                await self._store(views)
+            except StoreError as error:
+                log.error("scores could not be stored: %s", error)
+
+    async def _store(self, views: Mapping[str, Mapping[str, Any]]) -> None:
+        scores = [
+            Score(
+                id,
+                v["score"] if v["score"] is not None else 0,
+                v["quality"] or "critical",
+                v["status"],
+                v["checkedAt"],
+                v,
+            )
+            for id, v in views.items()
+        ]
+        events = [
+            NewEvent(v["checkedAt"], EventType.HEALTH_CHANGED, id, {key: v[key] for key in (*MATERIAL, "components")})
+            for id, v in views.items()
+            if v["material"]
+        ]
+        async with self._database.begin() as conn:
+            await health_queries.store_scores(conn, scores)
+            await outbox.append(conn, events)
+            upto = await outbox.last_seq(conn)
+        if events:
+            self.tell("gateway", Hint("health", upto))

@@ -1,0 +1,84 @@
+"""What the health actor keeps of every session, without clock or I/O: signals, totals, and the view shown last."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from actors.health.quality import Bands, Quality, quality
+from actors.health.signals import Signals, fold
+from actors.health.view import Scoring, Totals, view
+from actors.session.change import Change, read_change
+from actors.session.sample import Sample
+from actors.store.records import OutboxEvent, SessionState
+
+MATERIAL = ("status", "quality", "score")
+"""A change of one of these is an event."""
+
+
+class Book:
+    """Folds news and tells which views changed."""
+
+    def __init__(self, scoring: Scoring, bands: Bands, margin: int) -> None:
+        self._scoring = scoring
+        self._bands = bands
+        self._margin = margin
+        self._signals: dict[str, Signals] = {}
+        self._totals: dict[str, Totals] = {}
+        self._parked: dict[int, frozenset[str]] = {}
+        self._shown: dict[str, dict[str, Any]] = {}
+        self._fresh: set[str] = set()
+
+    def restore(self, views: Mapping[str, Mapping[str, Any]]) -> None:
+        """The views that an earlier actor stored: totals and quality go on from them."""
+        for session, stored in views.items():
+            self._shown[session] = dict(stored)
+            self._totals[session] = Totals(dict(stored.get("counts", {})))
+
+    def states(self, states: Mapping[str, SessionState], now: float) -> None:
+        """The stored states of a shard."""
+        for session, stored in states.items():
+            data = {**stored.data, "state": stored.state, "cause": stored.cause, "resumed": True}
+            self._change(session, read_change(stored.since, data), now)
+
+    def event(self, event: OutboxEvent, now: float) -> None:
+        """A transition of a shard's outbox."""
+        if event.type == "session.state" and event.session is not None:
+            self._change(event.session, read_change(event.at, event.data), now)
+
+    def _change(self, session: str, change: Change | None, now: float) -> None:
+        if change is not None:
+            self._signals[session] = fold(self._signals.get(session, Signals()), change, now)
+            self._fresh.add(session)
+
+    def report(self, shard: int, samples: Mapping[str, Sample], parked: tuple[str, ...], now: float) -> None:
+        """The folded samples of a shard."""
+        for session, sample in samples.items():
+            before = self._signals.get(session, Signals())
+            after = fold(before, sample, now)
+            if after is not before:
+                self._signals[session] = after
+                self._totals[session] = self._totals.get(session, Totals()).plus(sample)
+                self._fresh.add(session)
+        self._fresh |= self._parked.get(shard, frozenset()) ^ frozenset(parked)
+        self._parked[shard] = frozenset(parked)
+
+    def changed(self, now: float, *, everybody: bool) -> dict[str, dict[str, Any]]:
+        """The views that are new, of those with news or of everybody (evidence grows old by itself)."""
+        parked = frozenset().union(*self._parked.values()) if self._parked else frozenset()
+        news: dict[str, dict[str, Any]] = {}
+        for session in list(self._signals) if everybody else list(self._fresh & self._signals.keys()):
+            computed = view(
+                self._signals[session], self._totals.get(session, Totals()), session in parked, now, self._scoring
+            )
+            before = self._shown.get(session, {})
+            computed["quality"] = self._quality(computed["score"], before.get("quality"))
+            if session in self._fresh or any(computed[key] != before.get(key) for key in MATERIAL):
+                computed["material"] = any(computed[key] != before.get(key) for key in MATERIAL)
+                news[session] = self._shown[session] = computed
+        self._fresh.clear()
+        return news
+
+    def _quality(self, score: int | None, before: str | None) -> str | None:
+        if score is None:
+            return None
+        known = Quality(before) if before in set(Quality) else None
+        return str(quality(score, known, self._bands, self._margin))

@@ -1,0 +1,82 @@
+"""What the API and the metrics are shown of a session's health: plain data, the same in the database and in the deltas."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from actors.health.score import Ageing, Weights, score
+from actors.health.signals import DAY, Signals, rtt, window
+from actors.health.status import status
+from actors.session.sample import Sample
+
+COUNTS = (
+    "sent",
+    "acknowledged",
+    "failed",
+    "received",
+    "undecryptable",
+    "heartbeats",
+    "heartbeatsMissed",
+    "disconnects",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Totals:
+    """What was counted of a session over all its life."""
+
+    counts: Mapping[str, int] = field(default_factory=lambda: dict.fromkeys(COUNTS, 0))
+
+    def plus(self, sample: Sample) -> "Totals":
+        """The totals after a sample."""
+        refused = sum(sample.nacks.values())
+        more = {
+            "sent": sample.acks + refused,
+            "acknowledged": sample.acks,
+            "failed": refused,
+            "received": sample.received,
+            "undecryptable": sample.undecryptable,
+            "heartbeats": sample.heartbeats,
+            "heartbeatsMissed": sample.heartbeats_missed,
+            "disconnects": sample.disconnects,
+        }
+        return Totals({name: self.counts.get(name, 0) + more[name] for name in COUNTS})
+
+
+@dataclass(frozen=True, slots=True)
+class Scoring:
+    """How scores are made of signals."""
+
+    weights: Weights
+    ageing: Ageing
+
+
+def view(signals: Signals, totals: Totals, parked: bool, now: float, scoring: Scoring) -> dict[str, Any]:
+    """The view without its quality, which has a memory.  ``score`` is None for a session that is stopped."""
+    day = window(signals, DAY, now)
+    times = rtt(signals, now)
+    result: dict[str, Any] = {
+        "status": "error" if parked else str(status(signals, now)),
+        "parked": parked,
+        "checkedAt": now,
+        "lastSeen": signals.last_seen,
+        "downSince": signals.down_since,
+        "errorCount": day.failures + day.refused,
+        "rttMs": _times(times),
+        "counts": dict(totals.counts),
+        "score": None,
+        "components": {},
+    }
+    computed = score(signals, now, scoring.weights, scoring.ageing)
+    if computed is not None:
+        result["score"] = 0 if parked else computed.total
+        result["capped"] = "parked after crashes" if parked else computed.capped
+        result["components"] = {
+            name: {"points": c.points, "max": c.max, "evidenceAgeSeconds": c.evidence_age_s, "why": c.why}
+            for name, c in computed.components.items()
+        }
+    return result
+
+
+def _times(times: tuple[float, float, float] | None) -> dict[str, float]:
+    return {} if times is None else {k: round(t, 1) for k, t in zip(("last", "p50", "p95"), times, strict=True)}
