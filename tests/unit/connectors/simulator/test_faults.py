@@ -1,3 +1,4 @@
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -103,3 +104,8 @@ def test_bad_fault_names_the_key(values: dict[str, Any], key: str) -> None:
 
 def test_names_are_those_of_the_table() -> None:
     assert {*CUTS, *(mode.value for mode in Mode), "undecryptable", "close"} == set(FAULT_NAMES)
+
+
+def test_every_fault_stands_in_the_docs() -> None:
+    page = (Path(__file__).parents[4] / "docs" / "connector-simulator.md").read_text(encoding="utf-8")
+    assert [name for name in FAULT_NAMES if f"`{name}`" not in page] == []
