@@ -36,7 +36,7 @@ class Snapshot:
         age = None if seen is None else now - seen
         return replace(
             state,
-            status=str(status_of(state.state, state.cause, self._down_since(session, state), now, age)),
+            status=str(status_of(state.state, state.cause, state.detail.get("downSince"), now, age)),
             score=view.get("score"),
             quality=view.get("quality"),
             components=view.get("components", {}),
@@ -46,11 +46,6 @@ class Snapshot:
             last_seen=seen,
             error_count=view.get("errorCount", 0),
         )
-
-    def _down_since(self, session: str, state: SessionLive) -> float:
-        """Since when it is not open: a session that keeps trying changes its state all the time."""
-        view = self._views.get(session, {})
-        return min(state.since, view.get("downSince") or state.since)
 
     def load(self, states: Mapping[str, SessionState]) -> None:
         """The stored states of one shard."""
@@ -85,7 +80,7 @@ def _live(state: str, since: float, data: Mapping[str, Any], cause: str | None) 
         code=data.get("code"),
         message=data.get("message"),
         detail={
-            k: data[k] for k in ("until", "nextAttemptAt", "reason", "detail", "causeAt") if data.get(k) is not None
+            k: data[k] for k in ("until", "nextAttemptAt", "reason", "detail", "downSince") if data.get(k) is not None
         },
         remedy=_remedy(cause),
         me=mask_text(me) if me else None,

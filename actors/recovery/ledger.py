@@ -1,93 +1,101 @@
-"""The ledger: one row an episode of trouble, events of what was done about it."""
+"""The ledger: one row an episode of trouble, and an event for each thing done about it.
 
-from collections.abc import Mapping
+It follows the shards' outboxes with a cursor in its own database, moved in the transaction of what it wrote: an event
+counts exactly once, whatever is killed.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from actors.events import EventType
-from actors.messages import PlanRequest
-from actors.recovery.plans import Action, Plan
-from actors.session.causes import Cause
-from actors.store import outbox, recovery_queries
-from actors.store.records import NewEvent
+from actors.recovery.episodes import Episode, Note, fold
+from actors.session.causes import Cause, cause_named
+from actors.session.change import read_change
+from actors.store import cursors, outbox, recovery_queries
+from actors.store.engine import Database
+from actors.store.records import NewEvent, OutboxEvent
+
+Open = dict[str, tuple[int, Episode]]
+"""session -> (row of the ledger, episode)"""
 
 
 class Ledger:
-    """Knows the open episodes; what a transaction changes is kept only when it was committed."""
+    """What a transaction changes is kept only once it is committed."""
 
-    def __init__(self) -> None:
-        self._open: dict[str, tuple[int, float, int]] = {}
-        """session -> (episode, started at, attempts)"""
-        self._pending: dict[str, tuple[int, float, int] | None] = {}
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._open: Open = {}
+        self._cursors: dict[str, int] = {}
 
-    async def load(self, conn: AsyncConnection) -> None:
+    async def load(self) -> None:
         """The episodes that an earlier actor left open."""
-        for episode in await recovery_queries.open_episodes(conn):
-            self._open[episode.session] = (episode.id, episode.started_at, episode.attempts)
+        async with self._database.begin() as conn:
+            for row in await recovery_queries.open_episodes(conn):
+                self._open[row.session] = (row.id, _restore(row.started_at, row.cause, row.attempts, row.data))
 
-    def is_open(self, session: str) -> bool:
-        """Whether the session is in trouble."""
-        return session in self._open
+    async def cursor(self, source: str) -> int:
+        """The last event of that shard that is accounted for."""
+        if source not in self._cursors:
+            async with self._database.begin() as conn:
+                self._cursors[source] = await cursors.get_cursor(conn, source)
+        return self._cursors[source]
 
-    def committed(self) -> None:
-        """The transaction is durable."""
-        for session, value in self._pending.items():
-            if value is None:
-                self._open.pop(session, None)
-            else:
-                self._open[session] = value
-        self._pending = {}
+    async def account(self, source: str, events: Sequence[OutboxEvent]) -> int:
+        """Accounts for a shard's next events; returns the last number of the ledger's outbox.  Raises StoreError."""
+        after: Open = dict(self._open)
+        async with self._database.begin() as conn:
+            for event in events:
+                if event.type == EventType.SESSION_STATE and event.session is not None:
+                    await _enter(conn, after, event.session, event)
+            await cursors.set_cursor(conn, source, events[-1].seq)
+            upto = await outbox.last_seq(conn)
+        self._open, self._cursors[source] = after, events[-1].seq
+        return upto
 
-    async def planned(self, conn: AsyncConnection, request: PlanRequest, cause: Cause, plan: Plan, now: float) -> None:
-        """A plan was made: an episode begins or goes on, or ends with nothing automatic left to do."""
-        self._pending = {}
-        session = request.session
-        known = self._open.get(session)
-        events = []
-        if known is None:
-            data = {"code": request.data.get("code")}
-            id = await recovery_queries.begin_episode(conn, session, str(cause), plan.strategy, now, data)
-            known = (id, now, 0)
-            events.append(
-                _event(now, EventType.RECOVERY_STARTED, session, id, cause=str(cause), strategy=plan.strategy)
+
+async def _enter(conn: AsyncConnection, episodes: Open, session: str, event: OutboxEvent) -> None:
+    change = read_change(event.at, event.data)
+    if change is None:
+        return
+    row, before = episodes.get(session, (0, None))
+    after, notes = fold(before, change)
+    for note in notes:
+        if note.type is EventType.RECOVERY_STARTED:
+            first = note.episode
+            row = await recovery_queries.begin_episode(
+                conn, session, str(first.cause), str(first.strategy), first.began_at, _data(first)
             )
-        id, started, attempts = known
-        if plan.action is Action.RECONNECT:
-            attempts += 1
-            await recovery_queries.count_attempt(conn, id, attempts)
-            events.append(
-                _event(
-                    now,
-                    EventType.RECOVERY_ATTEMPT,
-                    session,
-                    id,
-                    attempt=attempts,
-                    delaySeconds=plan.delay_s,
-                    cause=str(cause),
-                )
-            )
-            self._pending[session] = (id, started, attempts)
-        else:
-            await recovery_queries.end_episode(conn, id, str(plan.action), now)
-            events.append(_event(now, EventType.RECOVERY_STOPPED, session, id, cause=str(cause), remedy=plan.remedy))
-            self._pending[session] = None
-        await outbox.append(conn, events)
-
-    async def healed(self, conn: AsyncConnection, opened: Mapping[str, float]) -> None:
-        """Sessions are open again."""
-        self._pending = {}
-        events = []
-        for session, at in opened.items():
-            id, started, attempts = self._open[session]
-            if at < started:
-                continue  # it was open before the trouble began
-            await recovery_queries.end_episode(conn, id, "healed", at)
-            events.append(
-                _event(at, EventType.RECOVERY_SUCCEEDED, session, id, attempts=attempts, seconds=round(at - started, 3))
-            )
-            self._pending[session] = None
-        await outbox.append(conn, events)
+        elif note.type is EventType.RECOVERY_ATTEMPT:
+            await recovery_queries.count_attempt(conn, row, note.episode.attempts)
+        elif note.episode.outcome is not None:
+            await recovery_queries.end_episode(conn, row, str(note.episode.outcome), note.at)
+    await outbox.append(conn, [_event(note, session, row) for note in notes])
+    if after is None:
+        episodes.pop(session, None)
+    else:
+        episodes[session] = (row, after)
 
 
-def _event(at: float, type: EventType, session: str, episode: int, **data: object) -> NewEvent:
-    return NewEvent(at, type, session, {"episode": episode, **data})
+def _event(note: Note, session: str, row: int) -> NewEvent:
+    episode = note.episode
+    data: dict[str, Any] = {"episode": row, "cause": str(episode.last_cause), "attempts": episode.attempts}
+    if note.type is EventType.RECOVERY_STARTED:
+        data["strategy"] = str(episode.strategy)
+    elif note.type is EventType.RECOVERY_ATTEMPT:
+        data |= {"attempt": episode.attempts, "delaySeconds": note.delay_s}
+    else:
+        data |= {"outcome": str(episode.outcome), "seconds": episode.seconds, "remedy": episode.last_cause.remedy}
+    return NewEvent(note.at, note.type, session, data)
+
+
+def _data(episode: Episode) -> dict[str, Any]:
+    return {"lastCause": str(episode.last_cause), "failures": episode.failures}
+
+
+def _restore(began_at: float, cause: str, attempts: int, data: Mapping[str, Any]) -> Episode:
+    """An open episode as it was stored: the failure before an attempt that was under way counts as the last one."""
+    first = cause_named(cause) or Cause.UNKNOWN
+    last = cause_named(str(data.get("lastCause"))) or first
+    return Episode(began_at, first, last, int(data.get("failures", 1)), attempts, waiting_since=began_at)

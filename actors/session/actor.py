@@ -217,6 +217,7 @@ class SessionActor(Worker):
         data = {
             "previous": str(effect.previous),
             "resumed": effect.resumed,
+            "downSince": effect.down_since,
             "reason": effect.reason or None,
             "message": effect.message or None,
             "detail": dict(effect.data),
