@@ -36,7 +36,7 @@ class Snapshot:
         age = None if seen is None else now - seen
         return replace(
             state,
-            status=str(status_of(state.state, state.cause, state.detail.get("downSince"), now, age)),
+            status=str(status_of(state.state, state.cause, state.detail.get("causeAt"), now, age)),
             score=view.get("score"),
             quality=view.get("quality"),
             components=view.get("components", {}),
@@ -79,9 +79,7 @@ def _live(state: str, since: float, data: Mapping[str, Any], cause: str | None) 
         cause=cause,
         code=data.get("code"),
         message=data.get("message"),
-        detail={
-            k: data[k] for k in ("until", "nextAttemptAt", "reason", "detail", "downSince") if data.get(k) is not None
-        },
+        detail=_detail(data),
         remedy=_remedy(cause),
         me=mask_text(me) if me else None,
         generation=data.get("generation") or 0,
@@ -89,6 +87,18 @@ def _live(state: str, since: float, data: Mapping[str, Any], cause: str | None) 
         reconnect_attempts=data.get("attempt") or 0,
         versions={k: str(v) for k, v in (data.get("versions") or {}).items()},
     )
+
+
+def _detail(data: Mapping[str, Any]) -> dict[str, Any]:
+    """What is known of the trouble; moments are seconds since 1970."""
+    known = {
+        **(data.get("detail") or {}),
+        "reason": data.get("reason"),
+        "until": data.get("until"),
+        "nextAttemptAt": data.get("nextAttemptAt"),
+        "causeAt": data.get("downSince"),
+    }
+    return {name: value for name, value in known.items() if value is not None}
 
 
 def _remedy(cause: str | None) -> str | None:

@@ -125,7 +125,7 @@ class Daemon:
         try:
             await until(f"{session} is {status}", there, patience)
         except BaseException:
-            print(last, self.log[-4000:])
+            print(last, self.log[-4000:])  # noqa: T201 - pytest shows it with the failure
             raise
         return last
 

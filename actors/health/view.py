@@ -1,4 +1,4 @@
-"""What the API and the metrics are shown of a session's health: plain data, the same in the database and in the deltas."""
+"""What the API and the metrics are shown of a session's health: plain data, in the database and in the deltas."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field

@@ -1,5 +1,6 @@
 """The restart decision, case by case and by its invariants."""
 
+import itertools
 import random
 
 import pytest
@@ -60,7 +61,7 @@ def test_starts_keep_their_pace() -> None:
         state, actions = decision.tick(state, now, policy)
         times += [now for _ in started(actions)]
         now += decision.next_look(state, now, policy)
-    assert all(later - earlier >= 0.02 for earlier, later in zip(times, times[1:], strict=False))
+    assert all(later - earlier >= 0.02 for earlier, later in itertools.pairwise(times))
 
 
 def test_a_killed_child_is_started_again_at_once() -> None:
@@ -290,6 +291,9 @@ class Supervision(RuleBasedStateMachine):
         ]
         self.state = decision.add(State(), specs, self.now)
 
+    def over(self) -> bool:
+        return self.gone
+
     def perform(self, result: tuple[State, tuple[object, ...]]) -> None:
         was_stopping = self.state.stopping
         self.state, actions = result
@@ -354,17 +358,17 @@ class Supervision(RuleBasedStateMachine):
 
     def teardown(self) -> None:
         """Whatever happened, a shutdown ends: everyone who is asked or killed dies, and it is over."""
-        if not hasattr(self, "state") or self.gone:
+        if not hasattr(self, "state") or self.over():
             return
         self.perform(decision.shutdown(self.state, self.now))
         for _ in range(200):
-            if self.gone:
+            if self.over():
                 return
             for id in sorted(self.alive):
                 if id in self.asked_to_stop:
                     del self.alive[id]
                     self.perform(decision.exited(self.state, id, DONE, self.now, self.policy, self.rng))
-                    if self.gone:
+                    if self.over():
                         return
             self.now += 0.5
             self.perform(decision.tick(self.state, self.now, self.policy))
