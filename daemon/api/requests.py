@@ -3,7 +3,7 @@
 JSON keys are camelCase, and an unknown key is an error.
 """
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
@@ -21,6 +21,8 @@ from daemon.api.fields import (
     Wait,
 )
 from daemon.api.models import Quality, Status
+
+Connector = Literal["baileys", "simulator"]
 
 
 class Request(BaseModel):
@@ -100,8 +102,8 @@ class SessionCreate(Request):
     """A new session."""
 
     id: SessionId
-    connector: Annotated[str, Field(min_length=1, max_length=63)] = "baileys"
-    """One of the connectors that are configured."""
+    connector: Connector = "baileys"
+    """What connects it: the real client, or the built-in simulator."""
     labels: Labels = Field(default_factory=dict)
     enabled: bool = True
     """Whether to start it."""

@@ -51,7 +51,9 @@ def add(
 ) -> None:
     """Add a session; it is kept by the daemon, not by the configuration file."""
     body = {"id": session, "connector": connector, "labels": _labels(label or []), "enabled": not stopped}
-    _done(client.post(SESSIONS, body), "added; pair it with: wavigil pair " + session, json=json)
+    # The simulator's sessions are paired from the start, unless it is configured otherwise.
+    hint = f"; pair it with: wavigil pair {session}" if connector != "simulator" else ""
+    _done(client.post(SESSIONS, body), f"added{hint}", json=json)
 
 
 def _labels(texts: list[str]) -> dict[str, str]:
@@ -88,7 +90,11 @@ def start(client: Client, session: IdArgument, json: JsonOption = False) -> None
 
 def stop(client: Client, session: IdArgument, json: JsonOption = False) -> None:
     """Stop a session; it stays stopped over restarts of the daemon."""
-    _done(client.post(f"{_path(session)}/stop"), "stopping; start it again with: wavigil sessions start", json=json)
+    _done(
+        client.post(f"{_path(session)}/stop"),
+        f"stopping; start it again with: wavigil sessions start {session}",
+        json=json,
+    )
 
 
 def logout(client: Client, session: IdArgument, yes: YesOption = False, json: JsonOption = False) -> None:

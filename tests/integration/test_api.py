@@ -240,6 +240,7 @@ async def test_what_the_file_owns_names_file_and_line(api: CheckedClient) -> Non
 async def test_an_unknown_connector(api: CheckedClient) -> None:
     answer = await api("POST", "/api/sessions", json={"id": "made-1", "connector": "pigeon"})
     assert answer.status == 422
+    assert answer.json["errors"][0]["pointer"] == "#/connector"
 
 
 # --- pairing

@@ -58,7 +58,9 @@ async def test_tree(wavigil: Shell) -> None:
 async def test_the_life_of_a_session(wavigil: Shell, memory: MemoryBackend) -> None:
     made = await wavigil("sessions", "add", "made-1", "--connector", "simulator", "-l", "team:c")
     assert made.status == 0
-    assert "wavigil pair made-1" in made.out
+    assert "pair" not in made.out
+    assert "wavigil pair made-2" in (await wavigil("sessions", "add", "made-2")).out
+    assert (await wavigil("sessions", "remove", "made-2")).status == 0
     assert memory.records()["made-1"].labels == {"team": "c"}
     assert (await wavigil("sessions", "stop", "made-1")).status == 0
     assert memory.live("made-1").state == "stopped"

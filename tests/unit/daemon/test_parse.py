@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from config.schema import SessionSpec
 from daemon.api.parse import parse_body, parse_query, pointer
 from daemon.api.problems import ProblemError, Reason
 from daemon.api.requests import MessageCreate, SessionCreate, SessionPatch, StatusQuery
@@ -108,6 +109,10 @@ def test_half_of_a_surrogate_pair_is_no_text() -> None:
 )
 def test_sessions_that_are_refused(body: dict[str, Any], place: str) -> None:
     assert problem(body, SessionCreate).errors[0].pointer == place
+
+
+def test_the_connectors_are_those_of_the_configuration() -> None:
+    assert SessionCreate.model_fields["connector"].annotation == SessionSpec.model_fields["connector"].annotation
 
 
 @given(anything)
