@@ -12,7 +12,8 @@ from openapi_spec_validator import validate
 
 from daemon.api import Role
 from daemon.backend import SessionRecord
-from tests.fixtures_api import TOKENS
+from daemon.cli import local
+from tests.fixtures_api import TOKENS, CheckedClient
 from tests.fixtures_cli import Shell
 from tests.memory_backend import MemoryBackend
 
@@ -205,6 +206,29 @@ async def test_check_config(shell: Shell, state: Path) -> None:
 async def test_openapi_and_version(shell: Shell) -> None:
     validate(json.loads((await shell("openapi")).out))
     assert (await shell("version")).out.startswith("wavigil ")
+
+
+async def test_the_demonstration_says_where_it_is_once_it_is_ready(
+    api: CheckedClient, memory: MemoryBackend, state: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    token_file = state / "admin.token"
+    token_file.write_text(TOKENS[Role.ADMIN])
+    url = f"http://127.0.0.1:{api.raw.port}"
+    memory.up = False
+    asks = asyncio.Event()
+    ready = memory.ready
+
+    def asked() -> tuple[bool, str]:
+        asks.set()
+        return ready()
+
+    memory.ready = asked  # type: ignore[method-assign]  # to see that it asks
+    hint = asyncio.create_task(asyncio.to_thread(local._hint, url, token_file))
+    await asks.wait()
+    assert capsys.readouterr().out == ""
+    memory.up = True
+    await hint
+    assert f"address     {url}\n  token file  {token_file}" in capsys.readouterr().out
 
 
 async def test_wrong_usage(shell: Shell) -> None:
