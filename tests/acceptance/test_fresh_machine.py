@@ -3,6 +3,7 @@
 import asyncio
 import json
 import re
+import socket
 import time
 import urllib.request
 from pathlib import Path
@@ -15,7 +16,8 @@ from tests.fixtures_debian import USER, Debian
 pytestmark = [pytest.mark.acceptance, pytest.mark.needs_root]
 
 REPOSITORY = Path(__file__).parents[2]
-ADDRESS = re.compile(r"http://127\.0\.0\.1:\d+")
+PORT = 9470
+ADDRESS = re.compile(rf"http://127\.0\.0\.1:{PORT}\b")
 TOKEN_FILE = re.compile(r"/\S*admin\.token")
 FLEET = 12
 
@@ -64,6 +66,20 @@ def fetch(url: str, token: str | None = None) -> tuple[int, bytes]:
         return response.status, response.read()
 
 
+async def until_free(port: int) -> None:
+    """Waits for whoever listens there to go: the demonstration has a fixed port, and this host's network."""
+    for _ in range(600):
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                await asyncio.sleep(0.2)
+            else:
+                return
+    pytest.fail(f"something else listens on port {port}")
+
+
 async def sessions_of(address: str, token: str, count: int) -> list[str]:
     """The ids in the bulk listing once there are `count` of them."""
     while True:
@@ -91,6 +107,7 @@ def is_daemon(process: psutil.Process) -> bool:
 @pytest.mark.timeout(400)
 async def test_make_run_shows_a_living_fleet_and_leaves_nothing_behind(debian: Debian) -> None:
     await clone(debian)
+    await until_free(PORT)
     make = await debian.start("cd wavigil && exec make run")
     assert make.stdout is not None
     output = Output(make.stdout)
