@@ -11,7 +11,7 @@ class EventType(StrEnum):
     SESSION_PAIRED = "session.paired"
     """A pairing is complete and its credentials are committed; data: me (masked)."""
     SESSION_MESSAGE = "session.message"
-    """An inbound message; data: messageId, from, timestamp, text (null for what is not text)."""
+    """An inbound message; data: messageId, from, timestamp (seconds since 1970), text (null for what is not text)."""
     SESSION_UNDECRYPTABLE = "session.undecryptable"
     """An inbound message could not be decrypted; data: messageId, from."""
     SESSION_SEND = "session.send"

@@ -121,7 +121,7 @@ class ShardReport:
 
     shard: int
     samples: Mapping[str, Any]
-    """session -> Sample"""
+    """session -> its Samples since the last report, oldest first"""
     parked: tuple[str, ...] = ()
     """Sessions that crashed over their intensity and wait to be tried again."""
 

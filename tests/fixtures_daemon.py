@@ -107,6 +107,13 @@ class Daemon:
         assert status == 200, (path, status, body)
         return body
 
+    async def command(self, *words: str) -> asyncio.subprocess.Process:
+        """Starts ``wavigil`` with these words, its output in one pipe."""
+        where = ["--url", self.url, "--token-file", str(self.state_dir / "admin.token")]
+        return await asyncio.create_subprocess_exec(
+            *COMMAND, words[0], *where, *words[1:], stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT
+        )
+
     async def status(self, session: str) -> dict[str, Any]:
         """The status of one session."""
         body = await self.get(f"/api/whatsapp-status/{session}")

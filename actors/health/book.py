@@ -1,6 +1,6 @@
 """What the health actor keeps of every session, without clock or I/O: signals, totals, and the view shown last."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from actors.health.quality import Bands, Quality, quality
@@ -49,9 +49,9 @@ class Book:
             self._signals[session] = fold(self._signals.get(session, Signals()), change, now)
             self._fresh.add(session)
 
-    def report(self, shard: int, samples: Mapping[str, Sample], parked: tuple[str, ...], now: float) -> None:
+    def report(self, shard: int, samples: Mapping[str, Sequence[Sample]], parked: tuple[str, ...], now: float) -> None:
         """The folded samples of a shard."""
-        for session, sample in samples.items():
+        for session, sample in ((session, sample) for session, taken in samples.items() for sample in taken):
             before = self._signals.get(session, Signals())
             after = fold(before, sample, now)
             if after is not before:

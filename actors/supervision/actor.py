@@ -77,6 +77,10 @@ class Supervisor(Actor):
     def on_child_up(self, id: str, address: ActorAddress) -> None:
         """A child is ready."""
 
+    def on_sample(self, id: str, sample: Any) -> None:
+        """What a child folded since its last heartbeat."""
+        self.samples[id] = sample
+
     def on_tick(self, now: float) -> None:
         """Every tick."""
 
@@ -123,7 +127,7 @@ class Supervisor(Actor):
     def _beat(self, message: Heartbeat, now: float) -> None:
         self.state = decision.beat(self.state, message.id, message.incarnation, now)
         if message.sample is not None and self._current(message.id, message.incarnation):
-            self.samples[message.id] = message.sample
+            self.on_sample(message.id, message.sample)
 
     def _start(self, message: Init, sender: ActorAddress, now: float) -> None:
         logs.restore()

@@ -7,6 +7,7 @@
 """
 
 import time
+from collections import deque
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,6 +28,9 @@ from actors.vault.actor import VaultActor
 
 REPORT_PERIOD = 5.0
 """Seconds between a shard's aggregates."""
+
+UNREPORTED = 64
+"""Samples kept a session while the health actor is away."""
 
 SERVICES: dict[str, type[Actor]] = {
     "vault": VaultActor,
@@ -169,6 +173,7 @@ class Shard(_Configured):
         self._plan: ShardPlan | None = None
         self._wanted: dict[str, SessionPlan] = {}
         self._next_report = 0.0
+        self._folded: dict[str, deque[Any]] = {}
 
     def actor_class(self, id: str) -> type[Actor]:
         return ConnectorHost if id == "host" else SessionActor
@@ -227,17 +232,22 @@ class Shard(_Configured):
         elif (host := self.processes.public("host")) is not None:
             self.send(address, HostAddress(host))
 
+    def on_sample(self, id: str, sample: Any) -> None:
+        if id == "host":
+            super().on_sample(id, sample)
+        elif id in self._wanted:
+            self._folded.setdefault(id, deque(maxlen=UNREPORTED)).append(sample)
+
     def on_tick(self, now: float) -> None:
         health = self.directory.addresses.get("health")
         if now < self._next_report or health is None:
             return
         self._next_report = now + REPORT_PERIOD
-        samples = {id: self.samples[id] for id in self._wanted if id in self.samples}
+        samples = {id: tuple(folded) for id, folded in self._folded.items() if id in self._wanted}
+        self._folded = {}
         parked = tuple(id for id in self._wanted if self._phase(id) is Phase.PARKED)
         if samples or parked:
             self.send(health, ShardReport(self._shard.shard, samples, parked))
-        for id in samples:
-            del self.samples[id]
 
     def _phase(self, id: str) -> Phase | None:
         child = self.state.children.get(id)

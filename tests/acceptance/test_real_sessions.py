@@ -23,6 +23,7 @@ PHONES = {"alpha": "15550100001", "beta": "15550100002", "gamma": "15550100003"}
 def configuration(lab: Lab) -> dict[str, Any]:
     return {
         "sessions": [{"id": id, "connector": "baileys", "labels": {"team": "test"}} for id in PHONES],
+        "supervision": {"heartbeat": "1s"},
         "connectors": {
             "baileys": {
                 "websocket_url": lab.ws_url,
@@ -44,8 +45,13 @@ async def paired_fleet(directory: Path) -> AsyncIterator[tuple[Lab, Daemon]]:
 
 
 async def pair(lab: Lab, daemon: Daemon, id: str) -> None:
-    """Alpha and gamma by QR, beta by a code."""
+    """Alpha by QR, beta by a code, gamma by QR with the command line."""
     await daemon.until_status(id, "pairing")
+    command = None
+    if id == "gamma":
+        command = await daemon.command("pair", id, "--timeout", "60")
+        assert command.stdout is not None
+        assert b"Linked devices" in await command.stdout.readline()
     if id == "beta":
         status, body = await daemon.call("POST", f"/api/sessions/{id}/pairing-code", json={"phone": PHONES[id]})
         assert status == 200, body
@@ -54,6 +60,10 @@ async def pair(lab: Lab, daemon: Daemon, id: str) -> None:
         qr = await daemon.get(f"/api/sessions/{id}/pairing")
         await lab.scan(qr["qr"], PHONES[id])
     await daemon.until_status(id, "connected")
+    if command is not None:
+        output, _ = await command.communicate()
+        assert command.returncode == 0, output.decode()
+        assert "is paired" in output.decode()
 
 
 async def send(daemon: Daemon, sender: str, recipient: str, text: str) -> dict[str, Any]:

@@ -41,7 +41,7 @@ class News:
             data = {
                 "messageId": event.message_id,
                 "from": event.sender,
-                "timestamp": event.timestamp,
+                "timestamp": event.timestamp / 1000,
                 "text": event.text,
             }
             await self._store(event, EventType.SESSION_MESSAGE, data)
