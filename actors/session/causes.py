@@ -4,7 +4,8 @@ import sys
 from collections.abc import Mapping
 from typing import Any
 
-from actors.session.causes_table import Cause, Row
+from actors.session.causes_row import Row
+from actors.session.causes_table import Cause
 from actors.session.vocabulary import Disposition, State
 
 __all__ = [

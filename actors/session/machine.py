@@ -6,12 +6,11 @@ WhatsApp threw out is never used again; there is one timer, and at most one conn
 """
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 from actors.recovery.plans import Action
-from actors.session import commands, inputs
-from actors.session.causes import Cause, classify
+from actors.session import commands, endings, inputs
+from actors.session.causes import Cause
 from actors.session.draft import AT_REST, PLAN_DEADLINE_S, QUEUE_WATCH_S, SETTLE_S, WATCH_S, Draft
 from actors.session.effects import (
     CloseConnection,
@@ -19,7 +18,7 @@ from actors.session.effects import (
     Effect,
     ReportPaired,
 )
-from actors.session.state import Goal, Purpose, Saved, SessionState, Trouble, Verdict
+from actors.session.state import Goal, Purpose, Saved, SessionState, Trouble
 from actors.session.vocabulary import State
 
 
@@ -112,7 +111,7 @@ def _link_down(d: Draft, _event: inputs.LinkDown) -> None:
     if d.s.timer and d.s.timer.purpose is Purpose.SETTLE:
         d.disarm()
     if d.s.state is State.CLOSING and goal is not None:
-        _closed_for(d, goal, Trouble(Cause.CONNECTOR_LOST))
+        endings.closed_for(d, goal, Trouble(Cause.CONNECTOR_LOST))
     elif connected and d.s.state not in AT_REST:
         d.ended(Trouble(Cause.CONNECTOR_LOST))
     d.set(connected=False)
@@ -178,67 +177,6 @@ def _opened(d: Draft, event: inputs.Opened) -> None:
     d.move(State.OPEN)
 
 
-def _closed(d: Draft, event: inputs.Closed) -> None:
-    cause = classify(event.code, event.reason, event.data)
-    trouble = Trouble(cause, event.code, event.reason, event.message, event.data)
-    d.set(connected=False)
-    if d.s.state is State.CLOSING and d.s.goal is not None:
-        _closed_for(d, d.s.goal, trouble)
-    elif d.s.state in AT_REST:
-        _closed_at_rest(d, trouble)
-    else:
-        d.ended(trouble)
-
-
-def _closed_for(d: Draft, goal: Goal, trouble: Trouble) -> None:
-    """A connection that we were closing has ended, perhaps for another reason than ours."""
-    ours = trouble.cause in {Cause.CLOSED_BY_US, Cause.CONNECTOR_LOST}
-    logged_out = trouble.cause is Cause.INTENTIONAL_LOGOUT
-    d.set(goal=None, connected=False)
-    if d.s.logout_ref is not None:
-        if logged_out:
-            d.answer(d.s.logout_ref)
-        else:
-            d.answer(d.s.logout_ref, "unavailable", trouble.cause.sentence)
-        d.set(logout_ref=None)
-    if goal is Goal.STOP:
-        d.fail_waiters("refused", Cause.OPERATOR_STOP.sentence)
-        d.set(opened_at=None)
-        d.hide_qr()
-        _closed_at_rest(d, trouble, stopping=True)
-    elif goal is Goal.REOPEN and ours:
-        d.set(opened_at=None)
-        d.forget_failures()
-        d.connect(replace(trouble, cause=Cause.OPERATOR_RECONNECT))
-    elif goal is Goal.GIVE_UP and ours:
-        d.ended(replace(trouble, cause=Cause.OPEN_DEADLINE))
-    else:
-        d.ended(trouble)
-
-
-def _closed_at_rest(d: Draft, trouble: Trouble, *, stopping: bool = False) -> None:
-    """A connection that nobody wanted has ended: all that can be new is a verdict."""
-    if trouble.cause is Cause.FENCED:
-        d.move(d.s.state, trouble)
-        d.retire()
-        return
-    if trouble.cause is Cause.INTENTIONAL_LOGOUT:
-        d.set(paired=False, me=None)
-    verdict = None
-    # That the device was thrown out outweighs whatever comes after it.
-    if trouble.cause.disposition.is_verdict and not d.s.stale_auth:
-        until = d.plan_for(trouble)[1].until
-        verdict = Verdict(d.standing(trouble), trouble, until)
-        d.set(stale_auth=trouble.cause.needs_pairing and d.s.paired)
-    if stopping or d.s.state is State.STOPPED:
-        d.set(verdict=verdict or d.s.verdict)
-        d.move(State.STOPPED, trouble if verdict else replace(trouble, cause=Cause.OPERATOR_STOP))
-    elif verdict:
-        d.convict(verdict)
-    else:
-        d.move(d.s.state, trouble)
-
-
 def _timelock(d: Draft, event: inputs.Timelock) -> None:
     d.set(timelocked=event.active)
 
@@ -246,7 +184,7 @@ def _timelock(d: Draft, event: inputs.Timelock) -> None:
 def _open_refused(d: Draft, event: inputs.OpenRefused) -> None:
     if event.code == "busy" or not d.s.connected:
         return  # There is a connection, and it will be heard of; if not, there is the timer.
-    _closed(d, inputs.Closed(0, event.code, event.message))
+    endings.closed(d, inputs.Closed(0, event.code, event.message))
 
 
 def _auth_reset(d: Draft, event: inputs.AuthReset) -> None:
@@ -312,7 +250,7 @@ _HANDLERS: dict[type[Any], Callable[[Draft, Any], None]] = {
     inputs.Qr: _qr,
     inputs.Paired: _paired,
     inputs.Opened: _opened,
-    inputs.Closed: _closed,
+    inputs.Closed: endings.closed,
     inputs.Timelock: _timelock,
     inputs.OpenRefused: _open_refused,
     inputs.AuthReset: _auth_reset,
