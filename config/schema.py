@@ -78,7 +78,7 @@ class Vault(Section):
 
     master_key: Annotated[Secret, SecretText(32)] | None = None
     """Wraps the data keys of the sessions. Without it auth states are stored plain in files of mode 0600,
-    and `wavigil doctor` says so. Make one with `openssl rand -hex 32`; without it
+    and the log says so at each start. Make one with `openssl rand -hex 32`; without it
     nothing can be read again."""
 
 

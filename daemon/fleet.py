@@ -169,6 +169,6 @@ class Fleet:
         if record.origin == "file":
             raise BackendError(
                 "file_owned",
-                f"session {session!r} belongs to {record.source}: change it there and reload",
+                f"session {session!r} belongs to {record.source}: change it there and restart the daemon",
                 source=record.source,
             )

@@ -223,7 +223,7 @@ class Cause(StrEnum):
         (),
         Disposition.BACK_OFF,
         "The auth state could not be stored, so the connection was closed.",
-        "If it lasts: check disk space and the vault in `wavigil tree` and `wavigil doctor`.",
+        "If it lasts: check disk space, and the vault in `wavigil tree`.",
     )
     CONNECTOR_LOST = Row(
         "connector_lost",
