@@ -27,12 +27,14 @@ from actors.messages import (
 from actors.recovery.plans import Action
 from actors.runtime.worker import Worker
 from actors.session import effects, inputs, resume
+from actors.session.causes import explain
 from actors.session.duties import Duties
 from actors.session.link import LinkTo, SessionLink
 from actors.session.machine import step
 from actors.session.sample import Folder
 from actors.session.state import SessionState
 from actors.session.translate import link_up, translate
+from actors.session.vocabulary import State
 from actors.settings import SOCKET_VAULT, Settings
 
 log = logging.getLogger(__name__)
@@ -208,12 +210,24 @@ class SessionActor(Worker):
             case _:
                 self._duties.perform(effect)
 
+    def _log(self, effect: effects.ReportTransition) -> None:
+        if effect.resumed:
+            return
+        if effect.state in {State.BLOCKED, State.HALTED} and effect.cause is not None:
+            cause = effect.cause
+            log.warning("%s is %s: %s %s", self.id, effect.state, explain(cause, effect.data), cause.remedy)
+        elif effect.cause is not None and effect.previous is State.OPEN:
+            log.info("%s: %s -> %s, %s", self.id, effect.previous, effect.state, effect.cause)
+        elif effect.state is State.OPEN:
+            log.info("%s is open", self.id)
+
     async def _pairing_code(self, effect: effects.RequestPairingCode) -> None:
         ok, error = await self._duties.pairing_code(effect.phone)
         self._answer(effect.ref, ok, error)
 
     def _transition(self, effect: effects.ReportTransition, now: float) -> None:
         self._number += 1
+        self._log(effect)
         data = {
             "previous": str(effect.previous),
             "resumed": effect.resumed,
