@@ -23,6 +23,7 @@ const nextTurn = () => new Promise(resolve => setImmediate(resolve))
 
 export class Connection {
   #keystore
+  #recent
   #options
   #on
   #socket = null // {sock, raw, browser}
@@ -43,11 +44,12 @@ export class Connection {
 
   /**
    * `on`: qr, paired, open, closed (once, the last), and rtt, missed, sent, ack, receipt, message, undecryptable, timelock,
-   * each with its event's fields. `session` names the owner in logs.
+   * each with its event's fields. `session` names the owner in logs; `recent` outlives the connection.
    */
-  constructor({ session, keystore, options, on }) {
+  constructor({ session, keystore, recent, options, on }) {
     this.session = session
     this.#keystore = keystore
+    this.#recent = recent
     this.#options = options
     this.#on = on
     this.#sends = new Sends({ transmit: (...message) => this.#transmit(...message), on: { sent: on.sent, ack: fields => this.#acked(fields) }, ackTimeoutMs: options.ackTimeoutMs })
@@ -92,7 +94,8 @@ export class Connection {
     if (this.#codePending) throw new ProtocolError('busy', 'a pairing code is being asked for')
     this.#codePending = true
     try {
-      return { code: await requestCode(this.#socket, phone), expiresAt: this.#qrEnd }
+      const code = await inNameOf(this, () => requestCode(this.#socket, phone))
+      return { code, expiresAt: this.#qrEnd }
     } finally {
       this.#codePending = false
     }
@@ -101,7 +104,7 @@ export class Connection {
   /** Removes the device at the server; resolves when the server has confirmed, and the connection may then be ended. */
   async logout() {
     const ended = new Promise(resolve => { this.#onEnd = resolve })
-    const removed = removeDevice(this.#socket.sock, this.#keystore.creds.me.id)
+    const removed = inNameOf(this, () => removeDevice(this.#socket.sock, this.#keystore.creds.me.id))
     const cause = await Promise.race([removed, ended])
     if (cause && cause.code !== LOGGED_OUT) throw new ProtocolError('closed', 'the connection ended before the answer')
   }
@@ -115,7 +118,8 @@ export class Connection {
       closeCode: code => { this.#wsCode = code }
     }
     try {
-      this.#socket = openSocket({ creds: this.#keystore.creds, keys: this.#keystore.signalKeys, options: this.#options, on })
+      const { creds, signalKeys: keys } = this.#keystore
+      this.#socket = openSocket({ creds, keys, options: this.#options, sentText: id => this.#recent.get(id), on })
     } catch (error) {
       this.end(ownCause('error', masked(error.message)))
       return
@@ -190,7 +194,8 @@ export class Connection {
   }
 
   async #transmit(messageId, to, text) {
-    await this.#socket.sock.sendMessage(to, { text, linkPreview: null }, { messageId })
+    this.#recent.add(messageId, text)
+    await inNameOf(this, () => this.#socket.sock.sendMessage(to, { text, linkPreview: null }, { messageId }))
   }
 
   #acked(fields) {

@@ -3,13 +3,19 @@ import { AsyncLocalStorage } from 'node:async_hooks'
 import { describe, log } from './log.mjs'
 
 const owners = new AsyncLocalStorage()
+const atRoot = AsyncLocalStorage.snapshot() // in nobody's name
 
 /** How many errors nobody caught, since the start. */
 export const uncaught = { count: 0 }
 
-/** Run `work` and all that follows from it in the name of `owner`, an object with `session` and `fault(error)`. */
+/** Run `work` and all that follows from it in the name of `owner`, an object with `session` and `fault(error)`, and of nobody else. */
 export function inNameOf(owner, work) {
-  return owners.run(owner, work)
+  return atRoot(() => owners.run(owner, work))
+}
+
+/** Run `work` and all that follows from it in nobody's name: what a session merely was the first to need. */
+export function inNobodysName(work) {
+  return atRoot(work)
 }
 
 /** Install the handlers of this process. */

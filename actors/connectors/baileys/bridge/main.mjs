@@ -1,5 +1,6 @@
 // The connector process: a start line on standard input, a ready line on standard output, everything else on its socket.
 import './quiet.mjs'
+import './isolation.mjs'
 import fs from 'node:fs'
 import net from 'node:net'
 import { createInterface } from 'node:readline'

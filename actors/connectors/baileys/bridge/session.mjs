@@ -5,6 +5,7 @@ import { ProtocolError } from './errors.mjs'
 import { Keystore } from './keystore.mjs'
 import { Lifecycle } from './lifecycle.mjs'
 import { describe, log } from './log.mjs'
+import { Recent } from './recent.mjs'
 import { VaultChannel } from './vault.mjs'
 
 /** How long a connection waits for the next link of its session. */
@@ -19,6 +20,7 @@ export class Session {
   #shared // {options, vault, gate, tellHost(name, fields), counts, now()}
   #channel
   #lifecycle = new Lifecycle()
+  #recent = new Recent()
   #connection = null
   #highest = 0 // generation that claimed, or is claiming
   #link = null
@@ -158,7 +160,9 @@ export class Session {
     }
     if (!this.#lifecycle.isLive(attempt)) return
     this.#paired = keystore.paired
-    this.#connection = new Connection({ session: this.id, keystore, options: this.#shared.options, on: this.#listeners(attempt) })
+    this.#connection = new Connection({
+      session: this.id, keystore, recent: this.#recent, options: this.#shared.options, on: this.#listeners(attempt)
+    })
     this.#connection.start()
   }
 

@@ -1,6 +1,8 @@
 // One Baileys socket, made and hooked: what Baileys 7.0.0-rc14 swallows, or lets kill the process, becomes a call.
+import './isolation.mjs'
 import { readFileSync } from 'node:fs'
 import makeWASocket, { DEFAULT_CONNECTION_CONFIG, WA_CERT_DETAILS, proto } from '@whiskeysockets/baileys'
+import { signalRepository } from './signal.mjs'
 
 const { version: VERSION } = JSON.parse(readFileSync(new URL('./package.json', import.meta.url), 'utf8'))
 const { version: BAILEYS_VERSION } = JSON.parse(readFileSync(new URL(import.meta.resolve('@whiskeysockets/baileys/package.json')), 'utf8'))
@@ -30,13 +32,13 @@ export function clientVersion(options) {
 }
 
 /**
- * Starts to connect. Gives {sock, raw, browser}: Baileys' socket, its WebSocket, and its browser triple, which may be changed.
+ * Starts to connect. `sentText(messageId)` is a text sent before, for who asks for it again, or undefined. Gives {sock, raw, browser}: Baileys' socket, its WebSocket, and its browser triple, which may be changed.
  *
  * `on.refused(status, retryAfter)`: the upgrade got an HTTP answer, which Baileys would not notice.
  * `on.badFrame(error)`: a frame could not be read, which would be an unhandled rejection.
  * `on.closeCode(code)`: the WebSocket's close code, which Baileys does not keep; comes before its own end.
  */
-export function openSocket({ creds, keys, options, on }) {
+export function openSocket({ creds, keys, options, sentText, on }) {
   const browser = [...BROWSER]
   const sock = makeWASocket({
     auth: { creds, keys },
@@ -45,7 +47,8 @@ export function openSocket({ creds, keys, options, on }) {
     waWebSocketUrl: options.websocketUrl,
     version: options.clientVersion ?? DEFAULT_CONNECTION_CONFIG.version,
     connectTimeoutMs: Math.min(CONNECT_TIMEOUT_MS, options.openDeadlineMs),
-    transactionOpts: { maxCommitRetries: 1, delayBetweenTriesMs: 1 }, // the vault's channel tries again, in order
+    makeSignalRepository: signalRepository(DEFAULT_CONNECTION_CONFIG.makeSignalRepository, keys),
+    getMessage: async ({ id }) => asMessage(sentText(id)),
     emitOwnEvents: false,
     markOnlineOnConnect: false, // the phone goes on ringing
     fireInitQueries: true, // what WhatsApp Web asks at login; the answers steer privacy tokens, whose lack is nack 463
@@ -65,6 +68,10 @@ export function openSocket({ creds, keys, options, on }) {
   ws.on('message', data => { Promise.resolve(read(data)).catch(on.badFrame) })
   ws.prependListener('close', code => on.closeCode(code))
   return { sock, raw: ws.socket, browser }
+}
+
+function asMessage(text) {
+  return text === undefined ? undefined : { extendedTextMessage: { text } }
 }
 
 /** Holds back, in order, all that is written to the wire from now on until `barrier` resolves; if it rejects, for ever. */

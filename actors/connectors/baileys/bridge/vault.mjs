@@ -1,6 +1,7 @@
 // The way to the vault: one link for the process, and a channel for each session on which its requests go out in order.
 import net from 'node:net'
 import { ProtocolError } from './errors.mjs'
+import { inNobodysName } from './guards.mjs'
 import { LinkClosed, Peer } from './peer.mjs'
 
 const PROTOCOL = 1
@@ -63,7 +64,7 @@ export class VaultLink {
 
   async #connected(deadline) {
     if (this.#peer && !this.#peer.closed) return this.#peer
-    this.#connecting ??= this.#connect().finally(() => { this.#connecting = null })
+    this.#connecting ??= inNobodysName(() => this.#connect()).finally(() => { this.#connecting = null })
     const late = sleep(Math.max(0, deadline - performance.now())).then(() => { throw new LinkClosed('no link in time') })
     this.#peer = await Promise.race([this.#connecting, late])
     return this.#peer

@@ -1,0 +1,100 @@
+import assert from 'node:assert/strict'
+import { createRequire } from 'node:module'
+import { test } from 'node:test'
+import '../quiet.mjs'
+import '../isolation.mjs'
+import { Exclusive, Transactions, signalRepository } from '../signal.mjs'
+
+const turn = () => new Promise(resolve => setImmediate(resolve))
+
+test('exclusive work runs one at a time and in order, also after a failure', async () => {
+  const exclusive = new Exclusive()
+  const steps = []
+  const work = name => async () => {
+    steps.push(`${name} begins`)
+    await turn()
+    steps.push(`${name} ends`)
+    if (name === 'b') throw new Error('b fails')
+    return name
+  }
+  const all = await Promise.allSettled(['a', 'b', 'c'].map(name => exclusive.run(work(name))))
+  assert.deepEqual(all.map(each => each.value ?? each.reason.message), ['a', 'b fails', 'c'])
+  assert.deepEqual(steps, ['a begins', 'a ends', 'b begins', 'b ends', 'c begins', 'c ends'])
+})
+
+test('transactions of one key wait for each other, those of others do not', async () => {
+  const transactions = new Transactions()
+  const steps = []
+  let finish
+  const first = transactions.run(() => new Promise(resolve => { finish = resolve }), 1)
+  const second = transactions.run(() => steps.push('second'), 1)
+  await transactions.run(() => steps.push('another key'), 2)
+  finish()
+  await Promise.all([first, second])
+  assert.deepEqual(steps, ['another key', 'second'])
+})
+
+test('a transaction inside a transaction is part of it, of another connection it is not', { timeout: 5000 }, async () => {
+  const ours = new Transactions()
+  const theirs = new Transactions()
+  assert.equal(await ours.run(() => ours.run(() => ours.run(() => 'inner', 'k'), 'other'), 'k'), 'inner')
+  let free
+  const held = theirs.run(() => new Promise(resolve => { free = resolve }), 'k')
+  let entered = false
+  const waiting = ours.run(() => theirs.run(() => { entered = true }, 'k'), 'k')
+  await turn()
+  assert.equal(entered, false)
+  free()
+  await Promise.all([held, waiting])
+  assert.equal(entered, true)
+})
+
+test('a change is seen at once, and durable before the operation resolves', async () => {
+  const written = new Map()
+  let durable
+  const keys = {
+    get: async (type, ids) => Object.fromEntries(ids.filter(id => written.has(id)).map(id => [id, written.get(id)])),
+    set: async data => {
+      for (const [id, value] of Object.entries(data.session)) written.set(id, value)
+      await new Promise(resolve => { durable = resolve })
+    }
+  }
+  const make = auth => ({ encryptMessage: ({ value }) => auth.keys.transaction(() => auth.keys.set({ session: { a: value } }), 'a'), validateSession: () => 'untouched' })
+  const auth = { keys: {} }
+  const repository = signalRepository(make, keys)(auth)
+  let done = false
+  const sending = repository.encryptMessage({ value: 1 }).then(() => { done = true })
+  await turn()
+  assert.deepEqual(await auth.keys.get('session', ['a']), { a: 1 })
+  assert.equal(done, false)
+  durable()
+  await sending
+  assert.equal(repository.validateSession(), 'untouched')
+})
+
+test('operations that change a session run one at a time, whatever the address', async () => {
+  let running = 0
+  const make = () => ({
+    encryptMessage: async () => {
+      assert.equal(++running, 1)
+      await turn()
+      running--
+    },
+    decryptMessage: async () => {
+      assert.equal(++running, 1)
+      await turn()
+      running--
+    }
+  })
+  const repository = signalRepository(make, {})({ keys: {} })
+  await Promise.all([repository.encryptMessage(), repository.decryptMessage(), repository.encryptMessage()])
+})
+
+test('libsignal has no queue of the whole process any more', async () => {
+  await import('@whiskeysockets/baileys')
+  const require = createRequire(import.meta.resolve('@whiskeysockets/baileys'))
+  const queue = require('libsignal/src/queue_job.js')
+  const never = queue('same address', () => new Promise(() => {}))
+  assert.ok(never instanceof Promise)
+  assert.equal(await queue('same address', async () => 'not held up'), 'not held up')
+})
