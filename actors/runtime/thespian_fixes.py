@@ -28,8 +28,9 @@ def install(launcher: int) -> None:
         die_with_parent(launcher)  # Thespian double-forks it; the launcher inherits orphans
         set_name("wv:admin")
         logs.restore()
-        logging.getLogger().setLevel(logging.WARNING)
+        logging.disable(logging.INFO)  # its greeting says nothing to an operator
         _plain_admin(self, *args, **kwargs)
+        logging.disable(logging.NOTSET)
 
     multiproc.MultiProcAdmin.__init__ = admin
     multiproc.startupASLogger = _logger
