@@ -13,6 +13,8 @@ from actors.settings import SOCKET_GATEWAY, Settings, settings_from
 from actors.store.errors import StoreError
 from actors.store.migrate import upgrade
 from actors.store.tables import Kind
+from actors.vault import keyring
+from actors.vault.errors import MasterKeyError
 from config.loader import Loaded
 from config.paths import socket_path
 
@@ -49,11 +51,14 @@ def prepare(loaded: Loaded) -> Prepared:
         socket_path(runtime, SOCKET_GATEWAY)
         for kind in (Kind.API, Kind.VAULT, Kind.HEALTH, Kind.RECOVERY):
             upgrade(state / f"{kind}.db", kind)
+        settings = settings_from(config, _node(loaded))
+        # A wrong key is told to whoever starts the daemon, and not by a vault that crashes over and over.
+        keyring.prepare(settings.database(Kind.VAULT), keyring.Keyring(settings.vault_key))
         token_file = state / TOKEN_FILE
         token = _token(token_file)
-    except (StoreError, ValueError) as error:
+    except (StoreError, MasterKeyError, ValueError) as error:
         raise StartError(str(error)) from None
-    return Prepared(settings_from(config, _node(loaded)), token_file, token, lock)
+    return Prepared(settings, token_file, token, lock)
 
 
 def check_packages() -> None:

@@ -168,8 +168,8 @@ class SessionState:
 
     @property
     def reconnect_attempts(self) -> int:
-        """Attempts of this episode, as shown: 0 when open."""
-        return 0 if self.state is State.OPEN else self.attempt
+        """Attempts of this episode, as shown: 0 when open, and when stopped, since nothing is attempted then."""
+        return 0 if self.state in {State.OPEN, State.STOPPED} else self.attempt
 
     @property
     def until(self) -> float | None:
