@@ -48,7 +48,7 @@ async def measure(name: str, act: Callable[[], Awaitable[int]]) -> None:
         began = time.perf_counter()
         size = await act()
         times.append((time.perf_counter() - began) * 1000)
-    print(f"{name:34} median {statistics.median(times):7.1f} ms   worst {max(times):7.1f} ms   {size:>9,} bytes")  # noqa: T201
+    print(f"{name:34} median {statistics.median(times):7.1f} ms   worst {max(times):7.1f} ms   {size:>9,} bytes")
 
 
 async def main(sessions: int) -> None:

@@ -75,9 +75,8 @@ def row(what: str, times: list[float]) -> str:
 async def main(sessions: int, kills: int) -> None:
     """Runs the bench."""
     ids = [f"s-{index}" for index in range(sessions)]
-    print(
-        f"{os.cpu_count()} cores, {platform.machine()}, Python {platform.python_version()}, load {os.getloadavg()[0]:.1f}"
-    )
+    machine = f"{os.cpu_count()} cores, {platform.machine()}, Python {platform.python_version()}"
+    print(f"{machine}, load {os.getloadavg()[0]:.1f}")
     with tempfile.TemporaryDirectory(prefix="wv") as directory:
         async with Lab(defaults={"preKeyCount": 100}) as lab:
             baileys = {"websocket_url": lab.ws_url, "noise_root_key": lab.root_key, "connects_per_second": 50}
