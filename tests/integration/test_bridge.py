@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
+from actors.connectors.baileys import launch
 from actors.connectors.link_events import (
     Ack,
     Closed,
@@ -71,6 +72,12 @@ async def pairings(lab: Lab, phone: str) -> int:
 
 
 # Start and end
+
+
+async def test_nothing_of_the_environment_leaks() -> None:
+    inherited = {"PATH": "/bin", "TZ": "UTC", "WAVIGIL_TOKEN": "secret", "NODE_OPTIONS": "--require=/evil.js"}
+    expected = {"PATH": "/bin", "TZ": "UTC", "NODE_OPTIONS": "--max-old-space-size=64"}
+    assert launch.environment(64, inherited) == expected
 
 
 async def test_start(shared: Rig) -> None:
@@ -293,6 +300,10 @@ async def test_message_when_the_connection_goes(shared: Rig, name: str, phone: s
 async def test_invalid_recipient(shared: Rig, name: str, phone: str) -> None:
     await shared.opened(name, phone)
     assert (await refusal(shared.host.send(name, "I1", "nobody"))).code == "invalid_recipient"
+    unknown = fresh_phone()
+    await shared.lab.account(unknown, policy={"registered": False})
+    assert (await refusal(shared.host.send(name, "I2", unknown))).code == "invalid_recipient"
+    assert "I2" not in [message.id for message in await shared.lab.messages()]
 
 
 async def test_undecryptable_message(shared: Rig, name: str, phone: str) -> None:
@@ -533,6 +544,26 @@ async def test_a_new_process_logs_in_with_what_the_vault_has(lab: Lab, name: str
         await reopen(peer)
         message_id = await lab.deliver(phone, fresh_phone(), "still readable")
         assert (await it.host.next(InboundMessage, message_id=message_id)).text == "still readable"
+
+
+async def test_a_kill_amid_sends_leaves_nothing_unreadable(lab: Lab, name: str, phone: str) -> None:
+    """Each message's keys are durable before it is on the wire, so that no key is used twice after a crash."""
+    contacts = [fresh_phone() for _ in range(3)]
+    await lab.account(phone, policy={"decrypt": True})
+    async with rig(lab) as it:
+        await it.opened(name, phone)
+        sends = [asyncio.create_task(refusal(it.host.send(name, f"KILL-{n}", contacts[n % 3]))) for n in range(20)]
+        await lab.wait_for("message", account=phone, id="KILL-7")
+        it.process.kill()
+        await it.process.wait()
+        await asyncio.gather(*sends, return_exceptions=True)
+        await it.start()
+        await reopen(await it.session(name))
+        for number in range(20):
+            await it.host.send(name, f"KILL-{number}", contacts[number % 3])
+    read = [message.text for message in await lab.messages() if message.id.startswith("KILL-")]
+    assert len(read) >= 28
+    assert set(read) == {"hello"}
 
 
 async def test_nothing_is_reported_before_it_is_durable(lab: Lab, name: str, phone: str) -> None:

@@ -4,7 +4,7 @@ import { ProtocolError } from './errors.mjs'
 import { inNameOf } from './guards.mjs'
 import { Heartbeat } from './heartbeat.mjs'
 import { masked } from './log.mjs'
-import { ping, removeDevice, requestCode } from './requests.mjs'
+import { ping, removeDevice, requestCode, sendText } from './requests.mjs'
 import { Sends } from './sends.mjs'
 import { QR_MS, clientVersion, holdWire, openSocket } from './socket.mjs'
 import { qrLifetime, readAck, readMessage, readReceipt } from './stanzas.mjs'
@@ -195,7 +195,7 @@ export class Connection {
 
   async #transmit(messageId, to, text) {
     this.#recent.add(messageId, text)
-    await inNameOf(this, () => this.#socket.sock.sendMessage(to, { text, linkPreview: null }, { messageId }))
+    await inNameOf(this, () => sendText(this.#socket.sock, messageId, to, text))
   }
 
   #acked(fields) {

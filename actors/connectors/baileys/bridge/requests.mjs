@@ -8,6 +8,7 @@ const CODE_ANSWER_MS = 5000
 const LOGOUT_MS = 10_000
 const TIMED_OUT = 408
 const TOO_MANY = '429'
+const USER = /@(?:s\.whatsapp\.net|lid)$/
 
 /** Sends a `w:p` ping; `answered` is called if the server answers. */
 export function ping(sock, answered) {
@@ -46,6 +47,20 @@ export async function removeDevice(sock, me) {
     if (error?.output?.statusCode !== TIMED_OUT) throw new ProtocolError('nack', 'the server refused the logout', { error: Number(error?.data) || 0 })
   }
   if (!answer) throw new ProtocolError('ack_timeout', 'the server did not confirm the logout')
+}
+
+/**
+ * Sends a text; resolves when it is on the wire. Rejects with `invalid_recipient` when nobody has the number: the server would
+ * acknowledge the message and never deliver it, and messages to nobody are what gets accounts banned.
+ */
+export function sendText(sock, messageId, to, text) {
+  const { creds, keys } = sock.authState
+  return keys.transaction(async () => {
+    if (USER.test(to) && (await sock.getUSyncDevices([to], true, false)).length === 0) { // cached; the send asks for the same
+      throw new ProtocolError('invalid_recipient', 'nobody has this number on WhatsApp')
+    }
+    await sock.sendMessage(to, { text, linkPreview: null }, { messageId })
+  }, creds.me.id)
 }
 
 /** `answer` resolves to null when the server accepts (or says nothing), else to the number of its error as text. */

@@ -107,9 +107,7 @@ export class Sends {
 
   #failed(messageId, entry, error) {
     if (this.#pending.get(messageId) !== entry) return
-    this.#end(messageId, entry, isConnectionLoss(error)
-      ? new ProtocolError('closed', 'the connection ended before the message was sent, or its keys were kept')
-      : new ProtocolError('internal', 'the message could not be encrypted', { error: masked(error?.message ?? error) }))
+    this.#end(messageId, entry, asRefusal(error))
   }
 
   #expire(messageId) {
@@ -125,4 +123,11 @@ export class Sends {
     if (error) entry.reject(error)
     else entry.resolve(value)
   }
+}
+
+/** What a message that was not transmitted is answered with. */
+function asRefusal(error) {
+  if (error?.code === 'invalid_recipient') return error
+  if (isConnectionLoss(error)) return new ProtocolError('closed', 'the connection ended before the message was sent, or its keys were kept')
+  return new ProtocolError('internal', 'the message could not be sent', { error: masked(error?.message ?? error) })
 }

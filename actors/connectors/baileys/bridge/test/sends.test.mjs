@@ -83,6 +83,7 @@ for (const [name, error, code] of [
   ['the connection went', new Boom('Connection Closed', { statusCode: 428 }), 'closed'],
   ['a WebSocket close code', 1006, 'closed'],
   ['the keys could not be kept', new ProtocolError('vault_unavailable', 'away'), 'closed'],
+  ['nobody has the number', new ProtocolError('invalid_recipient', 'nobody'), 'invalid_recipient'],
   ['it could not be encrypted', new Error('No sessions'), 'internal']
 ]) {
   test(`not transmitted because ${name}: ${code}`, async () => {
