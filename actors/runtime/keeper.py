@@ -8,14 +8,19 @@ import json
 import logging
 import os
 import select
-import signal
 import socket
 import time
 from dataclasses import dataclass
 from typing import Any
 
-from actors.runtime.launcher import Launch, end_group, reap_all
-from actors.runtime.process import adopt_orphans, die_with_parent, set_name
+from actors.runtime.launcher import Launch, end_children, end_group
+from actors.runtime.process import (
+    adopt_orphans,
+    die_with_parent,
+    ignore_termination,
+    kill_quietly,
+    set_name,
+)
 
 log = logging.getLogger(__name__)
 
@@ -59,16 +64,17 @@ def spawn(launch: Launch) -> Keeper:
 def _keep(launch: Launch, channel: socket.socket) -> int:
     set_name("wv:keeper")
     adopt_orphans()
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, signal.SIG_IGN)  # main decides; a signal to the whole group must not get ahead of it
+    ignore_termination()
     losses = 0
     while True:
         began = time.monotonic()
         stopped, lost_group = _run_once(launch, channel)
         if lost_group is not None:
             end_group(lost_group)
-        if not reap_all(REAP_PATIENCE):
-            log.error("processes are left that do not end: %d", os.getpid())
+        while left := end_children(REAP_PATIENCE):
+            log.error("these processes can't be killed: %s", left)
+            if stopped:
+                break  # else no fresh start beside them: a session must never have two owners
         if stopped:
             return 0
         losses = 1 if time.monotonic() - began > QUIET else losses + 1
@@ -82,10 +88,12 @@ def _run_once(launch: Launch, channel: socket.socket) -> tuple[bool, int | None]
     """One life of an actor system: (told to stop?, its process group)."""
     report_read, report_write = os.pipe()
     command_read, command_write = os.pipe()
+    keeper = os.getpid()
     pid = os.fork()
     if pid == 0:
         status = 70
         try:
+            die_with_parent(keeper)
             channel.close()
             os.close(report_read)
             os.close(command_write)
@@ -111,6 +119,8 @@ def _run_once(launch: Launch, channel: socket.socket) -> tuple[bool, int | None]
             if channel in ready:  # main says nothing but the end
                 inputs.remove(channel)
                 stopped = True
+                if group is None:
+                    kill_quietly(pid)  # it is starting, and does not listen: there is nothing to end in order yet
                 os.close(command_write)
                 command_write = -1
             if watch in ready:

@@ -23,7 +23,7 @@ from thespian.actors import Actor, ActorSystem
 
 from actors.messages import Init, Shutdown, Up
 from actors.runtime import thespian_fixes, transport
-from actors.runtime.process import adopt_orphans, die_with_parent, set_name
+from actors.runtime.process import adopt_orphans, kill_quietly, set_name
 
 log = logging.getLogger(__name__)
 
@@ -32,6 +32,10 @@ LOST_EXIT = 75
 
 START_PATIENCE = 20.0
 """Seconds for the root supervisor to answer."""
+
+
+REAP_PERIOD = 1.0
+"""Seconds between two looks for dead orphans: a killed supervisor leaves its children, killed with it, to be reaped."""
 
 
 class LaunchError(Exception):
@@ -51,7 +55,6 @@ def launch(root: type[Actor], args: Any, report: int, command: int) -> int:
     Writes one line of JSON to ``report`` once the root answers: ``{"root": pid, "admin": pid, "group": pgid}``.
     Returns the exit status.
     """
-    die_with_parent()
     adopt_orphans()
     set_name("wv:launcher")
     transport.harden(secrets.token_bytes(32))
@@ -61,15 +64,12 @@ def launch(root: type[Actor], args: Any, report: int, command: int) -> int:
     answer = system.ask(address, Init("root", "supervisor", 1, 0.0, args), START_PATIENCE)
     if not isinstance(answer, Up):
         raise LaunchError(f"the root supervisor did not start within {START_PATIENCE:g} s")
-    with contextlib.suppress(ChildProcessError):
-        os.waitpid(-1, os.WNOHANG)  # Thespian's intermediate process
     admin = _parent_of(answer.pid)
     group = os.getpgid(answer.pid)
     watched = {"root": os.pidfd_open(answer.pid), "admin": os.pidfd_open(admin)}
     os.write(report, json.dumps({"root": answer.pid, "admin": admin, "group": group}).encode() + b"\n")
     try:
-        ready, _, _ = select.select([command, *watched.values()], [], [])
-        if command not in ready:
+        if command not in (ready := _wait([command, *watched.values()])):
             lost = next(name for name, fd in watched.items() if fd in ready)
             log.error("the %s process is gone: the actor system is started afresh", lost)
             return LOST_EXIT
@@ -82,6 +82,17 @@ def launch(root: type[Actor], args: Any, report: int, command: int) -> int:
         end_group(group)
 
 
+def _wait(fds: list[int]) -> list[int]:
+    """Blocks until one of them is readable.  Meanwhile reaps: whose parent died is a child of this process."""
+    while True:
+        ready: list[int] = select.select(fds, [], [], REAP_PERIOD)[0]
+        if ready:
+            return ready
+        with contextlib.suppress(ChildProcessError):
+            while os.waitpid(-1, os.WNOHANG)[0]:
+                pass
+
+
 def _parent_of(pid: int) -> int:
     return int(Path(f"/proc/{pid}/stat").read_text("utf-8").rpartition(")")[2].split()[1])
 
@@ -92,16 +103,24 @@ def end_group(group: int) -> None:
         os.killpg(group, signal.SIGKILL)
 
 
-def reap_all(patience: float) -> bool:
-    """Waits until this process has no child left; False after ``patience`` seconds."""
+def end_children(patience: float) -> list[int]:
+    """Kills and reaps until this process has no child left; orphans that come to it meanwhile included.
+
+    Returns the pids that are left after ``patience`` seconds.
+    """
     end = time.monotonic() + patience
-    while time.monotonic() < end:
-        try:
-            if os.waitpid(-1, os.WNOHANG)[0] == 0:
-                time.sleep(0.005)
-        except ChildProcessError:
-            return True
-    return False
+    while (left := _children()) and time.monotonic() < end:
+        for pid in left:
+            kill_quietly(pid)
+        with contextlib.suppress(ChildProcessError):
+            while os.waitpid(-1, os.WNOHANG)[0]:
+                pass
+        time.sleep(0.002)
+    return left
+
+
+def _children() -> list[int]:
+    return [int(pid) for pid in Path(f"/proc/self/task/{os.getpid()}/children").read_text("ascii").split()]
 
 
 Launch = Callable[[int, int], int]

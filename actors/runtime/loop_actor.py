@@ -18,7 +18,7 @@ from typing import Any
 from thespian.actors import Actor, ActorAddress, ActorExitRequest, ThespianWatch, WatchMessage
 
 from actors.runtime import logs
-from actors.runtime.process import die_with_parent
+from actors.runtime.process import settle_actor
 from actors.runtime.timerfd import TimerFd
 
 log = logging.getLogger(__name__)
@@ -55,7 +55,7 @@ class LoopActor(Actor):
     """
 
     def __init__(self) -> None:
-        die_with_parent()
+        settle_actor()
         super().__init__()
         self._loop: asyncio.SelectorEventLoop | None = None
         self._outbox: collections.deque[tuple[ActorAddress, Any]] = collections.deque()

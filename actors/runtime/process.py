@@ -1,6 +1,7 @@
 """What a process asks of Linux: to die with its parent, to inherit orphans, to open many files, to be watched."""
 
 import ctypes
+import multiprocessing
 import os
 import resource
 import signal
@@ -31,6 +32,24 @@ def die_with_parent(parent: int | None = None, patience: float = 2.0) -> None:
     _prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != expected:
         os._exit(0)
+
+
+def ignore_termination() -> None:
+    """Leaves SIGTERM, SIGINT and SIGHUP to main: a service manager or a terminal sends them to the whole group at once,
+    and a tree whose leaves end first takes that for crashes."""
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)
+
+
+def settle_actor() -> None:
+    """The first thing an actor does in its process: it dies with its creator, and only main answers to signals.
+
+    The creator is the one that forked it, also when that is gone by now: then it exits, before an orphan nobody knows
+    can open a connection that its successor opens as well.
+    """
+    creator = multiprocessing.parent_process()
+    die_with_parent(creator.pid if creator is not None else None, patience=0.0)
+    ignore_termination()
 
 
 def set_name(name: str) -> None:

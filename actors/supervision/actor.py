@@ -22,7 +22,7 @@ from thespian.actors import (
 
 from actors.messages import Directory, Heartbeat, Init, ServiceUp, Shutdown, Stop, TreeAnswer, TreeQuery, Up
 from actors.runtime import logs
-from actors.runtime.process import die_with_parent, set_name
+from actors.runtime.process import set_name, settle_actor
 from actors.supervision import decision
 from actors.supervision.children import Processes
 from actors.supervision.spec import Policy
@@ -38,7 +38,7 @@ class Supervisor(Actor):
     """Subclasses say which children they have (``configure``) and which actor class runs each (``actor_class``)."""
 
     def __init__(self) -> None:
-        die_with_parent()
+        settle_actor()
         super().__init__()
         self.id = ""
         self.args: Any = None
