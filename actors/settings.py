@@ -27,6 +27,10 @@ class Settings:
     health: Health
     connectors: Connectors
     ack_timeout: float
+    sends_keep: float
+    """How long the state of a message can be asked for."""
+    events_keep: float
+    """How long events are kept for consumers that were away, and episodes that have ended."""
     node: str | None
     """Path of the Node.js binary; None where no session needs one."""
     vault_key: bytes | None
@@ -61,6 +65,8 @@ def settings_from(config: Config, node: str | None) -> Settings:
         health=config.health,
         connectors=config.connectors,
         ack_timeout=config.sends.ack_timeout,
+        sends_keep=config.sends.keep,
+        events_keep=config.events.keep,
         node=node,
         vault_key=hashlib.sha256(key.reveal().encode()).digest() if key is not None else None,
     )

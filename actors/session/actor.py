@@ -2,6 +2,7 @@
 
 import asyncio
 import collections
+import itertools
 import logging
 import time
 from collections.abc import Callable, Mapping
@@ -43,6 +44,8 @@ HELLO_PERIOD = 0.5
 """Seconds between reports to the host until it answers."""
 REPEAT_PERIOD = 1.0
 """Seconds after which a transition that was not stored is sent again."""
+REPEATED = 20
+"""Transitions sent again at a time: with a full disk there may be many."""
 RETIRED_EXIT = 73
 """Exit status of an actor whose session is owned by a newer one."""
 
@@ -119,10 +122,10 @@ class SessionActor(Worker):
         """Repeats what the host has not confirmed."""
         while True:
             self._say_hello()
+            owed = self._unstored[0].number if self._unstored else None
             await asyncio.sleep(HELLO_PERIOD if self._life == 0 else REPEAT_PERIOD)
-            now = time.time()
-            if self._life and self._unstored and now - self._unstored[0].at > REPEAT_PERIOD:
-                for transition in self._unstored:
+            if self._life and self._unstored and self._unstored[0].number == owed:
+                for transition in itertools.islice(self._unstored, REPEATED):
                     self.post(self._host, transition)
 
     def _resume(self, message: SessionResume) -> None:

@@ -1,11 +1,12 @@
 """api.db, written by the main process: API-made sessions, the operator's wishes, placement, sends, audit."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 
-from sqlalchemy import Integer, cast, delete, select, update
+from sqlalchemy import Integer, cast, delete, func, select, update
 from sqlalchemy.dialects.sqlite import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from actors.store.engine import Database
 from actors.store.records import AuditEntry, Desired, StoredSend, StoredSession
 from actors.store.tables import audit, desired, meta, placement, sends, sessions
 
@@ -48,9 +49,13 @@ async def set_labels(conn: AsyncConnection, session: str, labels: Mapping[str, s
 
 
 async def remove_session(conn: AsyncConnection, session: str) -> bool:
-    """Forgets an API-made session with its placement and wish; its sends and the audit log stay."""
+    """Forgets an API-made session with its placement, its wish and its sends; the audit log stays.
+
+    A send that is not there is never handed over: not even when a session of that id is made again.
+    """
     await conn.execute(delete(desired).where(desired.c.session == session))
     await conn.execute(delete(placement).where(placement.c.session == session))
+    await conn.execute(delete(sends).where(sends.c.session == session))
     return (await conn.execute(delete(sessions).where(sessions.c.id == session))).rowcount == 1
 
 
@@ -126,10 +131,41 @@ async def find_send(conn: AsyncConnection, session: str, send_id: str) -> Stored
     return None if row is None else StoredSend(*row)
 
 
-async def new_sends(conn: AsyncConnection, after: int, of: Sequence[str], limit: int) -> list[StoredSend]:
-    """At most ``limit`` sends of the sessions ``of`` with a sequence greater than ``after``, in order."""
-    query = select(sends).where(sends.c.seq > after, sends.c.session.in_(of)).order_by(sends.c.seq).limit(limit)
+async def new_sends(conn: AsyncConnection, after: int, shard: int, limit: int) -> list[StoredSend]:
+    """At most ``limit`` sends of the sessions placed in ``shard`` with a sequence greater than ``after``, in order.
+
+    The placement is read in the same snapshot: a send of a session that was added a moment ago is never passed over.
+    """
+    query = (
+        select(sends)
+        .join(placement, placement.c.session == sends.c.session)
+        .where(placement.c.shard == shard, sends.c.seq > after)
+        .order_by(sends.c.seq)
+        .limit(limit)
+    )
     return [StoredSend(*row) for row in (await conn.execute(query)).all()]
+
+
+async def placed_since(conn: AsyncConnection, shard: int) -> dict[str, float]:
+    """The sessions placed in a shard, with the time at which each was made over the API (0 for one of the file)."""
+    query = (
+        select(placement.c.session, func.coalesce(sessions.c.created_at, 0.0))
+        .join(sessions, sessions.c.id == placement.c.session, isouter=True)
+        .where(placement.c.shard == shard)
+    )
+    return {row[0]: float(row[1]) for row in (await conn.execute(query)).all()}
+
+
+async def prune_sends(database: Database, before: float, batch: int = 500) -> int:
+    """Deletes sends accepted before that time, ``batch`` in one transaction; returns how many."""
+    deleted = 0
+    while True:
+        async with database.begin() as conn:
+            old = select(sends.c.seq).where(sends.c.created_at < before).order_by(sends.c.seq).limit(batch)
+            count = (await conn.execute(delete(sends).where(sends.c.seq.in_(old)))).rowcount
+        deleted += count
+        if count < batch:
+            return deleted
 
 
 async def add_audit(conn: AsyncConnection, entry: AuditEntry) -> None:

@@ -1,16 +1,27 @@
 """shard-N.db, written by a connector host: the states of its sessions and of their sends."""
 
+import math
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Final
 
-from sqlalchemy import select, tuple_
+from sqlalchemy import delete, select, text, tuple_
 from sqlalchemy.dialects.sqlite import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from actors.events import EventType
-from actors.store import outbox
+from actors.store import cursors, outbox
+from actors.store.engine import Database
 from actors.store.records import NewEvent, SendProgress, SessionState
 from actors.store.tables import send_state, session_state
 
+SENDS_CURSOR: Final = "api.sends"
+"""How far a shard has taken over the sends of api.db."""
+_UNFINISHED: Final = text("state IN ('queued', 'sent-unconfirmed')")
+"""As in the index of that name."""
+_TAKEN_UP: Final = text("send_state.rowid")
+"""Rows of one session are in the order in which they were taken over."""
+_WAITING: Final = frozenset({"queued", "sent-unconfirmed"})
 _RANK: Final = {"queued": 0, "sent-unconfirmed": 1, "failed": 2, "acknowledged": 3, "delivered": 4, "read": 5}
 
 
@@ -118,12 +129,73 @@ async def find_by_message(conn: AsyncConnection, session: str, message_id: str) 
     return None if row is None else SendProgress(**row)
 
 
-async def unfinished_sends(conn: AsyncConnection, limit: int) -> list[SendProgress]:
-    """Sends that are queued or unconfirmed, longest untouched first: what a host takes up after a start."""
-    query = (
-        select(send_state)
-        .where(send_state.c.state.in_(["queued", "sent-unconfirmed"]))
-        .order_by(send_state.c.updated_at)
-        .limit(limit)
-    )
+async def accept_sends(conn: AsyncConnection, accepted: Sequence[SendProgress], upto: int) -> None:
+    """Takes sends over from api.db, in order, and moves the cursor to ``upto`` in the same transaction.
+
+    A row that is there already is of an earlier send with that id, which api.db has forgotten: it gives way.
+    """
+    for progress in accepted:
+        await conn.execute(
+            delete(send_state).where(send_state.c.session == progress.session, send_state.c.id == progress.id)
+        )
+        await record_send_state(conn, progress)
+    await cursors.set_cursor(conn, SENDS_CURSOR, upto)
+
+
+async def unfinished_sends(conn: AsyncConnection, session: str, limit: int) -> list[SendProgress]:
+    """The first ``limit`` sends of a session that are queued or unconfirmed, in the order of their acceptance."""
+    query = select(send_state).where(send_state.c.session == session, _UNFINISHED).order_by(_TAKEN_UP).limit(limit)
     return [SendProgress(**row) for row in (await conn.execute(query)).mappings().all()]
+
+
+async def sessions_with_unfinished(conn: AsyncConnection) -> set[str]:
+    """The sessions that have something to send."""
+    return set((await conn.execute(select(send_state.c.session).where(_UNFINISHED).distinct())).scalars())
+
+
+async def fail_unfinished(conn: AsyncConnection, session: str, error: str, now: float, limit: int) -> int:
+    """Gives up at most ``limit`` of what a session has to send; returns how many there were."""
+    waiting = await unfinished_sends(conn, session, limit)
+    for progress in waiting:
+        await record_send_state(conn, replace(progress, state="failed", error=error, updated_at=now))
+    return len(waiting)
+
+
+async def forget_session(conn: AsyncConnection, session: str, now: float) -> None:
+    """Removes what is stored of a session that is no more, and tells so; its events stay until they are pruned."""
+    await conn.execute(delete(session_state).where(session_state.c.session == session))
+    for progress in await unfinished_sends(conn, session, -1):
+        data = {"id": progress.id, "messageId": progress.message_id, "state": "failed", "error": "session_removed"}
+        await outbox.append(conn, [NewEvent(now, EventType.SESSION_SEND, session, data)])
+    await conn.execute(delete(send_state).where(send_state.c.session == session))
+    await outbox.append(conn, [NewEvent(now, EventType.SESSION_REMOVED, session)])
+
+
+async def known_sessions(conn: AsyncConnection) -> dict[str, float]:
+    """Every session of which something is stored, with the time of its last transition (infinite without any)."""
+    known = dict.fromkeys((await conn.execute(select(send_state.c.session).distinct())).scalars(), math.inf)
+    for session, since in (await conn.execute(select(session_state.c.session, session_state.c.since))).all():
+        known[session] = since
+    return known
+
+
+async def prune_sends(database: Database, before: float, now: float, batch: int = 500) -> int:
+    """Gives up what has waited since before that time, then forgets what was finished before it.
+
+    Returns how many were forgotten; ``batch`` in one transaction.
+    """
+    deleted = 0
+    while True:
+        async with database.begin() as conn:
+            old = select(send_state).where(send_state.c.updated_at < before).limit(batch)
+            rows = [SendProgress(**row) for row in (await conn.execute(old)).mappings().all()]
+            for progress in rows:
+                if progress.state in _WAITING:
+                    expired = replace(progress, state="failed", error="expired", updated_at=now)
+                    await record_send_state(conn, expired)
+                else:
+                    row = (send_state.c.session == progress.session, send_state.c.id == progress.id)
+                    await conn.execute(delete(send_state).where(*row))
+                    deleted += 1
+        if len(rows) < batch:
+            return deleted

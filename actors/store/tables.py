@@ -21,6 +21,7 @@ from sqlalchemy import (
     Text,
     TypeDecorator,
     UniqueConstraint,
+    text,
 )
 
 
@@ -150,6 +151,7 @@ send_state = Table(
     Column("attempts", Integer, nullable=False),
     Column("updated_at", Float, nullable=False),
     Index("send_state_message_id", "message_id"),
+    Index("send_state_unfinished", "session", sqlite_where=text("state IN ('queued', 'sent-unconfirmed')")),
 )
 
 HEALTH = MetaData()

@@ -16,7 +16,7 @@ from actors.events import EventType
 from actors.store import api_queries, cursors, health_queries, outbox, recovery_queries, shard_queries
 from actors.store.engine import Database, open_reader, open_writer, sync_reader
 from actors.store.errors import SchemaTooNew, StoreError, StoreReason
-from actors.store.migrate import config_for, upgrade
+from actors.store.migrate import config_for, known_revision, upgrade
 from actors.store.records import (
     AuditEntry,
     Desired,
@@ -35,7 +35,7 @@ pytestmark = pytest.mark.integration
 @pytest.mark.parametrize("kind", Kind)
 def test_migrations_make_exactly_the_tables(tmp_path: Path, kind: Kind) -> None:
     path = tmp_path / "a file with % and ?.db"
-    assert upgrade(path, kind) == upgrade(path, kind) == "0001"
+    assert upgrade(path, kind) == upgrade(path, kind) == known_revision(kind)
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     engine = sync_reader(path)
     with engine.connect() as conn:
@@ -210,9 +210,11 @@ async def test_sends_are_accepted_once_and_read_in_order(api: Database) -> None:
         assert again == (first, False)
         second, _ = await api_queries.add_send(conn, "b", "1", "x@s.whatsapp.net", "hello", 3.0)
         third, _ = await api_queries.add_send(conn, "c", "1", "x@s.whatsapp.net", "hello", 4.0)
-        assert await api_queries.new_sends(conn, 0, ["a", "c"], 10) == [first, third]
-        assert await api_queries.new_sends(conn, first.seq, ["a", "b"], 10) == [second]
-        assert await api_queries.new_sends(conn, 0, ["a", "b", "c"], 2) == [first, second]
+        await api_queries.store_placement(conn, {"a": ("baileys", 1), "b": ("baileys", 2), "c": ("baileys", 1)})
+        assert await api_queries.new_sends(conn, 0, 1, 10) == [first, third]
+        assert await api_queries.new_sends(conn, first.seq, 1, 10) == [third]
+        assert await api_queries.new_sends(conn, 0, 2, 10) == [second]
+        assert await api_queries.new_sends(conn, 0, 1, 1) == [first]
         assert await api_queries.find_send(conn, "a", "2") is None
 
 
@@ -268,10 +270,11 @@ async def test_send_states_and_their_events(shard: Database) -> None:
     async with shard, shard.begin() as conn:
         for progress in (queued, tried):
             assert await shard_queries.record_send_state(conn, progress)
-        assert await shard_queries.unfinished_sends(conn, 10) == [tried]
+        assert await shard_queries.unfinished_sends(conn, "a", 10) == [tried]
+        assert await shard_queries.unfinished_sends(conn, "b", 10) == []
         assert await shard_queries.record_send_state(conn, done)
         assert not await shard_queries.record_send_state(conn, tried)
-        assert await shard_queries.unfinished_sends(conn, 10) == []
+        assert await shard_queries.unfinished_sends(conn, "a", 10) == []
         assert await shard_queries.find_send_state(conn, "a", "1") == done
         assert await shard_queries.find_by_message(conn, "a", "MSG1") == done
         assert await shard_queries.find_by_message(conn, "b", "MSG1") is None

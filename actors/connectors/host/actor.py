@@ -4,27 +4,25 @@ Its life is the life of its process: when the process ends the actor ends too, a
 """
 
 import asyncio
+import contextlib
 import logging
-import time
 from dataclasses import dataclass
 from typing import Any
 
+from sqlalchemy.ext.asyncio import AsyncConnection
 from thespian.actors import ActorAddress
 
-from actors.connectors.baileys import launch as baileys
 from actors.connectors.fields import BadField
+from actors.connectors.host import launch
+from actors.connectors.host.hints import Hints
 from actors.connectors.host.journal import Journal
 from actors.connectors.host.news import News
-from actors.connectors.host.process import (
-    ConnectorFailed,
-    ConnectorProcess,
-    scrubbed_environment,
-    simulator_command,
-)
-from actors.connectors.host.roster import Roster
+from actors.connectors.host.process import ConnectorFailed
+from actors.connectors.host.roster import Roster, refusal
 from actors.connectors.host.sends import Sends
+from actors.connectors.host.upkeep import Upkeep
 from actors.connectors.link_events import parse_host_event
-from actors.connectors.protocol import PROTOCOL, Admission, StartLine
+from actors.connectors.protocol import PROTOCOL
 from actors.messages import (
     Command,
     CommandResult,
@@ -41,7 +39,8 @@ from actors.messages import (
 from actors.runtime.frames import Frame
 from actors.runtime.rpc import Link, LinkClosed, RemoteError
 from actors.runtime.worker import Worker
-from actors.settings import SOCKET_VAULT, Settings, connector_options, shard_name
+from actors.session.causes import Cause
+from actors.settings import Settings, shard_name
 from actors.store import shard_queries
 from actors.store.engine import open_reader, open_writer
 from actors.store.errors import StoreError
@@ -51,9 +50,10 @@ log = logging.getLogger(__name__)
 
 PROCESS_LOST_EXIT = 72
 """Exit status when the connector process died (EX_OSFILE's neighbour: a part of the system is missing)."""
-HINT_PAUSE = 0.02
-"""Seconds between two hints: changes that come together are one message."""
-HINTED = ("health", "recovery", "gateway")
+LOOK_PERIOD = 3.0
+"""Seconds between looks for sends that nobody told of."""
+DRAIN_PATIENCE = 1.0
+"""Seconds for what a connector said last to be stored."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,48 +75,38 @@ class ConnectorHost(Worker):
         self._args = args
         self._name = shard_name(args.shard)
         self._link: Link | None = None
-        self._hinted_at = 0.0
-        self._hint_pending = False
-        self._upto = 0
+        self._hints = Hints(self._hint)
+        self._owed: dict[str, tuple[int, int]] = {}
+        self._ending = False
         try:
-            self._process = await self._start_process()
+            self._process = await launch.start(args.settings, self._name, args.connector, args.shards)
         except ConnectorFailed as error:
             self.crash(str(error), status=PROCESS_LOST_EXIT)
         self._process.watch(self._process_ended)
         self._database = await open_writer(args.settings.database(self._name))
         self._api = await open_reader(args.settings.database("api"))
-        self._journal = Journal(self._database, self._grown)
+        self._journal = Journal(self._database, self._hints.grown)
         self.spawn(self._journal.run(), name="journal")
+        self._upkeep = Upkeep(args.shard, self._database, self._journal, self._api, self._hints, args.settings)
+        await self._upkeep.forget_gone()
         self._roster = Roster(await self._journal.read(shard_queries.load_states))
         self._roster.plan(args.sessions)
-        self._sends = Sends(self._journal, self._api, lambda: self._link, args.settings.ack_timeout, self.spawn)
+        link = self._link_now
+        self._sends = Sends(args.shard, self._journal, self._api, link, args.settings.ack_timeout, self.spawn)
         self._news = News(self._journal, self._sends)
+        self.spawn(self._news.run(), name="news")
         await self._connect()
-        await self._sends.restore(plan.id for plan in args.sessions)
+        await self._sends.restore(self._roster.refusing())
+        self.spawn(self._look(), name="look for sends")
+        self.spawn(self._upkeep.run(), name="upkeep")
 
-    def _admission(self, shards: int) -> Admission:
-        connectors = self._args.settings.connectors
-        section = connectors.baileys if self._args.connector == "baileys" else connectors.simulator
-        # without a lease from recovery a host takes its equal share: the fleet's bound holds with nobody in charge
-        share = section.connects_per_second / max(1, shards)
-        return Admission(share, burst=max(1, round(share)), pairings=2)
+    def _link_now(self) -> Link | None:
+        return self._link
 
-    async def _start_process(self) -> ConnectorProcess:
-        args, settings = self._args, self._args.settings
-        socket = settings.socket(f"{self._name}.connector.sock")
-        line = StartLine(
-            connector=args.connector,
-            socket=socket,
-            vault=settings.socket(SOCKET_VAULT),
-            host=self._name,
-            options=connector_options(settings.connectors, args.connector, settings.ack_timeout),
-            admission=self._admission(args.shards),
-        )
-        if args.connector == "baileys":
-            if settings.node is None:
-                raise ConnectorFailed("no Node.js of version 20 or later was found: `make setup` installs one")
-            return await ConnectorProcess.start(baileys.command(settings.node), baileys.environment(), line)
-        return await ConnectorProcess.start(simulator_command(), scrubbed_environment(), line)
+    async def _look(self) -> None:
+        while True:
+            await asyncio.sleep(LOOK_PERIOD)
+            await self._sends.take()
 
     async def _connect(self) -> None:
         path = self._args.settings.socket(f"{self._name}.connector.sock")
@@ -128,15 +118,31 @@ class ConnectorHost(Worker):
         await link.closed.wait()
         if not self._stopping:
             await asyncio.sleep(0.5)  # the process usually died: then its exit status tells more than the link
-            self.crash("the connector closed the host's link", status=PROCESS_LOST_EXIT)
+            await self._lost("the connector closed the host's link")
 
     def _process_ended(self, status: int) -> None:
         if not self._stopping:
-            self.crash(f"connector process {self._process.popen.pid} ended: {status}", status=PROCESS_LOST_EXIT)
+            why = f"connector process {self._process.popen.pid} ended: {status}"
+            self.spawn(self._lost(why), name="end of the connector")
+
+    async def _lost(self, why: str) -> None:
+        """Ends this actor, once what the connector said last is stored: it will not say it again."""
+        if self._ending:
+            return
+        self._ending = True
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(DRAIN_PATIENCE):
+                if self._link is not None:
+                    await self._link.closed.wait()
+                    await self._news.flush()
+        self.crash(why, status=PROCESS_LOST_EXIT)
 
     async def on_stop(self) -> None:
-        """Ends the connector, then closes the databases."""
+        """Ends the connector, stores what it said last, then closes the databases."""
         await self._process.stop()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(DRAIN_PATIENCE):
+                await self._news.flush()
         await self._database.close()
         await self._api.close()
 
@@ -163,7 +169,7 @@ class ConnectorHost(Worker):
             self.crash(f"the connector sent a malformed event: {error}", status=PROCESS_LOST_EXIT)
             return
         if event is not None:
-            self.spawn(self._news.take(event), name=f"event {event.name}")
+            self._news.take(event)
 
     # from actors
 
@@ -190,6 +196,8 @@ class ConnectorHost(Worker):
         self.post(sender, SessionResume(message.session, message.incarnation, known.life, saved, known.enabled))
 
     async def _transition(self, message: Transition, sender: ActorAddress) -> None:
+        if message.session not in self._roster:
+            return  # it was removed
         state = SessionState(
             session=message.session,
             incarnation=message.life,
@@ -200,15 +208,34 @@ class ConnectorHost(Worker):
             code=message.code,
             data=message.data,
         )
+
+        async def store(conn: AsyncConnection) -> bool:
+            owed = self._owed.get(state.session)
+            if owed is not None and owed[0] == state.incarnation and owed[1] < state.number:
+                return False  # one before it could not be stored: both come again, in their order
+            await shard_queries.store_transition(conn, state)
+            self._hints.concerns_all()
+            return True
+
         try:
-            await self._journal.write(lambda conn: shard_queries.store_transition(conn, state))
+            if not await self._journal.write(store):
+                return
         except StoreError as error:
             log.error("a transition of %s could not be stored, it will come again: %s", message.session, error)
+            owed = self._owed.get(state.session)
+            if owed is None or (owed[0], state.number) < (state.incarnation, owed[1]):
+                self._owed[state.session] = (state.incarnation, state.number)
             return
+        if self._owed.get(state.session, (0, 0)) <= (state.incarnation, state.number):
+            self._owed.pop(state.session, None)
         self._roster.stored(state)
         self.post(sender, TransitionStored(message.session, message.life, message.number))
-        if message.state in {"blocked", "halted"} and not message.data.get("until"):
-            self._sends.fail_all(message.session, message.cause or message.state)
+        if (cause := refusal(state)) is not None:
+            self._sends.refuse(state.session, cause)
+            return
+        self._sends.allow(state.session)
+        if state.state == "pairing" and state.cause == Cause.INTENTIONAL_LOGOUT:
+            self._sends.give_up(state.session, state.cause)  # the next account is perhaps another one
 
     async def _command(self, message: Command) -> None:
         if message.name in {"start", "stop"}:
@@ -221,35 +248,32 @@ class ConnectorHost(Worker):
             self.post(address, message)
 
     async def _plan(self, message: ShardPlan) -> None:
-        self._roster.plan(message.sessions)
-        self._sends.sessions_changed(plan.id for plan in message.sessions)
+        for plan in self._roster.plan(message.sessions):
+            # the operator's command may have been lost on its way; a session that got it does nothing now
+            name = "start" if plan.enabled else "stop"
+            if (address := self._roster.address(plan.id)) is not None:
+                self.post(address, Command(0, plan.id, name, {}, self.myAddress))
+        await self._forget_gone()
         if self._link is not None:
             try:
-                await self._link.request("admission", **self._admission(message.shards).to_wire())
+                await self._link.request(
+                    "admission", **launch.admission(self._args.settings, self._args.connector, message.shards).to_wire()
+                )
             except (LinkClosed, TimeoutError):
                 return  # the end of the process is noticed elsewhere
             except RemoteError as error:
                 log.error("%s refused the admission bounds: %s", self._name, error)
 
-    # hints
+    async def _forget_gone(self) -> None:
+        gone = await self._upkeep.forget_gone()
+        for session in gone:
+            self._roster.forget(session)
+            self._owed.pop(session, None)
+        self._sends.forget(gone)
 
-    def _grown(self, upto: int) -> None:
-        if upto <= self._upto:
-            return
-        self._upto = upto
-        wait = self._hinted_at + HINT_PAUSE - time.monotonic()
-        if wait <= 0:
-            self._hint()
-        elif not self._hint_pending:
-            self._hint_pending = True
-            asyncio.get_running_loop().call_later(wait, self._hint)
-
-    def _hint(self) -> None:
-        self._hint_pending = False
-        self._hinted_at = time.monotonic()
-        for name in HINTED:
-            self.tell(name, Hint(self._name, self._upto))
+    def _hint(self, name: str, upto: int) -> None:
+        self.tell(name, Hint(self._name, upto))
 
     async def on_directory(self, directory: Any) -> None:
-        """A consumer may have started afresh: it is told where the outbox stands."""
-        self._hint()
+        """A consumer may have started afresh."""
+        self._hints.everybody()

@@ -1,6 +1,14 @@
-"""What the connector tells the host: durable facts go to the outbox, phases to the sends."""
+"""What the connector tells the host: durable facts go to the outbox in their order, phases to the sends at once."""
 
+import asyncio
+import collections
+import itertools
 import logging
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from actors.connectors.host.journal import Journal
 from actors.connectors.host.sends import Sends
@@ -12,31 +20,72 @@ from actors.connectors.link_events import (
     Undecryptable,
 )
 from actors.events import EventType
-from actors.store import outbox
+from actors.store import outbox, shard_queries
 from actors.store.errors import StoreError
 from actors.store.records import NewEvent
 
 log = logging.getLogger(__name__)
 
+BATCH = 200
+"""Events in one transaction at the most."""
+KEPT = 10_000
+"""Events that wait in memory while the disk takes none; beyond it the oldest are lost, and the log says so."""
+STORE_PAUSE = 1.0
+"""Seconds before a refused write is tried again."""
+_REACHED = {"delivered": "delivered", "read": "read", "played": "read"}
+"""Type of a receipt -> the state of the send that it tells of."""
+
 
 class News:
-    """Handles the events of the host's link."""
+    """Handles the events of the host's link, in the order in which they came."""
 
     def __init__(self, journal: Journal, sends: Sends) -> None:
         self._journal = journal
         self._sends = sends
+        self._waiting: collections.deque[LinkEvent] = collections.deque()
+        self._wake = asyncio.Event()
+        self._stored = asyncio.Event()
+        self._stored.set()
 
-    async def take(self, event: LinkEvent) -> None:
-        """Stores or passes on one event."""
+    def take(self, event: LinkEvent) -> None:
+        """Keeps one event until it is stored, or passes it on."""
         if isinstance(event, PhaseChanged):
             self._sends.phase(event.session, str(event.phase))
-        elif isinstance(event, Receipt):
-            id = await self._sends.receipt(event.session, event.message_id, event.type)
-            await self._store(
-                event,
-                EventType.SESSION_RECEIPT,
-                {"id": id, "messageId": event.message_id, "type": event.type},
-            )
+        elif isinstance(event, Receipt | InboundMessage | Undecryptable):
+            if len(self._waiting) >= KEPT:
+                log.error("an event of %s was lost: nothing can be stored", self._waiting.popleft().session)
+            self._waiting.append(event)
+            self._stored.clear()
+            self._wake.set()
+
+    async def flush(self) -> None:
+        """Returns when everything that came is stored."""
+        await self._stored.wait()
+
+    async def run(self) -> None:
+        """Stores for ever."""
+        while True:
+            await self._wake.wait()
+            self._wake.clear()
+            while self._waiting:
+                batch = list(itertools.islice(self._waiting, BATCH))
+                try:
+                    await self._journal.write(lambda conn, batch=batch: store(conn, batch))  # type: ignore[misc]
+                except StoreError as error:
+                    log.error("events can't be stored, trying again: %s", error)
+                    await asyncio.sleep(STORE_PAUSE)
+                    continue
+                for event in batch:
+                    if self._waiting and self._waiting[0] is event:  # else it was given up meanwhile
+                        self._waiting.popleft()
+            self._stored.set()
+
+
+async def store(conn: AsyncConnection, events: Sequence[LinkEvent]) -> None:
+    """Appends what the events tell to the outbox; a receipt also moves the send that it is for."""
+    for event in events:
+        if isinstance(event, Receipt):
+            await _receipt(conn, event)
         elif isinstance(event, InboundMessage):
             data = {
                 "messageId": event.message_id,
@@ -44,15 +93,15 @@ class News:
                 "timestamp": event.timestamp / 1000,
                 "text": event.text,
             }
-            await self._store(event, EventType.SESSION_MESSAGE, data)
+            await outbox.append(conn, [NewEvent(event.at / 1000, EventType.SESSION_MESSAGE, event.session, data)])
         elif isinstance(event, Undecryptable):
-            await self._store(
-                event, EventType.SESSION_UNDECRYPTABLE, {"messageId": event.message_id, "from": event.sender}
-            )
+            data = {"messageId": event.message_id, "from": event.sender}
+            await outbox.append(conn, [NewEvent(event.at / 1000, EventType.SESSION_UNDECRYPTABLE, event.session, data)])
 
-    async def _store(self, event: LinkEvent, type: EventType, data: dict[str, object]) -> None:
-        new = NewEvent(event.at / 1000, type, event.session, data)
-        try:
-            await self._journal.write(lambda conn: outbox.append(conn, [new]))
-        except StoreError as error:
-            log.error("an event of %s was lost: %s", event.session, error)
+
+async def _receipt(conn: AsyncConnection, event: Receipt) -> None:
+    known = await shard_queries.find_by_message(conn, event.session, event.message_id)
+    if known is not None and (state := _REACHED.get(event.type)) is not None:
+        await shard_queries.record_send_state(conn, replace(known, state=state, error=None, updated_at=time.time()))
+    data = {"id": known.id if known else None, "messageId": event.message_id, "type": event.type}
+    await outbox.append(conn, [NewEvent(event.at / 1000, EventType.SESSION_RECEIPT, event.session, data)])

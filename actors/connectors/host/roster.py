@@ -10,6 +10,16 @@ from actors.messages import SessionHello, SessionPlan
 from actors.store.records import SessionState
 
 
+def refusal(state: SessionState) -> str | None:
+    """Why a session in that state will send nothing until an operator acts; None if it may.
+
+    A temporary ban ends by itself: what waits for its end is kept.
+    """
+    if state.state in {"blocked", "halted"} and not state.data.get("until"):
+        return state.cause or state.state
+    return None
+
+
 @dataclass(frozen=True, slots=True)
 class Member:
     """One session of the shard."""
@@ -29,14 +39,25 @@ class Roster:
         self._states = dict(states)
         self._members: dict[str, Member] = {}
 
-    def plan(self, sessions: Iterable[SessionPlan]) -> None:
-        """The sessions wanted now."""
+    def plan(self, sessions: Iterable[SessionPlan]) -> list[SessionPlan]:
+        """The sessions wanted now; returns those whose actor, told otherwise before, has to be started or stopped."""
         wanted = {plan.id: plan for plan in sessions}
         for id in self._members.keys() - wanted.keys():
             del self._members[id]
+        turned = []
         for id, plan in wanted.items():
             known = self._members.get(id)
+            if known is not None and known.address is not None and known.enabled != plan.enabled:
+                turned.append(plan)
             self._members[id] = replace(known, enabled=plan.enabled) if known else Member(plan.enabled)
+        return turned
+
+    def __contains__(self, session: str) -> bool:
+        return session in self._members
+
+    def forget(self, session: str) -> None:
+        """What was stored of a session is stored no more."""
+        self._states.pop(session, None)
 
     def enter(self, hello: SessionHello, address: ActorAddress) -> Member | None:
         """A session actor reports: a new one begins a new life, a repeated report changes nothing."""
@@ -50,6 +71,10 @@ class Roster:
         member = replace(member, address=address, saved=stored.data.get("saved") if stored else None)
         self._members[hello.session] = member
         return member
+
+    def refusing(self) -> dict[str, str]:
+        """The sessions that rest in a state in which nothing is sent, and why."""
+        return {id: cause for id, state in self._states.items() if (cause := refusal(state)) is not None}
 
     def stored(self, state: SessionState) -> None:
         """A transition is in the database."""

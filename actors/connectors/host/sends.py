@@ -1,7 +1,8 @@
 """Sending: takes texts from the table of sends, hands them to the connector in order, stores every step first.
 
 A send gets its WhatsApp message id before it is first handed over, and keeps it: after a crash an unconfirmed one is
-sent again under the same id, so that the recipient shows one message.
+sent again under the same id, so that the recipient shows one message.  What waits stands in the shard's database; in
+memory is a page of it for each session that is open.
 """
 
 import asyncio
@@ -9,8 +10,8 @@ import collections
 import logging
 import secrets
 import time
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -26,14 +27,17 @@ from actors.store.records import SendProgress
 log = logging.getLogger(__name__)
 
 PAGE = 200
-"""Sends taken over from the table in one transaction."""
-MAX_ATTEMPTS = 5
-"""Times a message is handed to the server without an answer before the send has failed."""
+"""Sends taken over from the table, or given up, in one transaction."""
+AHEAD = 50
+"""Sends of one session that are read ahead."""
+MAX_ATTEMPTS = 8
+"""Times a message is handed over without an answer before the send has failed: it may itself end the connection."""
 RETRY_PAUSE = 5.0
 """Seconds before an unanswered message is handed over again on the same connection."""
+CLOSED_PAUSE = 0.5
+"""Seconds until the end of a connection, which an answer told, is told as a change of phase as well."""
 STORE_PAUSE = 1.0
-"""Seconds before a refused write is tried again (a full disk)."""
-CURSOR = "api.sends"
+"""Seconds before a refused write or read is tried again (a full disk)."""
 
 
 def new_message_id() -> str:
@@ -41,80 +45,71 @@ def new_message_id() -> str:
     return "3EB0" + secrets.token_hex(9).upper()
 
 
-@dataclass(slots=True)
-class _Queued:
-    progress: SendProgress
-    text: str
-
-
 class Sends:
     """The sends of one shard.  ``link`` returns the link to the connector, or None while there is none."""
 
     def __init__(
         self,
+        shard: int,
         journal: Journal,
         api: Database,
         link: Callable[[], Link | None],
         ack_timeout: float,
         spawn: Callable[[Any], Any],
     ) -> None:
+        self._shard = shard
         self._journal = journal
         self._api = api
         self._link = link
         self._patience = ack_timeout + 5.0
         self._spawn = spawn
-        self._sessions: tuple[str, ...] = ()
-        self._queues: dict[str, collections.deque[_Queued]] = collections.defaultdict(collections.deque)
+        self._ahead: dict[str, collections.deque[SendProgress]] = {}
+        self._unread: set[str] = set()
+        """Sessions that may have more to send than is read ahead."""
         self._open: set[str] = set()
         self._busy: set[str] = set()
+        self._refusing: dict[str, str] = {}
+        """Sessions that will not send by themselves, and why: what they are given has failed."""
         self._position = 0
         self._taking = asyncio.Lock()
 
-    async def restore(self, sessions: Iterable[str]) -> None:
+    async def restore(self, refusing: Mapping[str, str]) -> None:
         """Takes up what an earlier host left unfinished, then what is new."""
-        self._sessions = tuple(sessions)
-        self._position = await self._journal.read(lambda conn: cursors.get_cursor(conn, CURSOR))
-        unfinished = await self._journal.read(lambda conn: shard_queries.unfinished_sends(conn, 100_000))
-        async with self._api.begin() as conn:
-            for progress in unfinished:
-                stored = await api_queries.find_send(conn, progress.session, progress.id)
-                if stored is not None:
-                    self._queues[progress.session].append(_Queued(progress, stored.text))
+        self._position = await self._journal.read(lambda conn: cursors.get_cursor(conn, shard_queries.SENDS_CURSOR))
+        for session in await self._journal.read(shard_queries.sessions_with_unfinished):
+            self._offer(session)
+        for session, cause in refusing.items():
+            self.refuse(session, cause)
         await self.take()
 
-    def sessions_changed(self, sessions: Iterable[str]) -> None:
-        """The shard has other sessions now."""
-        self._sessions = tuple(sessions)
-
     async def take(self) -> None:
-        """Takes new sends over from the table."""
+        """Takes new sends over from the table; what can't be read now is read at the next call."""
         async with self._taking:
-            while True:
-                position, sessions = self._position, self._sessions
-                async with self._api.begin() as conn:
-                    new = await api_queries.new_sends(conn, position, sessions, PAGE)
-                if not new:
-                    return
-                now = time.time()
-                fresh = [
-                    _Queued(
-                        SendProgress(send.session, send.id, new_message_id(), send.to_jid, "queued", now),
-                        send.text,
-                    )
-                    for send in new
-                ]
-                upto = new[-1].seq
+            try:
+                while await self._take_page():
+                    pass
+            except StoreError as error:
+                log.error("new sends can't be taken over yet: %s", error)
 
-                async def store(conn: AsyncConnection, fresh: list[_Queued] = fresh, upto: int = upto) -> None:
-                    for item in fresh:
-                        await shard_queries.record_send_state(conn, item.progress)
-                    await cursors.set_cursor(conn, CURSOR, upto)
+    async def _take_page(self) -> bool:
+        async with self._api.begin() as conn:
+            new = await api_queries.new_sends(conn, self._position, self._shard, PAGE)
+        if not new:
+            return False
+        now, upto = time.time(), new[-1].seq
+        accepted = [SendProgress(s.session, s.id, new_message_id(), s.to_jid, "queued", now) for s in new]
+        await self._durably(lambda conn: shard_queries.accept_sends(conn, accepted, upto))
+        self._position = upto
+        for session in {send.session for send in accepted}:
+            if (cause := self._refusing.get(session)) is not None:
+                self.give_up(session, cause)
+            else:
+                self._offer(session)
+        return True
 
-                await self._durably(store)
-                self._position = upto
-                for item in fresh:
-                    self._queues[item.progress.session].append(item)
-                    self._pump(item.progress.session)
+    def _offer(self, session: str) -> None:
+        self._unread.add(session)
+        self._pump(session)
 
     def phase(self, session: str, phase: str) -> None:
         """A connection opened or closed."""
@@ -124,102 +119,143 @@ class Sends:
         else:
             self._open.discard(session)
 
-    def fail_all(self, session: str, cause: str) -> None:
-        """The session will not send any more by itself: what waits has failed."""
-        waiting = self._queues.pop(session, None)
-        if waiting:
-            self._spawn(self._fail(list(waiting), cause))
+    def refuse(self, session: str, cause: str) -> None:
+        """The session will not send any more by itself: what waits, and what comes, has failed."""
+        self._refusing[session] = cause
+        self.give_up(session, cause)
 
-    async def _fail(self, items: list[_Queued], cause: str) -> None:
-        for item in items:
-            await self._record(item, "failed", cause)
+    def give_up(self, session: str, cause: str) -> None:
+        """What waits has failed; what is handed over at this moment may still turn out to have arrived."""
+        self._ahead.pop(session, None)
+        self._spawn(self._fail(session, cause))
 
-    async def receipt(self, session: str, message_id: str, kind: str) -> str | None:
-        """Notes a receipt for one of our sends; returns its id, None if the message is not ours."""
-        known = await self._journal.read(lambda conn: shard_queries.find_by_message(conn, session, message_id))
-        if known is None:
-            return None
-        state = {"delivered": "delivered", "read": "read", "played": "read"}.get(kind)
-        if state is not None:
-            progress = replace(known, state=state, error=None, updated_at=time.time())
-            await self._durably(lambda conn: shard_queries.record_send_state(conn, progress))
-        return known.id
+    def allow(self, session: str) -> None:
+        """The session may send again."""
+        self._refusing.pop(session, None)
+
+    def forget(self, sessions: Iterable[str]) -> None:
+        """The sessions are no more."""
+        for session in sessions:
+            self._ahead.pop(session, None)
+            self._unread.discard(session)
+            self._open.discard(session)
+            self._refusing.pop(session, None)
+
+    async def _fail(self, session: str, cause: str) -> None:
+        now = time.time()
+        while await self._durably(lambda conn: shard_queries.fail_unfinished(conn, session, cause, now, PAGE)):
+            pass
 
     def _pump(self, session: str) -> None:
-        if session in self._open and session not in self._busy and self._queues.get(session):
+        if session in self._open and session not in self._busy and self._has_work(session):
             self._busy.add(session)
             self._spawn(self._drain(session))
+
+    def _has_work(self, session: str) -> bool:
+        return bool(self._ahead.get(session)) or session in self._unread
 
     async def _drain(self, session: str) -> None:
         """One message at a time: their order is the order of acceptance."""
         try:
-            while session in self._open and (queue := self._queues.get(session)):
-                item = queue[0]
-                finished, again = await self._hand_over(item)
-                if finished and queue and queue[0] is item:
-                    queue.popleft()
-                if again is not None:
-                    await asyncio.sleep(again)
+            while session in self._open and (item := await self._next(session)) is not None:
+                pause = await self._hand_over(item)
+                if pause is not None:
+                    await asyncio.sleep(pause)
         finally:
             self._busy.discard(session)
         self._pump(session)
 
-    async def _hand_over(self, item: _Queued) -> tuple[bool, float | None]:
-        """One attempt: (is the send finished?, seconds to pause before the next)."""
+    async def _next(self, session: str) -> SendProgress | None:
+        """The first that is not finished; it stays there until it is."""
+        while not (queue := self._ahead.get(session)) and session in self._unread:
+            self._unread.discard(session)
+            try:
+                page = await self._journal.read(lambda conn: shard_queries.unfinished_sends(conn, session, AHEAD))
+            except StoreError as error:
+                log.error("what waits can't be read: %s", error)
+                self._unread.add(session)
+                await asyncio.sleep(STORE_PAUSE)
+                continue
+            if page:
+                self._ahead[session] = collections.deque(page)
+            if len(page) == AHEAD:
+                self._unread.add(session)
+        return queue[0] if queue else None
+
+    def _finish(self, item: SendProgress) -> None:
+        queue = self._ahead.get(item.session)
+        if queue and queue[0].id == item.id:
+            queue.popleft()
+            if not queue:
+                del self._ahead[item.session]
+
+    async def _hand_over(self, item: SendProgress) -> float | None:
+        """One attempt; returns the seconds to pause before the next, None when the send is finished."""
         link = self._link()
         if link is None:
-            return False, RETRY_PAUSE
-        progress = item.progress
-        item.progress = replace(progress, attempts=progress.attempts + 1)
-        await self._record(item, "sent-unconfirmed", None)  # from here on it may be on the wire
+            return RETRY_PAUSE
+        try:
+            async with self._api.begin() as conn:
+                stored = await api_queries.find_send(conn, item.session, item.id)
+        except StoreError as error:
+            log.error("a text to send can't be read: %s", error)
+            return STORE_PAUSE
+        if stored is None:
+            await self._settle(item, "failed", "expired")
+            return None
+        if item.attempts >= MAX_ATTEMPTS:
+            await self._settle(item, "failed", "no_acknowledgement")
+            return None
+        # From here on it may be on the wire.
+        item = replace(item, state="sent-unconfirmed", attempts=item.attempts + 1, updated_at=time.time())
+        self._replace(item)
+        if not await self._record(item):
+            self._finish(item)  # meanwhile it was given up, or a receipt told that it had arrived
+            return None
         try:
             await link.request(
                 "send",
                 self._patience,
-                session=progress.session,
-                messageId=progress.message_id,
-                to=progress.to_jid,
-                text=item.text,
+                session=item.session,
+                messageId=item.message_id,
+                to=item.to_jid,
+                text=stored.text,
             )
         except RemoteError as error:
             return await self._refused(item, error)
         except TimeoutError:
-            return await self._unanswered(item)
-        await self._record(item, "acknowledged", None)
-        return True, None
+            return RETRY_PAUSE
+        await self._settle(item, "acknowledged", None)
+        return None
 
-    async def _refused(self, item: _Queued, error: RemoteError) -> tuple[bool, float | None]:
+    def _replace(self, item: SendProgress) -> None:
+        queue = self._ahead.get(item.session)
+        if queue and queue[0].id == item.id:
+            queue[0] = item
+
+    async def _refused(self, item: SendProgress, error: RemoteError) -> float | None:
         if error.code == ErrorCode.NACK:
-            await self._record(item, "failed", f"nack_{error.data.get('error', 'unknown')}")
-            return True, None
+            await self._settle(item, "failed", f"nack_{error.data.get('error', 'unknown')}")
+            return None
         if error.code in {ErrorCode.INVALID_RECIPIENT, ErrorCode.BAD_REQUEST, ErrorCode.LIMIT}:
-            await self._record(item, "failed", error.code)
-            return True, None
-        if error.code in {ErrorCode.NOT_OPEN, ErrorCode.CLOSED, ErrorCode.UNKNOWN_SESSION}:
-            if error.code != ErrorCode.CLOSED:
-                item.progress = replace(item.progress, attempts=item.progress.attempts - 1)  # it never left
-            self._open.discard(item.progress.session)  # until the connector says that it is open again
-            return False, None
-        return await self._unanswered(item)
+            await self._settle(item, "failed", error.code)
+            return None
+        if error.code in {ErrorCode.NOT_OPEN, ErrorCode.UNKNOWN_SESSION, ErrorCode.BUSY}:
+            self._replace(replace(item, attempts=item.attempts - 1))  # this time it did not leave
+        return CLOSED_PAUSE if error.code in {ErrorCode.NOT_OPEN, ErrorCode.CLOSED} else RETRY_PAUSE
 
-    async def _unanswered(self, item: _Queued) -> tuple[bool, float | None]:
-        if item.progress.attempts >= MAX_ATTEMPTS:
-            await self._record(item, "failed", "no_acknowledgement")
-            return True, None
-        return False, RETRY_PAUSE
+    async def _settle(self, item: SendProgress, state: str, error: str | None) -> None:
+        await self._record(replace(item, state=state, error=error, updated_at=time.time()))
+        self._finish(item)
 
-    async def _record(self, item: _Queued, state: str, error: str | None) -> None:
-        item.progress = replace(item.progress, state=state, error=error, updated_at=time.time())
-        progress = item.progress
-        await self._durably(lambda conn: shard_queries.record_send_state(conn, progress))
+    async def _record(self, progress: SendProgress) -> bool:
+        return bool(await self._durably(lambda conn: shard_queries.record_send_state(conn, progress)))
 
-    async def _durably(self, operation: Callable[[AsyncConnection], Any]) -> None:
+    async def _durably(self, operation: Callable[[AsyncConnection], Any]) -> Any:
         """Repeats a write until it is stored: nothing goes on while the disk is full."""
         while True:
             try:
-                await self._journal.write(operation)
+                return await self._journal.write(operation)
             except StoreError as error:
                 log.error("a send's state could not be stored: %s", error)
                 await asyncio.sleep(STORE_PAUSE)
-            else:
-                return

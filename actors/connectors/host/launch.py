@@ -1,0 +1,36 @@
+"""What a connector process is started with."""
+
+from actors.connectors.baileys import launch as baileys
+from actors.connectors.host.process import (
+    ConnectorFailed,
+    ConnectorProcess,
+    scrubbed_environment,
+    simulator_command,
+)
+from actors.connectors.protocol import Admission, StartLine
+from actors.settings import SOCKET_VAULT, Settings, connector_options
+
+
+def admission(settings: Settings, connector: str, shards: int) -> Admission:
+    """The bounds of one of ``shards`` hosts with that connector."""
+    section = settings.connectors.baileys if connector == "baileys" else settings.connectors.simulator
+    # without a lease from recovery a host takes its equal share: the fleet's bound holds with nobody in charge
+    share = section.connects_per_second / max(1, shards)
+    return Admission(share, burst=max(1, round(share)), pairings=2)
+
+
+async def start(settings: Settings, name: str, connector: str, shards: int) -> ConnectorProcess:
+    """Starts the connector process of the host ``name``.  Raises ConnectorFailed."""
+    line = StartLine(
+        connector=connector,
+        socket=settings.socket(f"{name}.connector.sock"),
+        vault=settings.socket(SOCKET_VAULT),
+        host=name,
+        options=connector_options(settings.connectors, connector, settings.ack_timeout),
+        admission=admission(settings, connector, shards),
+    )
+    if connector == "baileys":
+        if settings.node is None:
+            raise ConnectorFailed("no Node.js of version 20 or later was found: `make setup` installs one")
+        return await ConnectorProcess.start(baileys.command(settings.node), baileys.environment(), line)
+    return await ConnectorProcess.start(simulator_command(), scrubbed_environment(), line)
