@@ -19,14 +19,14 @@ const LAG_RESOLUTION_MS = 50
 const PRIVATE = 0o177
 const BAD_START = 2
 
-/** The first line of standard input; its end, whenever it comes, means that the host is gone. */
+/** The first line of standard input, or null; after it, the end of the input means that the host is gone. */
 function startLine(onGone) {
   const lines = createInterface({ input: process.stdin })
   return new Promise(resolve => {
-    lines.once('line', resolve)
-    lines.once('close', () => {
-      resolve(null)
-      onGone()
+    lines.once('close', () => resolve(null))
+    lines.once('line', line => {
+      lines.once('close', onGone)
+      resolve(line)
     })
   })
 }
