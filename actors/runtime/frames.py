@@ -14,6 +14,8 @@ MAX_FRAME = 4 * 1024 * 1024
 """Largest accepted body in bytes; a longer announcement is a protocol error, it is never allocated."""
 
 _HEADER = struct.Struct(">I")
+_AS_FLOAT = 1
+"""msgpack's one built-in extension, the timestamp, as seconds since 1970."""
 
 Frame = dict[str, Any]
 
@@ -23,8 +25,11 @@ class FrameError(Exception):
 
 
 def encode(message: Frame) -> bytes:
-    """The bytes of one frame.  Raises FrameError if the body is longer than MAX_FRAME."""
-    body: bytes = msgpack.packb(message, use_bin_type=True)
+    """The bytes of one frame.  Raises FrameError for what is not plain data, or longer than MAX_FRAME."""
+    try:
+        body: bytes = msgpack.packb(message, use_bin_type=True)
+    except (TypeError, ValueError, OverflowError) as error:  # ValueError holds UnicodeEncodeError: a lone surrogate
+        raise FrameError(f"can't be sent: {type(error).__name__}") from error
     if len(body) > MAX_FRAME:
         raise FrameError(f"frame of {len(body)} bytes is over the limit of {MAX_FRAME}")
     return _HEADER.pack(len(body)) + body
@@ -33,7 +38,7 @@ def encode(message: Frame) -> bytes:
 def decode(body: bytes) -> Frame:
     """The map inside one frame body.  Raises FrameError for anything else."""
     try:
-        value = msgpack.unpackb(body, raw=False, strict_map_key=True)
+        value = msgpack.unpackb(body, raw=False, strict_map_key=True, ext_hook=_no_extension, timestamp=_AS_FLOAT)
     except Exception as error:  # msgpack raises ValueError, its own errors and UnicodeDecodeError
         raise FrameError(f"not msgpack: {error}") from error
     if not isinstance(value, dict) or not all(isinstance(key, str) for key in value):
@@ -41,17 +46,23 @@ def decode(body: bytes) -> Frame:
     return value
 
 
+def _no_extension(code: int, _data: bytes) -> Any:
+    raise ValueError(f"extension type {code}")
+
+
 async def read(reader: asyncio.StreamReader) -> Frame | None:
     """The next frame, or None at a clean end of the stream.  Raises FrameError for malformed input."""
+    inside = False
     try:
         header = await reader.readexactly(_HEADER.size)
+        inside = True
         (length,) = _HEADER.unpack(header)
         if length > MAX_FRAME:
             raise FrameError(f"announced frame of {length} bytes is over the limit of {MAX_FRAME}")
         return decode(await reader.readexactly(length))
     except asyncio.IncompleteReadError as error:
-        if not error.partial:
+        if not inside and not error.partial:
             return None
         raise FrameError("the stream ended inside a frame") from error
-    except (ConnectionError, OSError):
+    except OSError:
         return None

@@ -35,8 +35,11 @@ def die_with_parent(parent: int | None = None, patience: float = 2.0) -> None:
 
 
 def ignore_termination() -> None:
-    """Leaves SIGTERM, SIGINT and SIGHUP to main: a service manager or a terminal sends them to the whole group at once,
-    and a tree whose leaves end first takes that for crashes."""
+    """Leaves SIGTERM, SIGINT and SIGHUP to main.
+
+    A service manager or a terminal sends them to the whole group at once: a tree whose leaves end first takes that
+    for crashes.
+    """
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
 

@@ -7,15 +7,29 @@ Request ``{"id": n, "cmd": name, ...}`` -> ``{"re": n, "ok": value}`` or
 import asyncio
 import contextlib
 import itertools
+import logging
 import os
+import socket
 from collections.abc import Awaitable, Callable
 from typing import Any
 
 from actors.runtime import frames
 from actors.runtime.frames import Frame
 
+log = logging.getLogger(__name__)
+
 WRITE_LIMIT = 8 * 1024 * 1024
 """Bytes that may wait for a peer that does not read; beyond it the link is cut: a slow peer never fills memory."""
+
+RUNNING_LIMIT = 4096
+"""Requests of one peer that may be under way; further ones are refused as ``busy``: a flood never fills memory."""
+FLUSH_PATIENCE = 2.0
+"""Seconds that a closing link gives its peer to read what is queued."""
+BACKLOG = 1024
+"""Connections that may wait to be accepted: after a restart of a service a whole fleet comes at once."""
+
+_reading: set[asyncio.Task[None]] = set()
+"""The loop itself only keeps weak references to tasks: a link that nobody holds would be collected while it is open."""
 
 
 class RemoteError(Exception):
@@ -58,6 +72,8 @@ class Link:
         self._tasks: set[asyncio.Task[None]] = set()
         self.closed = asyncio.Event()
         self._task = asyncio.get_running_loop().create_task(self._read())
+        _reading.add(self._task)
+        self._task.add_done_callback(_reading.discard)
 
     @classmethod
     async def connect(
@@ -68,11 +84,15 @@ class Link:
         return cls(reader, writer, on_request, on_event)
 
     def send(self, message: Frame) -> None:
-        """Queues a frame; silently dropped on a closed link (the reader notices the end)."""
+        """Queues a frame; silently dropped on a closed link (the reader notices the end).
+
+        Raises FrameError for what no frame can hold.
+        """
         if self.closed.is_set() or self._writer.is_closing():
             return
         self._writer.write(frames.encode(message))
         if self._writer.transport.get_write_buffer_size() > WRITE_LIMIT:
+            log.warning("a peer does not read: its link, with %d MiB waiting, is cut", WRITE_LIMIT >> 20)
             self._writer.transport.abort()
 
     def event(self, name: str, **fields: Any) -> None:
@@ -80,7 +100,10 @@ class Link:
         self.send({"ev": name, **fields})
 
     async def request(self, cmd: str, deadline: float = 10.0, **fields: Any) -> Any:
-        """The peer's answer.  Raises RemoteError, LinkClosed, or TimeoutError after ``deadline`` seconds."""
+        """The peer's answer.  Raises RemoteError, LinkClosed, or TimeoutError after ``deadline`` seconds.
+
+        What no frame can hold is a RemoteError ``invalid``, as if the peer had refused it.
+        """
         if self.closed.is_set():
             raise LinkClosed
         number = next(self._ids)
@@ -89,6 +112,8 @@ class Link:
         try:
             self.send({"id": number, "cmd": cmd, **fields})
             return await asyncio.wait_for(future, deadline)
+        except frames.FrameError as error:
+            raise RemoteError("invalid", str(error)) from None
         finally:
             self._pending.pop(number, None)
 
@@ -98,10 +123,16 @@ class Link:
         self._finish()
 
     async def close(self) -> None:
-        """Flushes what is queued and ends the link."""
+        """Flushes what is queued, waits for the handlers under way, and ends the link."""
         self._writer.close()
         self._finish()
-        await asyncio.gather(self._task, *self._tasks, return_exceptions=True)
+        own = asyncio.current_task()  # a handler may close its own link
+        await asyncio.gather(*({self._task, *self._tasks} - {own}), return_exceptions=True)
+        try:
+            async with asyncio.timeout(FLUSH_PATIENCE):
+                await self._writer.wait_closed()
+        except (TimeoutError, OSError):
+            self._writer.transport.abort()
 
     def _finish(self) -> None:
         if self.closed.is_set():
@@ -118,40 +149,64 @@ class Link:
         try:
             while (message := await frames.read(self._reader)) is not None:
                 self._dispatch(message)
-        except frames.FrameError:
+        except frames.FrameError as error:
+            log.warning("a peer broke the protocol, its link is cut: %s", error)
+            self._writer.transport.abort()
+        except Exception:  # a handler of events failed: what it saw of this link can't be relied on
+            log.exception("the handler of a link failed, the link is cut")
             self._writer.transport.abort()
         finally:
             self._finish()
 
     def _dispatch(self, message: Frame) -> None:
         if "re" in message:
-            future = self._pending.get(message["re"])
-            if future is not None and not future.done():
-                if "err" in message:
-                    error = message["err"]
-                    future.set_exception(
-                        RemoteError(error.get("code", "internal"), error.get("message", ""), error.get("data"))
-                    )
-                else:
-                    future.set_result(message.get("ok"))
+            self._answered(message)
         elif "ev" in message:
             if self._on_event is not None:
                 self._on_event(self, message)
         elif "cmd" in message:
+            if len(self._tasks) >= RUNNING_LIMIT:
+                self._refuse(message.get("id"), "busy", f"{RUNNING_LIMIT} requests are under way")
+                return
             task = asyncio.get_running_loop().create_task(self._answer(message))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
 
+    def _answered(self, message: Frame) -> None:
+        number = message["re"]
+        future = self._pending.get(number) if isinstance(number, int) else None
+        if future is None or future.done():
+            return  # its deadline has passed
+        error = message.get("err")
+        if error is None:
+            future.set_result(message.get("ok"))
+        elif isinstance(error, dict):
+            future.set_exception(
+                RemoteError(str(error.get("code", "internal")), str(error.get("message", "")), error.get("data"))
+            )
+        else:
+            raise frames.FrameError("err must be a map")
+
+    def _refuse(self, number: Any, code: str, message: str, data: dict[str, Any] | None = None) -> None:
+        self.send({"re": number, "err": {"code": code, "message": message, "data": data or {}}})
+
     async def _answer(self, message: Frame) -> None:
+        """The peer always gets an answer, whatever becomes of its request: it must not wait for its deadline."""
         number = message.get("id")
         try:
             if self._on_request is None:
                 raise RemoteError("unknown_command", f"no command is accepted here, got {message['cmd']!r}")
             self.send({"re": number, "ok": await self._on_request(self, message)})
         except RemoteError as error:
-            self.send({"re": number, "err": {"code": error.code, "message": error.message, "data": error.data}})
+            self._refuse(number, error.code, error.message, error.data)
+        except frames.FrameError as error:
+            log.error("the answer to %r %s", message["cmd"], error)
+            self._refuse(number, "internal", f"the answer {error}")
         except (KeyError, TypeError, ValueError) as error:
-            self.send({"re": number, "err": {"code": "bad_request", "message": f"{type(error).__name__}: {error}"}})
+            self._refuse(number, "bad_request", f"{type(error).__name__}: {error}")
+        except Exception:
+            log.exception("a request %r failed", message["cmd"])
+            self._refuse(number, "internal", "an error that the log of the peer explains")
 
 
 async def serve(
@@ -160,8 +215,14 @@ async def serve(
     """Listens on a Unix socket of mode 0600, replacing what a dead predecessor left there."""
     with contextlib.suppress(FileNotFoundError):
         os.unlink(path)  # noqa: PTH108 - one system call
-    umask = os.umask(0o177)  # the socket must never be open to others, not even between bind and chmod
+    listener = socket.socket(socket.AF_UNIX)
     try:
-        return await asyncio.start_unix_server(on_link, path)
-    finally:
-        os.umask(umask)
+        umask = os.umask(0o177)  # the socket must never be open to others, not even between bind and chmod
+        try:
+            listener.bind(path)  # without await: another task must not make its files under this mask
+        finally:
+            os.umask(umask)
+        return await asyncio.start_unix_server(on_link, sock=listener, backlog=BACKLOG)
+    except BaseException:
+        listener.close()
+        raise
