@@ -26,7 +26,7 @@ from actors.runtime.process import set_name, settle_actor
 from actors.supervision import decision
 from actors.supervision.children import Processes
 from actors.supervision.spec import Policy
-from actors.supervision.state import AskToStop, Escalate, Finished, Kill, Result, Start, State
+from actors.supervision.state import AskToStop, Escalate, Exit, Finished, Kill, Result, Start, State
 
 log = logging.getLogger(__name__)
 
@@ -52,6 +52,7 @@ class Supervisor(Actor):
         self._rng = random.Random()
         self._next_beat = 0.0
         self._look_at = float("inf")
+        self._wakeup = 0
 
     # what subclasses say
 
@@ -102,8 +103,7 @@ class Supervisor(Actor):
         if isinstance(message, Heartbeat):
             self._beat(message, now)
         elif isinstance(message, WakeupMessage):
-            self._look_at = float("inf")
-            self._tick(now)
+            self._woken(message, now)
         elif isinstance(message, ChildActorExited):
             self._exited(message.childAddress, now)
         elif isinstance(message, Up):
@@ -138,7 +138,15 @@ class Supervisor(Actor):
         self.send(sender, Up(self.id, message.incarnation, os.getpid()))
         self._tick(now)
 
+    def _woken(self, message: WakeupMessage, now: float) -> None:
+        """Thespian can't cancel: a wake-up that an earlier one replaced means nothing, or each would beget others."""
+        if message.payload == self._wakeup:
+            self._look_at = float("inf")
+            self._tick(now)
+
     def _tick(self, now: float) -> None:
+        for address in self.processes.dead():
+            self._exited(address, now)
         self._do(decision.tick(self.state, now, self.policy), now)
         if self._init is not None and self._init.heartbeat > 0 and now >= self._next_beat:
             self._next_beat = now + self._init.heartbeat
@@ -152,7 +160,8 @@ class Supervisor(Actor):
         look = decision.next_look(self.state, now, self.policy)
         if now + look < self._look_at - 0.001:
             self._look_at = now + look
-            self.wakeupAfter(timedelta(seconds=look))
+            self._wakeup += 1
+            self.wakeupAfter(timedelta(seconds=look), self._wakeup)
 
     def _current(self, id: str, incarnation: int) -> bool:
         child = self.state.children.get(id)
@@ -207,7 +216,7 @@ class Supervisor(Actor):
         self.state, actions = result
         for action in actions:
             if isinstance(action, Start):
-                self._fork(action)
+                self._fork(action, now)
             elif isinstance(action, AskToStop):
                 if (address := self.processes.address(action.id)) is not None:
                     self.send(address, Stop())
@@ -220,9 +229,15 @@ class Supervisor(Actor):
             elif isinstance(action, Finished):
                 os._exit(0)
 
-    def _fork(self, action: Start) -> None:
+    def _fork(self, action: Start, now: float) -> None:
         child = self.state.children[action.id]
-        address = self.processes.fork(action.id, self.actor_class(action.id))
+        try:
+            address = self.processes.fork(action.id, self.actor_class(action.id))
+        except OSError as error:  # no more processes or memory: those that run are not given up for it
+            log.error("%s/%s can't be started: %s", self.id, action.id, error)
+            gone = Exit("not_started", None, time.time())
+            self._do(decision.exited(self.state, action.id, gone, now, self.policy, self._rng), now)
+            return
         heartbeat = self.heartbeat()
         args = self.child_args(action.id)
         self.send(address, Init(action.id, child.spec.kind, action.incarnation, heartbeat, args))

@@ -24,8 +24,16 @@ class Processes:
     def fork(self, id: str, actor_class: type[Actor]) -> ActorAddress:
         """Starts an actor; returns its address.  Raises OSError when the machine refuses another process."""
         address = self._owner.createActor(actor_class)
-        self._by_id[id] = (address, self._owner._myRef._child_procs[-1].childProc)  # noqa: SLF001 - see above
+        started = reversed(self._owner._myRef._child_procs)  # noqa: SLF001 - see above
+        process = next((info.childProc for info in started if info.childAddr == address), None)
+        if process is None:
+            raise ChildProcessError("it ended before it was in the books")
+        self._by_id[id] = (address, process)
         return address
+
+    def dead(self) -> list[ActorAddress]:
+        """Children whose process has ended: Thespian does not tell of one that ends before it has an address."""
+        return [address for address, process in self._by_id.values() if process.exitcode is not None]
 
     def bind(self, id: str, address: ActorAddress) -> None:
         """Keeps the address that a child answered from: the one of ``fork`` can't be sent to others."""

@@ -214,9 +214,14 @@ def _start_due(state: State, now: float, policy: Policy) -> Result:
                 state.put(started), next_incarnation=state.next_incarnation + 1, next_start=now + policy.pace
             )
             return state, (Start(child.spec.id, started.incarnation),)
-        if child.spec.wait_ready and child.phase in {Phase.WAITING, Phase.STARTING, Phase.STOPPING}:
+        if _held_back_by(child):
             break
     return state, ()
+
+
+def _held_back_by(child: Child) -> bool:
+    """Whether later siblings wait for this one: no look at the clock is due for them, its news wakes the supervisor."""
+    return child.spec.wait_ready and child.phase in {Phase.WAITING, Phase.STARTING, Phase.STOPPING}
 
 
 def _siblings_stopping(state: State) -> bool:
@@ -251,10 +256,10 @@ def _finish(state: State) -> Result:
 def next_look(state: State, now: float, policy: Policy) -> float:
     """Seconds until ``tick`` should be called next."""
     soon = policy.tick
-    if not state.stopping:
+    if not state.stopping and not _siblings_stopping(state):
         for child in state.children.values():
             if child.phase in {Phase.WAITING, Phase.PARKED}:
                 soon = min(soon, max(child.due, state.next_start) - now)
-                if child.spec.wait_ready:
-                    break
+            if _held_back_by(child):
+                break
     return max(0.001, soon)

@@ -29,7 +29,7 @@ class Exit:
     """How a process ended."""
 
     how: str
-    """signal, code, hung, asked, start_timeout, unknown"""
+    """signal, code, hung, asked, start_timeout, not_started, unknown"""
     value: int | None = None
     """Signal number or exit status."""
     at: float = 0.0
