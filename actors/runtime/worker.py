@@ -28,6 +28,7 @@ class Worker(LoopActor):
         self.supervisor: ActorAddress | None = None
         self.directory = Directory(version=0)
         self._stopping = False
+        self._ready = asyncio.Event()
 
     async def on_init(self, args: Any) -> None:
         """Gets ready for work; the supervisor is told when it returns."""
@@ -54,15 +55,18 @@ class Worker(LoopActor):
         return True
 
     async def handle(self, message: Any, sender: ActorAddress) -> None:
-        """Sorts the supervisor's messages from the others."""
+        """Sorts the supervisor's messages from the others, which wait, in order, until ``on_init`` is done."""
         if isinstance(message, Init):
             await self._init(message, sender)
-        elif isinstance(message, Directory):
+            return
+        if isinstance(message, Stop):
+            await self._stop()
+            return
+        await self._ready.wait()
+        if isinstance(message, Directory):
             if message.version > self.directory.version:
                 self.directory = message
                 await self.on_directory(message)
-        elif isinstance(message, Stop):
-            await self._stop()
         elif isinstance(message, PoisonMessage | DeadEnvelope):
             log.warning("%s: a message could not be handled by its receiver", self.id)
         elif not isinstance(message, ChildActorExited):
@@ -72,6 +76,7 @@ class Worker(LoopActor):
         self.id, self.incarnation, self.supervisor = message.id, message.incarnation, sender
         set_name(f"wv:{message.id}")
         await self.on_init(message.args)
+        self._ready.set()
         self.post(sender, Up(self.id, self.incarnation, os.getpid()))
         self.spawn(self._beat(message.heartbeat), name="heartbeat")
 
@@ -85,6 +90,8 @@ class Worker(LoopActor):
         if self._stopping:
             return
         self._stopping = True
+        if not self._ready.is_set():
+            os._exit(0)  # half initialised: there is nothing in hand, and on_stop could not rely on anything
         try:
             await asyncio.wait_for(self.on_stop(), self.STOP_PATIENCE)
         except TimeoutError:
