@@ -37,11 +37,12 @@ class GatewayClient:
         self._connected = connected
         self._on_event = on_event
         self._link: Link | None = None
+        self._ready = False
 
     @property
     def up(self) -> bool:
         """Whether the actors can be reached now."""
-        return self._link is not None and not self._link.closed.is_set()
+        return self._ready and self._link is not None and not self._link.closed.is_set()
 
     async def run(self) -> None:
         """Keeps the connection for ever."""
@@ -54,18 +55,20 @@ class GatewayClient:
             self._link = link
             try:
                 await self._connected(self)
+                self._ready = True
                 await link.closed.wait()
             except BackendError as error:
                 log.info("the gateway did not take the plan, trying again: %s", error)
-                await asyncio.sleep(RETRY)
             finally:
-                link.abort()
+                self._ready = False
                 self._link = None
+                link.abort()
+            await asyncio.sleep(RETRY)  # also after a link that ended at once: never in a tight loop
 
     async def request(self, cmd: str, deadline: float = 15.0, **fields: Any) -> Any:
-        """Asks the actors.  Raises BackendError."""
+        """Asks the actors; before ``connected`` is done only plans go through.  Raises BackendError."""
         link = self._link
-        if link is None:
+        if link is None or not (self._ready or cmd == "plan"):  # without the plan the gateway knows no session
             raise BackendError("unavailable", "the actor system is starting")
         try:
             return await link.request(cmd, deadline, **fields)
