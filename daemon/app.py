@@ -19,6 +19,7 @@ from actors.runtime.keeper import Keeper
 from actors.runtime.launcher import launch
 from actors.runtime.process import raise_open_files, set_name
 from actors.store.engine import open_writer
+from actors.store.errors import StoreError
 from actors.supervision.tree import Root
 from config.loader import Loaded, check
 from config.problems import ConfigError
@@ -32,8 +33,9 @@ from daemon.prepare import Prepared, StartError, prepare
 
 log = logging.getLogger(__name__)
 
-STOP_PATIENCE = 9.0
-"""Seconds for the actors to end after SIGTERM; then the keeper and all below it are killed."""
+STOPPING = (signal.SIGTERM, signal.SIGINT)
+STOP_MARGIN = 1.0
+"""Seconds beyond ``supervision.shutdown_timeout`` until the keeper and all below it are killed."""
 HTTP_PATIENCE = 0.5
 """Seconds for requests in flight."""
 
@@ -51,11 +53,11 @@ class App:
         self.lost = asyncio.Event()
         """Set when the keeper ended by itself: nothing can be supervised any more."""
         self.address = ""
+        self._watch_keeper()
 
     async def start(self) -> None:
         """Opens the databases, the gateway and the HTTP port.  Raises StartError when the port is taken."""
         settings = self._prepared.settings
-        self._watch_keeper()
         self._database = await open_writer(settings.database("api"))
         fleet = Fleet(self._loaded, settings, self._database)
         await fleet.load()
@@ -83,7 +85,10 @@ class App:
         context = None
         if http.tls is not None:
             context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-            context.load_cert_chain(http.tls.certificate, http.tls.key)
+            try:
+                context.load_cert_chain(http.tls.certificate, http.tls.key)
+            except OSError as error:  # ssl.SSLError is one
+                raise StartError(f"http.tls: the certificate or its key can't be used: {error}") from None
         site = web.TCPSite(self._runner, http.host, http.port, ssl_context=context)
         try:
             await site.start()
@@ -132,25 +137,45 @@ class App:
     async def _end_keeper(self) -> None:
         if not self.lost.is_set():
             self._keeper.stop()
+            patience = self._prepared.settings.shutdown_timeout + STOP_MARGIN
             try:
-                await asyncio.wait_for(self.lost.wait(), STOP_PATIENCE)
+                await asyncio.wait_for(self.lost.wait(), patience)
             except TimeoutError:
-                log.warning("the actors did not end within %g s and are killed", STOP_PATIENCE)
+                log.warning("the actors did not end within %g s and are killed", patience)
                 os.kill(self._keeper.pid, signal.SIGKILL)
         os.waitpid(self._keeper.pid, 0)  # noqa: ASYNC222 - it has ended or was killed
 
 
-async def _serve(app: App, announce: Any) -> int:
+class EarlySignals:
+    """SIGTERM and SIGINT from the first moment on: those that come before the event loop are obeyed as soon as it runs.
+
+    They interrupt nothing: a migration or a fork under way is finished first.
+    """
+
+    def __init__(self) -> None:
+        self.received = False
+        for number in STOPPING:
+            signal.signal(number, self._note)
+
+    def _note(self, _number: int, _frame: Any) -> None:
+        self.received = True
+
+
+async def _serve(loaded: Loaded, prepared: Prepared, kept: Keeper, early: EarlySignals, announce: Any) -> int:
+    app = App(loaded, prepared, kept)
     stopping = asyncio.Event()
     loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
+    for number in STOPPING:
         loop.add_signal_handler(number, stopping.set)
+    if early.received:
+        stopping.set()
     status = 0
     try:
-        await app.start()
-        log.info("serving on %s", app.address)
-        if announce is not None:
-            announce(app)
+        if not stopping.is_set():
+            await app.start()
+            log.info("serving on %s", app.address)
+            if announce is not None:
+                announce(app)
         waiting = [asyncio.ensure_future(event.wait()) for event in (stopping, app.lost)]
         await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
         for waiter in waiting:
@@ -158,7 +183,7 @@ async def _serve(app: App, announce: Any) -> int:
         if not stopping.is_set():
             log.critical("the keeper of the actor system is gone; ending, so that the service manager starts afresh")
             status = 1
-    except StartError as error:
+    except (StartError, StoreError) as error:
         print(f"wavigil: {error}", file=sys.stderr)  # noqa: T201 - the operator's terminal
         status = 1
     finally:
@@ -172,6 +197,7 @@ def run(path: Path | None, announce: Any = None) -> int:
 
     ``announce`` is called with the App once it serves.
     """
+    early = EarlySignals()
     try:
         loaded = check(path)
     except ConfigError as error:
@@ -185,8 +211,10 @@ def run(path: Path | None, announce: Any = None) -> int:
     except StartError as error:
         print(f"wavigil: {error}", file=sys.stderr)  # noqa: T201 - the operator's terminal
         return 1
+    if early.received:
+        return 0
     settings = prepared.settings
     gc.collect()
     gc.freeze()  # what is imported stays shared between all processes
     kept = keeper.spawn(lambda report, command: launch(Root, settings, report, command))
-    return asyncio.run(_serve(App(loaded, prepared, kept), announce))
+    return asyncio.run(_serve(loaded, prepared, kept, early, announce))

@@ -58,6 +58,8 @@ def prepare(loaded: Loaded) -> Prepared:
         token = _token(token_file)
     except (StoreError, MasterKeyError, ValueError) as error:
         raise StartError(str(error)) from None
+    except OSError as error:
+        raise StartError(f"{error.filename or state} can't be used: {error.strerror}") from None
     return Prepared(settings, token_file, token, lock)
 
 
@@ -86,7 +88,10 @@ def _directory(path: Path) -> None:
 
 
 def _lock(state: Path) -> int:
-    fd = os.open(state / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fd = os.open(state / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as error:  # left by another user, a read-only file system, ...
+        raise StartError(f"{state / 'lock'} can't be opened: {error.strerror}") from None
     try:
         fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
