@@ -9,13 +9,13 @@ from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from actors.connectors.vaultlink import SessionVault, VaultLink
+from actors.connectors.vaultlink import VaultLink
 from actors.gateway.protocol import plan_to_wire
 from actors.runtime.frames import Frame
-from actors.runtime.rpc import RemoteError
 from actors.settings import SOCKET_GATEWAY, SOCKET_VAULT, Settings, shard_name
 from actors.store import health_queries, shard_queries
-from actors.store.engine import Database
+from actors.store.engine import Database, open_reader
+from actors.store.errors import StoreError
 from actors.store.migrate import upgrade
 from actors.store.records import OutboxEvent
 from actors.store.tables import Kind
@@ -23,6 +23,7 @@ from actors.store.tail import Tail
 from daemon.backend import BackendError, Pairing, Send, SessionLive, SessionRecord
 from daemon.fleet import Fleet
 from daemon.gateway_client import GatewayClient
+from daemon.purge import purge_auth, purging
 from daemon.sends import SendDesk
 from daemon.snapshot import Snapshot
 
@@ -32,6 +33,12 @@ REFUSING = frozenset({"blocked", "halted", "stopped", "parked"})
 """States in which a message is not even accepted: it would wait for an operator."""
 TREE_PERIOD = 5.0
 """Seconds between looks at the supervision tree for the metrics."""
+CATCH_UP_PERIOD = 2.0
+"""Seconds between looks for what nobody told of: a hint may be lost, or the gateway be down."""
+PRUNE_PERIOD = 60.0
+"""Seconds between prunings of api.db."""
+RETRY_PERIOD = 0.2
+"""Seconds between attempts to reach a session's actor that is starting."""
 
 
 class LiveBackend:
@@ -40,8 +47,11 @@ class LiveBackend:
     def __init__(self, settings: Settings, fleet: Fleet, database: Database) -> None:
         self._settings = settings
         self._fleet = fleet
-        self._snapshot = Snapshot()
+        self._snapshot = Snapshot(lambda session: session in fleet.records)
         self._tails: dict[int, Tail] = {}
+        self._opening = asyncio.Lock()
+        self._scores: Database | None = None
+        self._looked_at = 0.0
         self._tasks: set[asyncio.Task[Any]] = set()
         self.gateway = GatewayClient(settings.socket(SOCKET_GATEWAY), self._connected, self._pushed)
         self._desk = SendDesk(database, self._read_shard, self._announce)
@@ -50,9 +60,12 @@ class LiveBackend:
     async def open(self) -> None:
         """Rebuilds the snapshot and begins to keep the connection to the actors."""
         await self._open_shards()
+        self._scores = await open_reader(self._settings.database("health"))
         await self._load_health()
         self._spawn(self.gateway.run())
         self._spawn(self._watch_tree())
+        self._spawn(self._catch_up())
+        self._spawn(self._prune())
 
     async def close(self) -> None:
         """Lets go of the actors and the databases."""
@@ -61,6 +74,8 @@ class LiveBackend:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         for tail in self._tails.values():
             await tail.close()
+        if self._scores is not None:
+            await self._scores.close()
 
     def _spawn(self, coroutine: Any) -> None:
         task = asyncio.get_running_loop().create_task(coroutine)
@@ -76,23 +91,38 @@ class LiveBackend:
 
     async def _open_shards(self) -> None:
         """Databases of new shards are made here, before their host starts."""
-        for shard in self._fleet.shards - self._tails.keys():
-            path = self._settings.database(shard_name(shard))
-            await asyncio.to_thread(upgrade, path, Kind.SHARD)
-            self._tails[shard] = Tail(path, self._load_shard, self._on_event)
-            await self._tails[shard].catch_up()
+        async with self._opening:
+            for shard in self._fleet.shards - self._tails.keys():
+                path = self._settings.database(shard_name(shard))
+                await asyncio.to_thread(upgrade, path, Kind.SHARD)
+                self._tails[shard] = Tail(path, self._load_shard, self._on_event)
+                await self._tails[shard].catch_up()
 
     async def _load_shard(self, conn: AsyncConnection) -> None:
         self._snapshot.load(await shard_queries.load_states(conn))
 
     async def _load_health(self) -> None:
-        async def load(conn: AsyncConnection) -> None:
-            scores = await health_queries.load_scores(conn)
-            self._snapshot.health({id: score.data for id, score in scores.items()})
+        assert self._scores is not None
+        try:
+            async with self._scores.begin() as conn:
+                scores = await health_queries.load_scores(conn, self._looked_at)
+        except StoreError as error:
+            log.error("scores can't be read, trying again: %s", error)
+            return
+        self._snapshot.health({id: score.data for id, score in scores.items()}, stored=True)
+        self._looked_at = max((score.at for score in scores.values()), default=self._looked_at)
 
-        tail = Tail(self._settings.database("health"), load, lambda _event: None)
-        await tail.catch_up()
-        await tail.close()
+    async def _catch_up(self) -> None:
+        while True:
+            await asyncio.sleep(CATCH_UP_PERIOD)
+            for tail in list(self._tails.values()):
+                await tail.catch_up()
+            await self._load_health()
+
+    async def _prune(self) -> None:
+        while True:
+            await self._desk.prune(self._settings.sends_keep)
+            await asyncio.sleep(PRUNE_PERIOD)
 
     def _on_event(self, event: OutboxEvent) -> None:
         self._snapshot.apply(event)
@@ -118,7 +148,11 @@ class LiveBackend:
             await asyncio.sleep(TREE_PERIOD)
 
     async def _read_shard(self, session: str, query: Callable[[AsyncConnection], Awaitable[object]]) -> object:
-        return await self._tails[self._fleet.shard_of(session)].read(query)
+        self._fleet.get(session)  # it may have been removed meanwhile
+        try:
+            return await self._tails[self._fleet.shard_of(session)].read(query)
+        except StoreError as error:
+            raise BackendError("unavailable", f"the state can't be read: {error.reason}") from None
 
     def _announce(self, session: str, seq: int) -> None:
         async def hint() -> None:
@@ -153,6 +187,18 @@ class LiveBackend:
             "command", deadline + 1.0, session=session, name=name, args=args, patience=deadline
         )
 
+    async def _patiently(self, session: str, name: str, patience: float, **args: Any) -> Any:
+        """A command to a session whose actor may just be starting."""
+        now = asyncio.get_running_loop().time
+        end = now() + patience
+        while True:
+            try:
+                return await self._command(session, name, max(0.1, end - now()), **args)
+            except BackendError as error:
+                if error.reason != "unavailable" or now() + RETRY_PERIOD > end:
+                    raise
+            await asyncio.sleep(RETRY_PERIOD)
+
     async def add(self, record: SessionRecord, who: str) -> None:
         """See Backend."""
         await self._fleet.add(record, who)
@@ -171,21 +217,18 @@ class LiveBackend:
 
     async def remove(self, session: str, who: str, *, purge: bool) -> None:
         """See Backend."""
-        await self._fleet.remove(session, who, purge)
-        self._snapshot.forget(session)
-        await self._publish()
-        if purge:
-            await self._purge(session)
-
-    async def _purge(self, session: str) -> None:
-        """Takes the auth state over, so that nobody else can write it, and deletes it."""
+        self._fleet.get(session)
         link = VaultLink(self._settings.socket(SOCKET_VAULT))
         try:
-            vault = SessionVault(link, session)
-            await vault.claim(await link.reserve(session))
-            await vault.reset()
-        except RemoteError as error:
-            raise BackendError("unavailable", f"removed, but its auth state was not deleted: {error.message}") from None
+            if purge:
+                with purging("nothing was removed"):
+                    await link.reserve(session)  # now, while the whole can still be refused
+            await self._fleet.remove(session, who, purge)
+            self._snapshot.forget(session)
+            await self._publish()
+            if purge:
+                with purging("removed, but its auth state was not deleted: add it again and repeat"):
+                    await purge_auth(link, session)
         finally:
             await link.close()
 
@@ -213,8 +256,8 @@ class LiveBackend:
 
     async def reconnect(self, session: str, who: str) -> str:
         """See Backend."""
-        operation = uuid.uuid4().hex
         self._fleet.get(session)
+        operation = uuid.uuid4().hex
         await self._fleet.note(who, "session.reconnect", session, operation=operation)
         await self._command(session, "reconnect")
         return operation
@@ -227,14 +270,14 @@ class LiveBackend:
 
     async def pairing(self, session: str, who: str, wait: float) -> Pairing:
         """See Backend."""
-        answer = await self._command(session, "pairing", max(0.1, wait))
+        answer = await self._patiently(session, "pairing", max(0.1, wait))
         return Pairing(answer.get("qr"), answer.get("expires_at"))
 
     async def pairing_code(self, session: str, who: str, phone: str) -> Pairing:
         """See Backend."""
         self._fleet.get(session)
         await self._fleet.note(who, "session.pairing_code", session)
-        answer = await self._command(session, "pairing_code", 30.0, phone=phone)
+        answer = await self._patiently(session, "pairing_code", 30.0, phone=phone)
         return Pairing(None, answer.get("expires_at"), answer["code"])
 
     async def send(self, session: str, who: str, id: str | None, to: str, text: str, wait: float) -> tuple[Send, bool]:
@@ -243,9 +286,8 @@ class LiveBackend:
         live = self.live(session)
         known = await self._desk.find(session, id) if id is not None else None
         if known is None and live.state in REFUSING:
-            raise BackendError(
-                "refused", f"session {session!r} is {live.state}: nothing is sent", cause=live.cause, remedy=live.remedy
-            )
+            told = f"session {session!r} is {live.state}: nothing is sent"
+            raise BackendError("refused", told, cause=live.cause, remedy=live.remedy)
         return await self._desk.submit(session, id, to, text, wait)
 
     async def find_send(self, session: str, id: str) -> Send | None:

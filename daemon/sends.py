@@ -1,6 +1,7 @@
 """Accepting messages to send: stored before they are accepted, followed until the server acknowledges them."""
 
 import asyncio
+import logging
 import time
 import uuid
 from collections import defaultdict
@@ -10,11 +11,13 @@ from typing import cast
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from actors.events import EventType
-from actors.store import api_queries, shard_queries
+from actors.store import api_queries, cursors, shard_queries
 from actors.store.engine import Database
 from actors.store.errors import StoreError, StoreFull
 from actors.store.records import OutboxEvent, SendProgress, StoredSend
 from daemon.backend import BackendError, Send, SendState
+
+log = logging.getLogger(__name__)
 
 SETTLED = frozenset({"acknowledged", "delivered", "read", "failed"})
 
@@ -41,6 +44,13 @@ class SendDesk:
         if event.type == EventType.SESSION_SEND and event.session is not None:
             for waiter in self._waiters.get((event.session, event.data.get("id", "")), ()):
                 waiter.set()
+
+    async def prune(self, keep: float) -> None:
+        """Forgets sends that were accepted more than ``keep`` seconds ago."""
+        try:
+            await api_queries.prune_sends(self._database, time.time() - keep)
+        except StoreError as error:
+            log.error("old messages can't be forgotten yet: %s", error)
 
     async def submit(self, session: str, id: str | None, to: str, text: str, wait: float) -> tuple[Send, bool]:
         """Stores a send, waits for the acknowledgement.  Raises BackendError ``conflict``, ``unavailable``."""
@@ -81,17 +91,25 @@ class SendDesk:
 
     async def find(self, session: str, id: str) -> Send | None:
         """A send by the caller's id."""
-        async with self._database.begin() as conn:
-            stored = await api_queries.find_send(conn, session, id)
+        try:
+            async with self._database.begin() as conn:
+                stored = await api_queries.find_send(conn, session, id)
+        except StoreError as error:
+            raise BackendError("unavailable", f"the message can't be looked up: {error.reason}") from None
         return None if stored is None else await self._state(stored)
 
     async def _state(self, stored: StoredSend) -> Send:
-        async def query(conn: AsyncConnection) -> SendProgress | None:
-            return await shard_queries.find_send_state(conn, stored.session, stored.id)
+        async def query(conn: AsyncConnection) -> tuple[int, SendProgress | None]:
+            position = await cursors.get_cursor(conn, shard_queries.SENDS_CURSOR)
+            return position, await shard_queries.find_send_state(conn, stored.session, stored.id)
 
-        progress = cast("SendProgress | None", await self._read_shard(stored.session, query))
-        if progress is None:
+        position, progress = cast("tuple[int, SendProgress | None]", await self._read_shard(stored.session, query))
+        if stored.seq > position:
+            # not taken over yet: a row with that id is of an earlier send, which was forgotten here
             return Send(stored.session, stored.id, stored.to_jid, "queued", stored.created_at, stored.created_at)
+        if progress is None:
+            gone = (stored.created_at, stored.created_at, None, "not_known_any_more")
+            return Send(stored.session, stored.id, stored.to_jid, "failed", *gone)
         return Send(
             stored.session,
             stored.id,

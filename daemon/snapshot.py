@@ -4,7 +4,7 @@ All API reads and ``/metrics`` are answered from it; none of them waits for an a
 """
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -19,9 +19,10 @@ _UNKNOWN = SessionLive()
 
 
 class Snapshot:
-    """The live state by session id."""
+    """The live state by session id.  ``known`` tells whether there is such a session: others are not kept."""
 
-    def __init__(self) -> None:
+    def __init__(self, known: Callable[[str], bool]) -> None:
+        self._known = known
         self._states: dict[str, SessionLive] = {}
         self._views: dict[str, Mapping[str, Any]] = {}
 
@@ -50,20 +51,27 @@ class Snapshot:
     def load(self, states: Mapping[str, SessionState]) -> None:
         """The stored states of one shard."""
         for session, stored in states.items():
+            if not self._known(session):
+                continue
             self._states[session] = _live(
                 stored.state, stored.since, {**stored.data, "code": stored.code}, stored.cause
             )
 
     def apply(self, event: OutboxEvent) -> None:
         """An event of a shard's outbox."""
-        if event.type == EventType.SESSION_STATE and event.session is not None:
+        if event.type == EventType.SESSION_REMOVED and event.session is not None:
+            self.forget(event.session)
+        if event.type == EventType.SESSION_STATE and event.session is not None and self._known(event.session):
             self._states[event.session] = _live(
                 event.data.get("state", "starting"), event.at, event.data, event.data.get("cause")
             )
 
-    def health(self, views: Mapping[str, Mapping[str, Any]]) -> None:
-        """Views that the health actor computed."""
-        self._views.update(views)
+    def health(self, views: Mapping[str, Mapping[str, Any]], *, stored: bool = False) -> None:
+        """Views that the health actor computed; ``stored`` ones may be older than what was pushed already."""
+        for session, view in views.items():
+            old = stored and view.get("checkedAt", 0.0) < self._views.get(session, {}).get("checkedAt", 0.0)
+            if self._known(session) and not old:
+                self._views[session] = view
 
     def forget(self, session: str) -> None:
         """The session was removed."""
@@ -72,13 +80,13 @@ class Snapshot:
 
 
 def _live(state: str, since: float, data: Mapping[str, Any], cause: str | None) -> SessionLive:
-    me = data.get("me")
+    me, message = data.get("me"), data.get("message")
     return SessionLive(
         state=state,
         since=since,
         cause=cause,
         code=data.get("code"),
-        message=data.get("message"),
+        message=mask_text(message) if message else None,
         detail=_detail(data),
         remedy=_remedy(cause),
         me=mask_text(me) if me else None,
@@ -91,8 +99,9 @@ def _live(state: str, since: float, data: Mapping[str, Any], cause: str | None) 
 
 def _detail(data: Mapping[str, Any]) -> dict[str, Any]:
     """What is known of the trouble; moments are seconds since 1970."""
+    told = (data.get("detail") or {}).items()
     known = {
-        **(data.get("detail") or {}),
+        **{name: mask_text(value) if isinstance(value, str) else value for name, value in told},
         "reason": data.get("reason"),
         "until": data.get("until"),
         "nextAttemptAt": data.get("nextAttemptAt"),

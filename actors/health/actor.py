@@ -26,6 +26,8 @@ log = logging.getLogger(__name__)
 
 LOOK_PERIOD = 5.0
 """Seconds between looks at everybody: evidence grows old without any news."""
+UPKEEP_PERIOD = 60.0
+"""Seconds between prunings."""
 
 
 class HealthActor(Worker):
@@ -56,7 +58,9 @@ class HealthActor(Worker):
             lambda event: self._book.event(event, time.time()),
         )
         self._turn = asyncio.Lock()
+        self._keep = args.events_keep
         self.spawn(self._look(), name="look at everybody")
+        self.spawn(self._upkeep(), name="upkeep")
 
     async def on_message(self, message: Any, sender: ActorAddress) -> None:
         """Hints of the shards' outboxes, and their reports."""
@@ -74,8 +78,23 @@ class HealthActor(Worker):
 
     async def _look(self) -> None:
         while True:
-            await asyncio.sleep(LOOK_PERIOD)
+            await self._tails.look()
             await self._publish(everybody=True)
+            await asyncio.sleep(LOOK_PERIOD)
+
+    async def _upkeep(self) -> None:
+        """Forgets the scores of sessions that are no more, and events that were kept long enough."""
+        while True:
+            await asyncio.sleep(UPKEEP_PERIOD)  # by then every shard was looked at
+            try:
+                async with self._database.begin() as conn:
+                    for session in (await health_queries.load_scores(conn)).keys() - self._book.sessions():
+                        await health_queries.forget_score(conn, session)
+                for session in self._book.strangers():
+                    self._book.forget(session)
+                await outbox.prune(self._database, time.time() - self._keep)
+            except StoreError as error:
+                log.error("the database can't be pruned yet: %s", error)
 
     async def _publish(self, *, everybody: bool) -> None:
         async with self._turn:

@@ -40,9 +40,25 @@ class Book:
             self._change(session, read_change(stored.since, data), now)
 
     def event(self, event: OutboxEvent, now: float) -> None:
-        """A transition of a shard's outbox."""
+        """A transition of a shard's outbox, or the end of a session."""
+        if event.type == "session.removed" and event.session is not None:
+            self.forget(event.session)
         if event.type == "session.state" and event.session is not None:
             self._change(event.session, read_change(event.at, event.data), now)
+
+    def forget(self, session: str) -> None:
+        """The session is no more."""
+        for known in (self._signals, self._totals, self._shown):
+            known.pop(session, None)
+        self._fresh.discard(session)
+
+    def sessions(self) -> set[str]:
+        """The sessions of which something is known."""
+        return set(self._signals)
+
+    def strangers(self) -> set[str]:
+        """Sessions whose stored view was restored, but of which nothing else is known."""
+        return self._shown.keys() - self._signals.keys()
 
     def _change(self, session: str, change: Change | None, now: float) -> None:
         if change is not None:
@@ -52,7 +68,9 @@ class Book:
     def report(self, shard: int, samples: Mapping[str, Sequence[Sample]], parked: tuple[str, ...], now: float) -> None:
         """The folded samples of a shard."""
         for session, sample in ((session, sample) for session, taken in samples.items() for sample in taken):
-            before = self._signals.get(session, Signals())
+            before = self._signals.get(session)
+            if before is None:
+                continue  # it was removed, or its first transition is still to be read
             after = fold(before, sample, now)
             if after is not before:
                 self._signals[session] = after

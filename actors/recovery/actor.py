@@ -17,11 +17,16 @@ from actors.settings import Settings
 from actors.store import outbox
 from actors.store.engine import Database, open_reader, open_writer
 from actors.store.errors import StoreError
+from actors.store.shard_tails import shards_in
 
 log = logging.getLogger(__name__)
 
 PAGE = 500
 """Events accounted for in one transaction."""
+LOOK_PERIOD = 5.0
+"""Seconds between looks at all shards."""
+PRUNE_PERIOD = 60.0
+"""Seconds between prunings."""
 
 
 class RecoveryActor(Worker):
@@ -36,6 +41,8 @@ class RecoveryActor(Worker):
         await self._ledger.load()
         self._shards: dict[str, Database] = {}
         self._turn = asyncio.Lock()
+        self.spawn(self._look(), name="look at all shards")
+        self.spawn(self._prune(), name="prune")
 
     async def on_message(self, message: Any, sender: ActorAddress) -> None:
         """Requests for plans, and hints of the shards."""
@@ -47,13 +54,31 @@ class RecoveryActor(Worker):
             async with self._turn:
                 await self._account(message.source)
 
+    async def _look(self) -> None:
+        """A hint may be lost."""
+        while True:
+            for source in sorted(shards_in(self._settings.state_dir)):
+                async with self._turn:
+                    await self._account(source)
+            await asyncio.sleep(LOOK_PERIOD)
+
+    async def _prune(self) -> None:
+        while True:
+            before = time.time() - self._settings.events_keep
+            try:
+                await outbox.prune(self._database, before)
+                await self._ledger.prune(before)
+            except StoreError as error:
+                log.error("the ledger can't be pruned yet: %s", error)
+            await asyncio.sleep(PRUNE_PERIOD)
+
     async def on_stop(self) -> None:
         """Closes the databases."""
         for database in (*self._shards.values(), self._database):
             await database.close()
 
     async def _account(self, source: str) -> None:
-        """Reads on in a shard's outbox; an error is repeated at its next hint."""
+        """Reads on in a shard's outbox; an error is repeated at the next look."""
         try:
             if source not in self._shards:
                 self._shards[source] = await open_reader(self._settings.database(source))

@@ -21,6 +21,8 @@ class Outcome(StrEnum):
     """Nothing automatic will be done."""
     OPERATOR = "operator"
     """The operator stopped the session."""
+    REMOVED = "removed"
+    """The session is no more."""
     UNPAIRED = "unpaired"
     """There is no device any more: it waits for somebody to ask for a QR."""
 

@@ -5,12 +5,13 @@ counts exactly once, whatever is killed.
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from actors.events import EventType
-from actors.recovery.episodes import Episode, Note, fold
+from actors.recovery.episodes import Episode, Note, Outcome, fold
 from actors.session.causes import Cause, cause_named
 from actors.session.change import read_change
 from actors.store import cursors, outbox, recovery_queries
@@ -47,12 +48,32 @@ class Ledger:
         after: Open = dict(self._open)
         async with self._database.begin() as conn:
             for event in events:
-                if event.type == EventType.SESSION_STATE and event.session is not None:
+                if event.session is None:
+                    continue
+                if event.type == EventType.SESSION_STATE:
                     await _enter(conn, after, event.session, event)
+                elif event.type == EventType.SESSION_REMOVED:
+                    await _close(conn, after, event.session, event.at)
             await cursors.set_cursor(conn, source, events[-1].seq)
             upto = await outbox.last_seq(conn)
         self._open, self._cursors[source] = after, events[-1].seq
         return upto
+
+    async def prune(self, before: float, batch: int = 500) -> None:
+        """Deletes episodes that ended before that time, ``batch`` in one transaction.  Raises StoreError."""
+        count = batch
+        while count == batch:
+            async with self._database.begin() as conn:
+                count = await recovery_queries.prune_episodes(conn, before, batch)
+
+
+async def _close(conn: AsyncConnection, episodes: Open, session: str, at: float) -> None:
+    """The session is no more."""
+    row, episode = episodes.pop(session, (0, None))
+    if episode is not None:
+        ended = replace(episode, ended_at=at, outcome=Outcome.REMOVED, waiting_since=None)
+        await recovery_queries.end_episode(conn, row, str(Outcome.REMOVED), at)
+        await outbox.append(conn, [_event(Note(EventType.RECOVERY_STOPPED, at, ended), session, row)])
 
 
 async def _enter(conn: AsyncConnection, episodes: Open, session: str, event: OutboxEvent) -> None:
@@ -68,7 +89,7 @@ async def _enter(conn: AsyncConnection, episodes: Open, session: str, event: Out
                 conn, session, str(first.cause), str(first.strategy), first.began_at, _data(first)
             )
         elif note.type is EventType.RECOVERY_ATTEMPT:
-            await recovery_queries.count_attempt(conn, row, note.episode.attempts)
+            await recovery_queries.count_attempt(conn, row, note.episode.attempts, _data(note.episode))
         elif note.episode.outcome is not None:
             await recovery_queries.end_episode(conn, row, str(note.episode.outcome), note.at)
     await outbox.append(conn, [_event(note, session, row) for note in notes])

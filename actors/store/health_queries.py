@@ -35,9 +35,9 @@ async def store_scores(conn: AsyncConnection, computed: Sequence[Score]) -> None
     )
 
 
-async def load_scores(conn: AsyncConnection) -> dict[str, Score]:
-    """The last score of every session."""
-    rows = (await conn.execute(select(scores))).mappings().all()
+async def load_scores(conn: AsyncConnection, since: float = 0.0) -> dict[str, Score]:
+    """The last score of every session, or of those that were looked at after ``since``."""
+    rows = (await conn.execute(select(scores).where(scores.c.at > since))).mappings().all()
     return {row["session"]: Score(**row) for row in rows}
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import delete, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from actors.store.records import Episode
@@ -22,9 +22,15 @@ async def begin_episode(
     return int(result.scalar_one())
 
 
-async def count_attempt(conn: AsyncConnection, episode: int, attempts: int) -> None:
-    """Stores how many attempts an episode has seen."""
-    await conn.execute(update(episodes).where(episodes.c.id == episode).values(attempts=attempts))
+async def count_attempt(conn: AsyncConnection, episode: int, attempts: int, data: Mapping[str, Any]) -> None:
+    """Stores how many attempts an episode has seen, and what is known of it now."""
+    await conn.execute(update(episodes).where(episodes.c.id == episode).values(attempts=attempts, data=dict(data)))
+
+
+async def prune_episodes(conn: AsyncConnection, before: float, limit: int) -> int:
+    """Deletes at most ``limit`` episodes that ended before that time; returns how many."""
+    old = select(episodes.c.id).where(episodes.c.ended_at < before).limit(limit)
+    return (await conn.execute(delete(episodes).where(episodes.c.id.in_(old)))).rowcount
 
 
 async def end_episode(conn: AsyncConnection, episode: int, outcome: str, now: float) -> bool:

@@ -1,4 +1,4 @@
-"""Following the outboxes of all shards, as health and recovery do; a shard is taken up at its first hint."""
+"""Following the outboxes of all shards, as the health actor does; hints make it quick, looks make it sure."""
 
 import asyncio
 from collections.abc import Callable, Mapping
@@ -9,6 +9,11 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from actors.store import shard_queries
 from actors.store.records import OutboxEvent, SessionState
 from actors.store.tail import Tail
+
+
+def shards_in(state_dir: Path) -> set[str]:
+    """The shards that have a database."""
+    return {file.stem for file in state_dir.glob("shard-*.db")}
 
 
 class ShardTails:
@@ -25,14 +30,19 @@ class ShardTails:
         self._on_event = on_event
         self._tails: dict[str, Tail] = {}
 
-    async def hinted(self, source: str, upto: int) -> None:
-        """A shard's outbox reaches ``upto``."""
+    async def hinted(self, source: str, upto: int | None = None) -> None:
+        """A shard's outbox reaches ``upto``; None: perhaps it grew."""
         if not source.startswith("shard-"):
             return
         tail = self._tails.get(source)
         if tail is None:
             tail = self._tails[source] = Tail(self._path_of(source), self._load, self._on_event)
         await tail.catch_up(upto)
+
+    async def look(self) -> None:
+        """Reads on in all of them: a hint may have been lost."""
+        for source in sorted(self._tails.keys() | shards_in(self._path_of("shard-0").parent)):
+            await self.hinted(source)
 
     async def _load(self, conn: AsyncConnection) -> None:
         self._loaded(await shard_queries.load_states(conn))

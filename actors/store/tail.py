@@ -47,14 +47,14 @@ class Tail:
     async def _read(self) -> None:
         if self._database is None:
             self._database = await open_reader(self._path)
-        if self._cursor is None:
-            async with self._database.begin() as conn:
-                await self._load(conn)
-                self._cursor = await outbox.last_seq(conn)
-            return
         while True:
             async with self._database.begin() as conn:
-                events = await outbox.read_after(conn, self._cursor, PAGE)
+                events = await outbox.read_after(conn, self._cursor, PAGE) if self._cursor is not None else []
+                if self._cursor is None or (events and events[0].seq != self._cursor + 1):
+                    # the first time; or it was away for so long that what it had to read is pruned
+                    await self._load(conn)
+                    self._cursor = await outbox.last_seq(conn)
+                    return
             for event in events:
                 self._on_event(event)
                 self._cursor = event.seq

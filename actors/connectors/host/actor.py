@@ -143,6 +143,7 @@ class ConnectorHost(Worker):
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(DRAIN_PATIENCE):
                 await self._news.flush()
+        await self._upkeep.forget_gone()  # the last session of a shard is removed by stopping the shard
         await self._database.close()
         await self._api.close()
 
