@@ -49,7 +49,7 @@ class Log(Section):
     """The least severe lines that are written."""
 
     format: Literal["human", "json"] = "human"
-    """For readers or for machines; under systemd lines go to journald with its own fields in either case."""
+    """For readers, or for machines: one JSON object a line."""
 
 
 class SessionSpec(Section):

@@ -155,7 +155,7 @@ ROUTES: tuple[Route[Any, Any], ...] = (
         (Answer(202, "It starts", models.Session),),
         _ACT,
         sessions.start,
-        "Also starts anew what was halted or parked.",
+        "One that WhatsApp blocked, or that was halted, is refused with the remedy.",
     ),
     Route(
         "POST",

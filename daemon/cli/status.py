@@ -1,5 +1,6 @@
 """`wavigil status` and `wavigil tree`: how things are."""
 
+import signal
 from typing import Annotated, Any
 
 import typer
@@ -140,10 +141,19 @@ def _walk(node: dict[str, Any], lead: str, below: str, rows: list[list[str]]) ->
             duration(node["uptimeSeconds"]),
             size(node["rssBytes"]),
             str(node["restarts"]),
-            dash(node["lastExit"]),
+            _exit(node["lastExit"]),
         ]
     )
     children = node["children"]
     for index, child in enumerate(children):
         last = index == len(children) - 1
         _walk(child, below + ("└─ " if last else "├─ "), below + ("   " if last else "│  "), rows)
+
+
+def _exit(last: dict[str, Any] | None) -> str:
+    """How a process ended last: ``signal 9 (SIGKILL)``, ``code 70``, ``hung``."""
+    if last is None:
+        return dash(None)
+    if last["how"] == "signal" and last["value"] is not None:
+        return f"signal {last['value']} ({signal.Signals(last['value']).name})"
+    return "code " + str(last["value"]) if last["how"] == "code" else str(last["how"]).replace("_", " ")

@@ -85,7 +85,7 @@ SESSION_RECONNECT_ATTEMPTS = Metric(
 SESSION_DISCONNECTS = Metric(
     "wavigil_session_disconnects_total",
     "counter",
-    "Connections of the session that ended without being asked to.",
+    "Connections of the session that ended and were not closed by wavigil; restarts asked for (515) count.",
     ("session",),
     "each session",
 )
