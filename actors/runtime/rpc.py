@@ -128,11 +128,11 @@ class Link:
         self._finish()
         own = asyncio.current_task()  # a handler may close its own link
         await asyncio.gather(*({self._task, *self._tasks} - {own}), return_exceptions=True)
-        try:
-            async with asyncio.timeout(FLUSH_PATIENCE):
-                await self._writer.wait_closed()
-        except (TimeoutError, OSError):
+        flushed = asyncio.ensure_future(self._writer.wait_closed())
+        if not (await asyncio.wait([flushed], timeout=FLUSH_PATIENCE))[0]:
             self._writer.transport.abort()
+        with contextlib.suppress(OSError):
+            await flushed
 
     def _finish(self) -> None:
         if self.closed.is_set():
