@@ -58,10 +58,11 @@ class Pairing:
         self._look()
         self._show(self._ask())
         while True:
+            self._wait()
+            # Right before asking: for a session that has failed meanwhile, asking begins another pairing.
             account = self._account()
             if account is not None:
                 return account
-            self._wait()
             try:
                 self._show(self._ask())
             except ApiError as error:

@@ -51,6 +51,7 @@ async def test_pair_by_code(wavigil: Shell, memory: MemoryBackend) -> None:
 async def test_pair_that_fails_says_why(wavigil: Shell, memory: MemoryBackend) -> None:
     task, shows = await running(wavigil, "pair", "unpaired-1")
     await shows(lambda text: "Link a device" in text)
+    memory.gives_qr = False  # else the command's next question could begin another pairing
     memory.set_live("unpaired-1", state="blocked", cause="forbidden", message="refused", remedy="unlock it", since=1.0)
     result = await task
     assert result.status == 1
