@@ -4,8 +4,6 @@ import os
 import signal
 import statistics
 import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -13,57 +11,10 @@ import psutil
 import pytest
 
 from tests.fixtures_daemon import Daemon, running_daemon, until
+from tests.fixtures_fleet import PHONES, paired_fleet
 from tests.labclient import Lab
 
 pytestmark = [pytest.mark.acceptance, pytest.mark.timeout(240)]
-
-PHONES = {"alpha": "15550100001", "beta": "15550100002", "gamma": "15550100003"}
-
-
-def configuration(lab: Lab) -> dict[str, Any]:
-    return {
-        "sessions": [{"id": id, "connector": "baileys", "labels": {"team": "test"}} for id in PHONES],
-        "supervision": {"heartbeat": "1s"},
-        "connectors": {
-            "baileys": {
-                "websocket_url": lab.ws_url,
-                "noise_root_key": lab.root_key,
-                "heartbeat": "1s",
-                "heartbeat_timeout": "900ms",
-                "connects_per_second": 50,
-            }
-        },
-    }
-
-
-@asynccontextmanager
-async def paired_fleet(directory: Path) -> AsyncIterator[tuple[Lab, Daemon]]:
-    async with Lab(defaults={"preKeyCount": 100}) as lab, running_daemon(directory, configuration(lab)) as daemon:
-        for id in PHONES:
-            await pair(lab, daemon, id)
-        yield lab, daemon
-
-
-async def pair(lab: Lab, daemon: Daemon, id: str) -> None:
-    """Alpha by QR, beta by a code, gamma by QR with the command line."""
-    await daemon.until_status(id, "pairing")
-    command = None
-    if id == "gamma":
-        command = await daemon.command("pair", id, "--timeout", "60")
-        assert command.stdout is not None
-        assert b"Linked devices" in await command.stdout.readline()
-    if id == "beta":
-        status, body = await daemon.call("POST", f"/api/sessions/{id}/pairing-code", json={"phone": PHONES[id]})
-        assert status == 200, body
-        await lab.enter_code(PHONES[id], body["code"].replace("-", ""))
-    else:
-        qr = await daemon.get(f"/api/sessions/{id}/pairing")
-        await lab.scan(qr["qr"], PHONES[id])
-    await daemon.until_status(id, "connected")
-    if command is not None:
-        output, _ = await command.communicate()
-        assert command.returncode == 0, output.decode()
-        assert "is paired" in output.decode()
 
 
 async def send(daemon: Daemon, sender: str, recipient: str, text: str) -> dict[str, Any]:
