@@ -32,11 +32,11 @@ log = logging.getLogger(__name__)
 REFUSING = frozenset({"blocked", "halted", "stopped", "parked"})
 """States in which a message is not even accepted: it would wait for an operator."""
 TREE_PERIOD = 5.0
-"""Seconds between looks at the supervision tree for the metrics."""
 CATCH_UP_PERIOD = 2.0
 """Seconds between looks for what nobody told of: a hint may be lost, or the gateway be down."""
 PRUNE_PERIOD = 60.0
-"""Seconds between prunings of api.db."""
+QR_PATIENCE = 4.0
+"""Seconds for a QR before it is asked for again: whoever was asked may have died."""
 RETRY_PERIOD = 0.2
 """Seconds between attempts to reach a session's actor that is starting."""
 
@@ -74,7 +74,7 @@ class LiveBackend:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         for tail in self._tails.values():
             await tail.close()
-        if self._scores is not None:
+        if self._scores:
             await self._scores.close()
 
     def _spawn(self, coroutine: Any) -> None:
@@ -142,6 +142,7 @@ class LiveBackend:
                 self._spawn(tail.catch_up(frame["upto"]))
 
     async def _watch_tree(self) -> None:
+        """For the metrics."""
         while True:
             with contextlib.suppress(BackendError):
                 await self.tree()
@@ -187,15 +188,15 @@ class LiveBackend:
             "command", deadline + 1.0, session=session, name=name, args=args, patience=deadline
         )
 
-    async def _patiently(self, session: str, name: str, patience: float, **args: Any) -> Any:
-        """A command to a session whose actor may just be starting."""
+    async def _patiently(self, session: str, name: str, patience: float, once: float, **args: Any) -> Any:
+        """A command, repeated each ``once`` seconds, to a session whose actor may just be starting or have died."""
         now = asyncio.get_running_loop().time
         end = now() + patience
         while True:
             try:
-                return await self._command(session, name, max(0.1, end - now()), **args)
+                return await self._command(session, name, max(0.1, min(once, end - now())), **args)
             except BackendError as error:
-                if error.reason != "unavailable" or now() + RETRY_PERIOD > end:
+                if error.reason not in {"unavailable", "timeout"} or now() + RETRY_PERIOD > end:
                     raise
             await asyncio.sleep(RETRY_PERIOD)
 
@@ -270,14 +271,14 @@ class LiveBackend:
 
     async def pairing(self, session: str, who: str, wait: float) -> Pairing:
         """See Backend."""
-        answer = await self._patiently(session, "pairing", max(0.1, wait))
+        answer = await self._patiently(session, "pairing", max(0.1, wait), QR_PATIENCE)
         return Pairing(answer.get("qr"), answer.get("expires_at"))
 
     async def pairing_code(self, session: str, who: str, phone: str) -> Pairing:
         """See Backend."""
         self._fleet.get(session)
         await self._fleet.note(who, "session.pairing_code", session)
-        answer = await self._patiently(session, "pairing_code", 30.0, phone=phone)
+        answer = await self._patiently(session, "pairing_code", 30.0, 30.0, phone=phone)
         return Pairing(None, answer.get("expires_at"), answer["code"])
 
     async def send(self, session: str, who: str, id: str | None, to: str, text: str, wait: float) -> tuple[Send, bool]:

@@ -4,6 +4,7 @@ import asyncio
 import collections
 import itertools
 import logging
+import os
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -116,7 +117,7 @@ class SessionActor(Worker):
 
     def _say_hello(self) -> None:
         if self._host is not None and self._life == 0:
-            self.post(self._host, SessionHello(self.id, self.incarnation, 0))
+            self.post(self._host, SessionHello(self.id, self.incarnation, os.getpid()))
 
     async def _report(self) -> None:
         """Repeats what the host has not confirmed."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 from thespian.actors import ActorAddress
@@ -30,6 +31,7 @@ class Member:
     """What the session wants back after a restart: stored with its last transition."""
     incarnation: int = 0
     address: ActorAddress | None = None
+    pid: int = 0
 
 
 class Roster:
@@ -68,7 +70,7 @@ class Roster:
         if member.address is None or member.incarnation != hello.incarnation:
             last = max(member.life, stored.incarnation if stored else 0)
             member = replace(member, life=last + 1, incarnation=hello.incarnation)
-        member = replace(member, address=address, saved=stored.data.get("saved") if stored else None)
+        member = replace(member, address=address, pid=hello.pid, saved=stored.data.get("saved") if stored else None)
         self._members[hello.session] = member
         return member
 
@@ -88,6 +90,15 @@ class Roster:
             self._members[session] = replace(member, enabled=enabled)
 
     def address(self, session: str) -> ActorAddress | None:
-        """Where a session's actor is reached."""
+        """Where a session's actor is reached; None while there is none: a message to a dead one would be lost."""
         member = self._members.get(session)
-        return member.address if member else None
+        return member.address if member and _runs(member.pid) else None
+
+
+def _runs(pid: int) -> bool:
+    """Whether the process lives; one that only waits for its parent to notice its end does not (``man 5 proc``)."""
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_bytes()
+    except OSError:
+        return False
+    return stat.rpartition(b")")[2].split()[0] not in {b"Z", b"X"}

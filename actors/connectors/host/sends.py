@@ -134,11 +134,10 @@ class Sends:
         self._refusing.pop(session, None)
 
     def forget(self, sessions: Iterable[str]) -> None:
-        """The sessions are no more."""
+        """The sessions are no more.  Whether a connection is open is the connector's to say."""
         for session in sessions:
             self._ahead.pop(session, None)
             self._unread.discard(session)
-            self._open.discard(session)
             self._refusing.pop(session, None)
 
     async def _fail(self, session: str, cause: str) -> None:
