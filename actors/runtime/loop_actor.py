@@ -7,7 +7,6 @@ it has nothing left to do and hands control back.  Timers are a timerfd in the s
 """
 
 import asyncio
-import collections
 import logging
 import os
 import selectors
@@ -18,6 +17,7 @@ from typing import Any
 from thespian.actors import Actor, ActorAddress, ActorExitRequest, ThespianWatch, WatchMessage
 
 from actors.runtime import logs
+from actors.runtime.outbox import Outbox, transmit_for
 from actors.runtime.process import settle_actor
 from actors.runtime.timerfd import TimerFd
 
@@ -58,12 +58,12 @@ class LoopActor(Actor):
         settle_actor()
         super().__init__()
         self._loop: asyncio.SelectorEventLoop | None = None
-        self._outbox: collections.deque[tuple[ActorAddress, Any]] = collections.deque()
+        self._outbox = Outbox(transmit_for(self), lambda: self._timer.set(0))
         self._tasks: set[asyncio.Task[Any]] = set()
 
     def post(self, address: ActorAddress, message: Any) -> None:
-        """Queues a message to another actor; it leaves when the loop comes to rest."""
-        self._outbox.append((address, message))
+        """Queues a message to another actor; it leaves when the loop comes to rest and the receiver has room."""
+        self._outbox.put(address, message)
 
     def spawn(self, coroutine: Coroutine[Any, Any, Any], name: str | None = None) -> asyncio.Task[Any]:
         """Starts a task that is kept alive; if it fails, the actor crashes."""
@@ -110,8 +110,7 @@ class LoopActor(Actor):
         self._selector.want = None
         self._selector.until = time.monotonic() + STEP_BUDGET
         self._loop.run_forever()
-        while self._outbox:
-            self.send(*self._outbox.popleft())
+        self._outbox.flush()
         self._timer.set(self._selector.want)
 
     def _task_done(self, task: asyncio.Task[Any]) -> None:
