@@ -1,0 +1,40 @@
+"""An actor system of test actors, started as main starts one: ``python -m … DIRECTORY ROOT [CHILD …]``.
+
+SIGTERM ends it in order.  What the keeper says is written into the notes of the scene.
+"""
+
+import os
+import select
+import signal
+import sys
+from pathlib import Path
+
+from actors.runtime import keeper, logs
+from actors.runtime.launcher import launch
+from tests.integration.runtime_actors import ROOTS, Scene
+
+
+def main(directory: str, root: str, *children: str) -> int:
+    """Runs until SIGTERM or until the keeper has ended."""
+    scene = Scene(Path(directory), children)
+    told: list[int] = []
+    signal.signal(signal.SIGTERM, lambda number, _frame: told.append(number))
+    os.environ["RUNTIME_SCENE"] = directory
+    logs.setup()
+    scene.note("began")
+    kept = keeper.spawn(lambda report, command: launch(ROOTS[root], scene, report, command))
+    stopped = False
+    while True:
+        if told and not stopped:
+            stopped = True
+            kept.stop()
+        if select.select([kept.channel], [], [], 0.01)[0]:
+            said = kept.channel.recv(4096)
+            if not said:
+                break
+            scene.note("keeper", said.decode().strip())
+    return os.waitstatus_to_exitcode(os.waitpid(kept.pid, 0)[1])
+
+
+if __name__ == "__main__":
+    sys.exit(main(*sys.argv[1:]))

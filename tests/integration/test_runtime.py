@@ -1,0 +1,220 @@
+"""The runtime with small actors in a real actor system: keeper, launcher, Thespian's processes, supervisors."""
+
+import asyncio
+import random
+import signal
+import sys
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import psutil
+import pytest
+
+from tests.fixtures_daemon import until
+from tests.integration.runtime_actors import COUNT, HEARTBEAT, HEARTBEAT_TIMEOUT
+
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(60)]
+
+ROOT = Path(__file__).parents[2]
+
+
+class System:
+    """One run of `runtime_system`."""
+
+    def __init__(self, directory: Path, process: asyncio.subprocess.Process) -> None:
+        self.directory = directory
+        self.process = process
+
+    def notes(self, first: str = "") -> list[list[str]]:
+        """The lines so far that begin with that word, split."""
+        file = self.directory / "notes"
+        lines = file.read_text().splitlines() if file.exists() else []
+        return [line.split() for line in lines if line.startswith(first)]
+
+    @property
+    def log(self) -> str:
+        """What it wrote to stderr."""
+        return (self.directory / "log").read_text()
+
+    async def until_noted(self, *words: str) -> list[str]:
+        """Waits for a line that begins with these words."""
+
+        def found() -> list[str] | None:
+            return next((note for note in self.notes() if note[: len(words)] == list(words)), None)
+
+        line = await until(f"the note {words}", found)
+        assert isinstance(line, list)
+        return line
+
+    def living(self) -> list[psutil.Process]:
+        """All its processes: each is a fork of the first and has its command line."""
+        return [process for process in psutil.process_iter() if self._is_ours(process)]
+
+    def _is_ours(self, process: psutil.Process) -> bool:
+        try:
+            return process.status() != psutil.STATUS_ZOMBIE and str(self.directory) in process.cmdline()
+        except psutil.Error:
+            return False
+
+    async def stop(self) -> int:
+        """SIGTERM; returns the exit status, with nobody left."""
+        self.process.send_signal(signal.SIGTERM)
+        status = await asyncio.wait_for(self.process.wait(), 20)
+        assert not self.living()
+        return status
+
+
+@asynccontextmanager
+async def running(directory: Path, *words: str) -> AsyncIterator[System]:
+    with (directory / "log").open("wb") as log:
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "tests.integration.runtime_system", str(directory), *words, cwd=ROOT, stderr=log
+        )
+    system = System(directory, process)
+    try:
+        yield system
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+        await until("nobody is left", lambda: not system.living(), 5)
+
+
+async def test_timers_are_accurate_and_independent(tmp_path: Path) -> None:
+    async with running(tmp_path, "stage", "clock") as system:
+        await until("all have slept", lambda: len(system.notes("slept")) == 5)
+        slept = [(float(delay), float(took)) for _, delay, took in system.notes("slept")]
+        assert await system.stop() == 0
+    assert sorted(delay for delay, _ in slept) == [0.01, 0.02, 0.1, 0.1, 0.3]
+    assert all(took >= delay for delay, took in slept)
+    overshoot = sorted(took - delay for delay, took in slept)
+    assert overshoot[len(overshoot) // 2] < 0.05
+
+
+async def test_a_thousand_messages_go_both_ways_in_order(tmp_path: Path) -> None:
+    async with running(tmp_path, "stage", "echo", "caller") as system:
+        assert await system.until_noted("back", str(COUNT)) == ["back", str(COUNT), "True"]
+        assert await system.stop() == 0
+
+
+async def test_an_actor_that_hangs_does_not_take_along_who_talks_to_it(tmp_path: Path) -> None:
+    """Without a window for each receiver, 21 messages to one that hangs stop all that the sender says."""
+    async with running(tmp_path, "stage", "deaf", "echo", "talker") as system:
+        await system.until_noted("deaf", "now")
+        await system.until_noted("talked")
+        assert (await system.until_noted("answered"))[1:] == ["True"]
+        talking = len(system.notes("beat talker"))
+        await until("many heartbeats", lambda: len(system.notes("beat talker")) > talking + 20)
+        assert not system.notes("ended talker")
+        assert not system.notes("ended deaf")
+        next(process for process in system.living() if process.name() == "wv:deaf").kill()
+        await system.until_noted("up", "deaf", "4")
+        assert await system.stop() == 0
+
+
+async def test_a_handler_that_raises_ends_its_process_once_and_is_not_called_again(tmp_path: Path) -> None:
+    async with running(tmp_path, "stage", "raiser", "poker") as system:
+        await system.until_noted("up", "raiser", "3")
+        handled = system.notes("handles")
+        assert len(handled) == 1
+        assert system.notes("ended raiser") == [["ended", "raiser", "code", "70"]]
+        assert not psutil.pid_exists(int(handled[0][2]))
+        assert [note[1] for note in system.notes("up")] == ["raiser", "poker", "raiser"]
+        assert await system.stop() == 0
+    assert "this one can't be handled" in system.log
+
+
+async def test_a_busy_loop_starves_neither_heartbeats_nor_messages(tmp_path: Path) -> None:
+    async with running(tmp_path, "stage", "busy", "caller") as system:
+        await system.until_noted("back", "5")
+        enough = 3 * HEARTBEAT_TIMEOUT / HEARTBEAT
+        await until("many heartbeats", lambda: len(system.notes("beat busy")) > enough)
+        turns = [int(note[2]) for note in system.notes("beat busy")]
+        assert turns == sorted(turns)  # one life: it was never taken for hung
+        assert turns[0] < turns[-1]
+        assert not system.notes("ended")
+        assert await system.stop() == 0
+
+
+async def test_the_order_of_the_stop_is_the_reverse_of_the_start(tmp_path: Path) -> None:
+    players = [f"player-{n}" for n in range(5)]
+    async with running(tmp_path, "stage", *players) as system:
+        await system.until_noted("up", players[-1])
+        assert [note[1] for note in system.notes("up")] == players
+        assert await system.stop() == 0
+        assert [note[1] for note in system.notes("stop")] == players[::-1]
+
+
+async def test_messages_wait_until_an_actor_is_initialised(tmp_path: Path) -> None:
+    async with running(tmp_path, "stage", "player", "hasty") as system:
+        await system.until_noted("directory", "for", "hasty")
+        assert not system.notes("ended")
+        assert await system.stop() == 0
+
+
+async def test_a_stop_during_the_start_of_an_actor_is_no_crash(tmp_path: Path) -> None:
+    async with running(tmp_path, "stage", "player", "hasty") as system:
+        await system.until_noted("up", "player")
+        await until("hasty exists", lambda: any(p.name() == "wv:hasty" for p in system.living()))
+        assert await system.stop() == 0
+    assert "crashed" not in system.log
+
+
+async def test_a_child_that_ends_before_it_has_an_address_is_started_again(tmp_path: Path) -> None:
+    async with running(tmp_path, "stage", "stillborn") as system:
+        await system.until_noted("up", "stillborn", "2")
+        assert system.notes("ended stillborn") == [["ended", "stillborn", "code", "9"]]
+
+
+@pytest.mark.parametrize(("root", "reported"), [("bereaved", {"0", "1", "2"}), ("plain", {"0", "2"})])
+async def test_children_that_die_together_are_all_reported(tmp_path: Path, root: str, reported: set[str]) -> None:
+    """The second case is Thespian as it is: it shows why `thespian_fixes` exists, and when it is no longer needed."""
+    async with running(tmp_path, root) as system:
+        await system.until_noted("lost", "2")  # died last: whoever died before it was told of before
+        assert {note[1] for note in system.notes("lost")} == reported
+
+
+async def test_orphans_of_a_killed_supervisor_are_reaped(tmp_path: Path) -> None:
+    async with running(tmp_path, "stage", "player-0", "player-1") as system:
+        await system.until_noted("up", "player-1")
+        before = system.living()
+        assert len(before) == 8  # main, keeper, launcher, admin, logger, root and two players
+        next(process for process in before if process.name() == "wv:root").kill()
+        await until("another tree", lambda: len(system.notes("up player-1")) == 2)
+
+        def zombies() -> list[psutil.Process]:
+            below = psutil.Process(system.process.pid).children(recursive=True)
+            return [process for process in below if process.status() == psutil.STATUS_ZOMBIE]
+
+        await until("the dead are reaped", lambda: not zombies(), 5)
+        assert [note[2] for note in system.notes("keeper")] == ['"up",', '"lost",', '"up",']
+        assert await system.stop() == 0
+
+
+async def test_a_signal_to_everybody_is_an_orderly_stop(tmp_path: Path) -> None:
+    """As systemd sends it with KillMode=control-group, or a terminal with Ctrl-C."""
+    players = [f"player-{n}" for n in range(3)]
+    async with running(tmp_path, "stage", *players) as system:
+        await system.until_noted("up", players[-1])
+        others = [process for process in system.living() if process.pid != system.process.pid]
+        for process in others:
+            for number in (signal.SIGINT, signal.SIGHUP, signal.SIGTERM):
+                process.send_signal(number)
+        assert await system.stop() == 0
+        assert [note[1] for note in system.notes("stop")] == players[::-1]
+        assert {note[2] for note in system.notes("ended")} == {"asked"}
+
+
+async def test_a_stop_at_any_moment_of_the_start_leaves_nobody(tmp_path: Path) -> None:
+    rng = random.Random(20)
+    for turn in range(6):
+        directory = tmp_path / str(turn)
+        directory.mkdir()
+        async with running(directory, "stage", "echo", "player", "hasty") as system:
+            await system.until_noted("began")
+            await asyncio.sleep(rng.uniform(0, 0.6))  # the moment is what is varied
+            began = time.monotonic()
+            assert await system.stop() == 0
+            assert time.monotonic() - began < 5
