@@ -72,10 +72,8 @@ class LiveBackend:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        for tail in self._tails.values():
-            await tail.close()
-        if self._scores:
-            await self._scores.close()
+        closing = [tail.close() for tail in self._tails.values()]
+        await asyncio.gather(*closing, *([self._scores.close()] if self._scores else []))
 
     def _spawn(self, coroutine: Any) -> None:
         task = asyncio.get_running_loop().create_task(coroutine)
