@@ -16,6 +16,9 @@ from actors.runtime.rpc import Link, RemoteError
 from actors.runtime.worker import Worker
 from actors.settings import SOCKET_GATEWAY, Settings, host_name
 
+VIEWS_A_FRAME = 500
+"""Views of sessions pushed at once: those of a whole large fleet are more than a frame may hold."""
+
 
 class Gateway(Worker):
     """Holds no state that matters: after a restart main connects again and says what it wants."""
@@ -44,7 +47,9 @@ class Gateway(Worker):
         if isinstance(message, Hint):
             self._push("hint", source=message.source, upto=message.upto)
         elif isinstance(message, HealthDelta):
-            self._push("health", views={session: dict(view) for session, view in message.views.items()})
+            views = [(session, dict(view)) for session, view in message.views.items()]
+            for start in range(0, len(views), VIEWS_A_FRAME):
+                self._push("health", views=dict(views[start : start + VIEWS_A_FRAME]))
         elif isinstance(message, CommandResult):
             future = self._commands.pop(message.correlation, None)
             if future is not None and not future.done():
