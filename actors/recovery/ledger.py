@@ -88,8 +88,6 @@ async def _enter(conn: AsyncConnection, episodes: Open, session: str, event: Out
             row = await recovery_queries.begin_episode(
                 conn, session, str(first.cause), str(first.strategy), first.began_at, _data(first)
             )
-        elif note.type is EventType.RECOVERY_ATTEMPT:
-            await recovery_queries.count_attempt(conn, row, note.episode.attempts, _data(note.episode))
         elif note.episode.outcome is not None:
             await recovery_queries.end_episode(conn, row, str(note.episode.outcome), note.at)
     await outbox.append(conn, [_event(note, session, row) for note in notes])
@@ -97,6 +95,8 @@ async def _enter(conn: AsyncConnection, episodes: Open, session: str, event: Out
         episodes.pop(session, None)
     else:
         episodes[session] = (row, after)
+        if after != before:
+            await recovery_queries.update_episode(conn, row, after.attempts, _data(after))
 
 
 def _event(note: Note, session: str, row: int) -> NewEvent:
@@ -112,11 +112,15 @@ def _event(note: Note, session: str, row: int) -> NewEvent:
 
 
 def _data(episode: Episode) -> dict[str, Any]:
-    return {"lastCause": str(episode.last_cause), "failures": episode.failures}
+    return {
+        "lastCause": str(episode.last_cause),
+        "failures": episode.failures,
+        "waitingSince": episode.waiting_since,
+    }
 
 
 def _restore(began_at: float, cause: str, attempts: int, data: Mapping[str, Any]) -> Episode:
-    """An open episode as it was stored: the failure before an attempt that was under way counts as the last one."""
+    """An open episode as it was stored."""
     first = cause_named(cause) or Cause.UNKNOWN
     last = cause_named(str(data.get("lastCause"))) or first
-    return Episode(began_at, first, last, int(data.get("failures", 1)), attempts, waiting_since=began_at)
+    return Episode(began_at, first, last, int(data.get("failures", 1)), attempts, data.get("waitingSince"))

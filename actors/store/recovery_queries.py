@@ -22,7 +22,7 @@ async def begin_episode(
     return int(result.scalar_one())
 
 
-async def count_attempt(conn: AsyncConnection, episode: int, attempts: int, data: Mapping[str, Any]) -> None:
+async def update_episode(conn: AsyncConnection, episode: int, attempts: int, data: Mapping[str, Any]) -> None:
     """Stores how many attempts an episode has seen, and what is known of it now."""
     await conn.execute(update(episodes).where(episodes.c.id == episode).values(attempts=attempts, data=dict(data)))
 

@@ -310,7 +310,7 @@ async def test_episodes(tmp_path: Path) -> None:
     async with await open_writer(tmp_path / "recovery.db") as database, database.begin() as conn:
         first = await recovery_queries.begin_episode(conn, "a", "network", "backoff", 1.0, {"k": "v"})
         second = await recovery_queries.begin_episode(conn, "b", "replaced", "halt", 2.0, {})
-        await recovery_queries.count_attempt(conn, first, 3, {"k": "v"})
+        await recovery_queries.update_episode(conn, first, 3, {"k": "v"})
         assert await recovery_queries.end_episode(conn, second, "stopped", 3.0)
         assert not await recovery_queries.end_episode(conn, second, "again", 4.0)
         still = Episode(first, "a", "network", "backoff", 3, 1.0, data={"k": "v"})

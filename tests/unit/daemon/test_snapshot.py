@@ -1,0 +1,78 @@
+"""What main shows of sessions: the latest of state and health, nothing of sessions that are no more."""
+
+from typing import Any
+
+from actors.store.records import OutboxEvent, SessionState
+from daemon.snapshot import Snapshot
+
+PHONE = "15550100189"
+
+
+def event(type: str, session: str, **data: Any) -> OutboxEvent:
+    return OutboxEvent(1, 1000.0, type, session, data)
+
+
+def snapshot(*known: str) -> Snapshot:
+    return Snapshot(lambda session: session in known)
+
+
+def test_states_and_views_are_shown_together() -> None:
+    shown = snapshot("a")
+    shown.load({"a": SessionState("a", 1, 1, "open", 500.0, data={"me": f"{PHONE}@s.whatsapp.net", "generation": 3})})
+    shown.health({"a": {"score": 90, "quality": "excellent", "checkedAt": 600.0, "lastSeen": 600.0}})
+    live = shown.live("a")
+    assert (live.state, live.score, live.generation, live.last_seen) == ("open", 90, 3, 600.0)
+    assert live.me == "1555•••89@s.whatsapp.net"
+
+
+def test_a_cause_comes_with_its_remedy_and_without_numbers() -> None:
+    shown = snapshot("a")
+    told = {
+        "state": "blocked",
+        "cause": "banned",
+        "code": 406,
+        "message": f"{PHONE} is banned",
+        "detail": {"jid": PHONE},
+    }
+    shown.apply(event("session.state", "a", **told))
+    live = shown.live("a")
+    assert (live.state, live.code, live.status) == ("blocked", 406, "blocked")
+    assert live.remedy
+    assert PHONE not in f"{live}"
+
+
+def test_a_parked_session_is_an_error_whatever_it_was() -> None:
+    shown = snapshot("a")
+    shown.apply(event("session.state", "a", state="open"))
+    shown.health({"a": {"parked": True, "checkedAt": 1.0}})
+    assert (shown.live("a").state, shown.live("a").cause) == ("parked", "crash_loop")
+
+
+def test_what_is_read_again_is_never_older_than_what_was_pushed() -> None:
+    shown = snapshot("a")
+    shown.health({"a": {"score": 50, "checkedAt": 20.0}})
+    shown.health({"a": {"score": 90, "checkedAt": 10.0}}, stored=True)
+    assert shown.live("a").score == 50
+    shown.health({"a": {"score": 60, "checkedAt": 5.0}})  # a clock that was set back
+    assert shown.live("a").score == 60
+
+
+def test_nothing_is_kept_of_sessions_that_are_no_more() -> None:
+    known = {"a"}
+    shown = Snapshot(known.__contains__)
+    shown.apply(event("session.state", "a", state="open"))
+    known.clear()
+    shown.forget("a")
+    shown.apply(event("session.state", "a", state="stopped"))
+    shown.health({"a": {"score": 1, "checkedAt": 1.0}})
+    shown.load({"a": SessionState("a", 1, 1, "stopped", 1.0)})
+    assert (shown._states, shown._views) == ({}, {})
+    known.add("a")  # made again: as new
+    assert (shown.live("a").state, shown.live("a").score) == ("starting", None)
+
+
+def test_the_end_of_an_earlier_session_of_that_id_clears_it() -> None:
+    shown = snapshot("a")
+    shown.apply(event("session.state", "a", state="blocked", cause="banned"))
+    shown.apply(event("session.removed", "a"))
+    assert shown.live("a").state == "starting"

@@ -1,0 +1,101 @@
+"""The health book: what it tells, once, and what it forgets."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from actors.health.book import Book
+from actors.health.quality import bands
+from actors.health.score import Ageing, Weights
+from actors.health.view import Scoring
+from actors.session.sample import Sample
+from actors.store.records import OutboxEvent, SessionState
+
+T0 = 1_700_000_000.0
+
+
+def book() -> Book:
+    return Book(Scoring(Weights(40.0, 15.0, 20.0, 15.0, 10.0), Ageing.after(60.0)), bands(80, 60, 30), 3)
+
+
+def event(seq: int, session: str, state: str, previous: str, **data: Any) -> OutboxEvent:
+    return OutboxEvent(seq, T0 + seq, "session.state", session, {"state": state, "previous": previous, **data})
+
+
+def opened(session: str = "a") -> Book:
+    known = book()
+    known.event(event(1, session, "connecting", "starting"), T0 + 1)
+    known.event(event(2, session, "open", "connecting"), T0 + 2)
+    return known
+
+
+def sample(at: float, **given: Any) -> Sample:
+    return Sample(since=at - 10, at=at, state="open", **given)
+
+
+def material(views: Mapping[str, Mapping[str, Any]]) -> dict[str, bool]:
+    return {session: view["material"] for session, view in views.items()}
+
+
+def test_news_is_told_once() -> None:
+    known = opened()
+    first = known.changed(T0 + 2, everybody=False)
+    assert material(first) == {"a": True}
+    assert first["a"]["status"] == "connected"
+    assert known.changed(T0 + 2, everybody=False) == {}
+    assert known.changed(T0 + 2, everybody=True) == {}
+
+
+def test_a_sample_is_counted_once() -> None:
+    known = opened()
+    taken = sample(T0 + 10, acks=3, nacks={463: 1}, heartbeats=2)
+    for _ in range(3):
+        known.report(0, {"a": [taken]}, (), T0 + 10)
+    counts = known.changed(T0 + 10, everybody=False)["a"]["counts"]
+    assert (counts["sent"], counts["acknowledged"], counts["failed"]) == (4, 3, 1)
+
+
+def test_totals_go_on_after_a_restart() -> None:
+    known = opened()
+    known.report(0, {"a": [sample(T0 + 10, acks=3)]}, (), T0 + 10)
+    stored = known.changed(T0 + 10, everybody=True)
+    again = book()
+    again.restore(stored)
+    again.states({"a": SessionState("a", 1, 2, "open", T0 + 2, data={"previous": "connecting"})}, T0 + 20)
+    again.report(0, {"a": [sample(T0 + 20, acks=2)]}, (), T0 + 20)
+    assert again.changed(T0 + 20, everybody=False)["a"]["counts"]["acknowledged"] == 5
+
+
+def test_old_evidence_lowers_the_score_without_news() -> None:
+    known = opened()
+    before = known.changed(T0 + 2, everybody=True)["a"]["score"]
+    after = known.changed(T0 + 3600, everybody=True)["a"]["score"]
+    assert after < before
+
+
+def test_parked_sessions_are_in_error_until_they_are_not() -> None:
+    known = opened()
+    known.changed(T0 + 2, everybody=True)
+    known.report(0, {}, ("a",), T0 + 3)
+    parked = known.changed(T0 + 3, everybody=False)["a"]
+    assert (parked["status"], parked["score"], parked["parked"]) == ("error", 0, True)
+    known.report(1, {}, (), T0 + 4)  # another shard says nothing about it
+    assert known.changed(T0 + 4, everybody=False) == {}
+    known.report(0, {}, (), T0 + 5)
+    assert known.changed(T0 + 5, everybody=False)["a"]["status"] == "connected"
+
+
+def test_a_removed_session_is_forgotten_for_good() -> None:
+    known = opened()
+    known.changed(T0 + 2, everybody=True)
+    known.event(OutboxEvent(3, T0 + 3, "session.removed", "a", {}), T0 + 3)
+    known.report(0, {"a": [sample(T0 + 10, acks=1)]}, (), T0 + 10)  # its last sample comes late
+    assert known.changed(T0 + 10, everybody=True) == {}
+    assert known.sessions() == set()
+
+
+def test_a_stored_view_of_nobody_is_a_stranger() -> None:
+    known = opened()
+    known.restore({"b": {"score": 5, "counts": {}}})
+    assert known.strangers() == {"b"}
+    known.forget("b")
+    assert known.strangers() == set()
