@@ -164,3 +164,20 @@ async def test_an_interrupted_pairing_returns_to_the_qr(short_tmp: Path) -> None
             await lab.scan(await qr(daemon), PHONES["alpha"])
             await daemon.until_status("alpha", "connected")
             assert len(await lab.journal("paired")) == 2
+
+
+async def test_a_wrong_master_key_is_told_at_the_start(short_tmp: Path) -> None:
+    config = {**SIMULATED, "vault": {"master_key": "a" * 64}}
+    async with running_daemon(short_tmp, config) as daemon:
+        await daemon.until_status("file-0", "connected")
+        assert (await daemon.stop())[0] == 0
+        daemon.config["vault"] = {"master_key": "b" * 64}
+        with pytest.raises(pytest.fail.Exception, match="sealed with another master key"):
+            await daemon.start()
+        assert daemon.process is not None
+        assert await daemon.process.wait() == 1
+        assert "Traceback" not in daemon.log
+        assert "b" * 64 not in daemon.log
+        daemon.config["vault"] = {"master_key": "a" * 64}
+        await daemon.start()
+        await daemon.until_status("file-0", "connected")
