@@ -1,0 +1,17 @@
+"""The one table of routes, a module a subject.
+
+The router, the OpenAPI document, the labels of metrics and the tests work from it.
+"""
+
+from typing import Any
+
+from daemon.api.route import Route
+from daemon.api.routes import messages, operations, pairing, sessions, status
+
+ROUTES: tuple[Route[Any, Any], ...] = (
+    *status.ROUTES,
+    *sessions.ROUTES,
+    *pairing.ROUTES,
+    *messages.ROUTES,
+    *operations.ROUTES,
+)

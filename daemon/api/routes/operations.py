@@ -1,0 +1,79 @@
+"""What operations and monitoring need."""
+
+from typing import Any
+
+from daemon.api import models
+from daemon.api.auth import Role
+from daemon.api.handlers import operations
+from daemon.api.problems import Reason
+from daemon.api.requests import AnyQuery, NoBody, NoQuery
+from daemon.api.route import Answer, Route
+from daemon.metrics.text import CONTENT_TYPE
+
+ROUTES: tuple[Route[Any, Any], ...] = (
+    Route(
+        "GET",
+        "/api/supervision",
+        "getSupervision",
+        "operations",
+        Role.VIEWER,
+        "The supervision tree",
+        NoQuery,
+        NoBody,
+        (Answer(200, "Its root", models.Node),),
+        (Reason.UNAVAILABLE, Reason.TIMEOUT),
+        operations.supervision,
+    ),
+    Route(
+        "GET",
+        "/api/openapi.json",
+        "getOpenapi",
+        "operations",
+        Role.VIEWER,
+        "This document",
+        NoQuery,
+        NoBody,
+        (Answer(200, "OpenAPI 3.1", None, ("application/json",)),),
+        (),
+        operations.openapi,
+    ),
+    Route(
+        "GET",
+        "/metrics",
+        "getMetrics",
+        "operations",
+        None,
+        "Metrics for Prometheus",
+        AnyQuery,
+        NoBody,
+        (Answer(200, "Text format 0.0.4", None, (CONTENT_TYPE,)),),
+        (),
+        operations.metrics,
+    ),
+    Route(
+        "GET",
+        "/healthz",
+        "getHealthz",
+        "operations",
+        None,
+        "Whether the process answers",
+        AnyQuery,
+        NoBody,
+        (Answer(200, "It does", models.Alive),),
+        (),
+        operations.alive,
+    ),
+    Route(
+        "GET",
+        "/readyz",
+        "getReadyz",
+        "operations",
+        None,
+        "Whether the actor system is up",
+        AnyQuery,
+        NoBody,
+        (Answer(200, "It is", models.Ready),),
+        (Reason.NOT_READY,),
+        operations.ready,
+    ),
+)
