@@ -10,10 +10,10 @@ from typing import Any
 
 from actors.events import EventType
 from actors.health.status import status_of
+from actors.masking import mask_text
 from actors.session.causes import cause_named
 from actors.store.records import OutboxEvent, SessionState
 from daemon.backend import SessionLive
-from daemon.masking import mask_text
 
 _UNKNOWN = SessionLive()
 

@@ -14,11 +14,11 @@ from types import MappingProxyType
 from aiohttp import hdrs, web
 from aiohttp.typedefs import Handler
 
+from actors.masking import mask_text
 from daemon.api import keys
 from daemon.api.guard import host_allowed
 from daemon.api.models import Problem
 from daemon.api.problems import CONTENT_TYPE, ProblemError, Reason
-from daemon.masking import mask_text
 
 logger = logging.getLogger("wavigil.api")
 
