@@ -33,6 +33,9 @@ _RUN_IN_LOG = re.compile(rf"(?P<pid>{_PID})|[0-9]{{{SHORTEST_NUMBER},}}", re.ASC
 
 HIDDEN_KEY = "<hidden>"
 
+PATH_SHARE = 0.7
+"""At least this part of a path is small letters and separators."""
+
 _NAMED_KEY = re.compile(r"(?i)\b(bearer +)[^\s\"',;]+|\b(whsec_)[A-Za-z0-9+/=_-]+")
 _KEY = re.compile(r"(?<![A-Za-z0-9+/_-])[A-Za-z0-9+/_-]{32,}={0,2}", re.ASCII)
 _HEX_KEY = re.compile(r"[0-9A-Fa-f]{32,}", re.ASCII)
@@ -78,4 +81,10 @@ def _is_key(run: str) -> bool:
     if _HEX_KEY.search(run):
         return True
     mixed = all(any(kind(letter) for letter in run) for kind in (str.isdigit, str.isupper, str.islower))
-    return mixed and _WORD_OF_A_PATH.search(run) is None
+    return mixed and not _is_path(run)
+
+
+def _is_path(run: str) -> bool:
+    """Of random base64 two fifths are small letters, of a path nearly all, and they form words."""
+    small = sum(letter.islower() or letter in "/_-" for letter in run)
+    return small >= PATH_SHARE * len(run) and _WORD_OF_A_PATH.search(run) is not None

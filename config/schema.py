@@ -48,8 +48,9 @@ class Log(Section):
     level: Literal["debug", "info", "warning", "error"] = "info"
     """The least severe lines that are written."""
 
-    format: Literal["human", "json"] = "human"
-    """For readers, or for machines: one JSON object a line."""
+    format: Literal["auto", "human", "json"] = "auto"
+    """For the journal with its fields where stderr is connected to it, else for readers; `human` and `json` (one
+    object a line) write to stderr in any case."""
 
 
 class SessionSpec(Section):

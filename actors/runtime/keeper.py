@@ -13,6 +13,7 @@ import time
 from dataclasses import dataclass
 from typing import Any
 
+from actors.runtime import logs
 from actors.runtime.launcher import Launch, end_children, end_group
 from actors.runtime.process import (
     adopt_orphans,
@@ -63,6 +64,7 @@ def spawn(launch: Launch) -> Keeper:
 
 def _keep(launch: Launch, channel: socket.socket) -> int:
     set_name("wv:keeper")
+    logs.identify("keeper")
     adopt_orphans()
     ignore_termination()
     losses = 0

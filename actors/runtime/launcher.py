@@ -22,7 +22,7 @@ from typing import Any
 from thespian.actors import Actor, ActorSystem
 
 from actors.messages import Init, Shutdown, Up
-from actors.runtime import thespian_fixes, transport
+from actors.runtime import logs, thespian_fixes, transport
 from actors.runtime.process import adopt_orphans, kill_quietly, set_name
 
 log = logging.getLogger(__name__)
@@ -57,6 +57,7 @@ def launch(root: type[Actor], args: Any, report: int, command: int) -> int:
     """
     adopt_orphans()
     set_name("wv:launcher")
+    logs.identify("launcher")
     transport.harden(secrets.token_bytes(32))
     thespian_fixes.install(os.getpid())
     system = ActorSystem("multiprocTCPBase", {"Admin Port": _free_port()}, logDefs={"version": 1})

@@ -28,6 +28,7 @@ def install(launcher: int) -> None:
         die_with_parent(launcher)  # Thespian double-forks it; the launcher inherits orphans
         set_name("wv:admin")
         logs.restore()
+        logs.identify("admin")
         logging.disable(logging.INFO)  # its greeting says nothing to an operator
         _plain_admin(self, *args, **kwargs)
         logging.disable(logging.NOTSET)

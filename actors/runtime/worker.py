@@ -9,6 +9,7 @@ from typing import Any
 from thespian.actors import ActorAddress, ChildActorExited, DeadEnvelope, PoisonMessage
 
 from actors.messages import Directory, Heartbeat, Init, Stop, Up
+from actors.runtime import logs
 from actors.runtime.loop_actor import LoopActor
 from actors.runtime.process import set_name
 
@@ -75,6 +76,7 @@ class Worker(LoopActor):
     async def _init(self, message: Init, sender: ActorAddress) -> None:
         self.id, self.incarnation, self.supervisor = message.id, message.incarnation, sender
         set_name(f"wv:{message.id}")
+        logs.identify(message.id, message.id if message.kind == "session" else None)
         await self.on_init(message.args)
         self._ready.set()
         self.post(sender, Up(self.id, self.incarnation, os.getpid()))

@@ -134,6 +134,7 @@ class Supervisor(Actor):
         self._init, self.parent = message, sender
         self.id, self.args = message.id, message.args
         set_name(f"wv:{message.id}")
+        logs.identify(message.id)
         self.configure(message.args)
         self.send(sender, Up(self.id, message.incarnation, os.getpid()))
         self._tick(now)

@@ -36,11 +36,12 @@ from actors.messages import (
     Transition,
     TransitionStored,
 )
+from actors.runtime import logs
 from actors.runtime.frames import Frame
 from actors.runtime.rpc import Link, LinkClosed, RemoteError
 from actors.runtime.worker import Worker
 from actors.session.causes import Cause
-from actors.settings import Settings, shard_name
+from actors.settings import Settings, host_name, shard_name
 from actors.store import shard_queries
 from actors.store.engine import open_reader, open_writer
 from actors.store.errors import StoreError
@@ -74,6 +75,7 @@ class ConnectorHost(Worker):
     async def on_init(self, args: HostArgs) -> None:
         self._args = args
         self._name = shard_name(args.shard)
+        logs.identify(host_name(args.shard))
         self._link: Link | None = None
         self._hints = Hints(self._hint)
         self._owed: dict[str, tuple[int, int]] = {}

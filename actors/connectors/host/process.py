@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from actors.connectors.fields import BadField
+from actors.connectors.host.stderr import Relay
 from actors.connectors.protocol import ReadyLine, StartLine
 from actors.runtime.process import die_with_parent
 
@@ -32,6 +33,7 @@ class ConnectorProcess:
 
     popen: subprocess.Popen[bytes]
     ready: ReadyLine
+    relay: Relay
 
     @classmethod
     async def start(cls, command: Sequence[str], environment: Mapping[str, str], line: StartLine) -> "ConnectorProcess":
@@ -40,10 +42,13 @@ class ConnectorProcess:
             list(command),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
             env=dict(environment),
             close_fds=True,
             preexec_fn=die_with_parent,  # noqa: PLW1509 - no thread has been started yet
         )
+        assert popen.stderr is not None
+        relay = Relay(popen.stderr, line.connector)
         try:
             assert popen.stdin is not None
             popen.stdin.write(json.dumps(line.to_wire()).encode() + b"\n")
@@ -52,11 +57,13 @@ class ConnectorProcess:
         except (OSError, TimeoutError, ValueError, BadField) as error:
             popen.kill()
             status = popen.wait()
+            relay.close()
             raise ConnectorFailed(f"{command[0]} did not become ready ({error!r}), exit status {status}") from error
         if ready.connector != line.connector:
             popen.kill()
+            relay.close()
             raise ConnectorFailed(f"expected a {line.connector} connector, {ready.connector} answered")
-        return cls(popen, ready)
+        return cls(popen, ready, relay)
 
     def watch(self, on_exit: Callable[[int], None]) -> None:
         """Calls back when the process has ended."""
@@ -66,6 +73,7 @@ class ConnectorProcess:
         def ended() -> None:
             loop.remove_reader(fd)
             os.close(fd)
+            self.relay.close()
             on_exit(self.popen.wait())
 
         loop.add_reader(fd, ended)
