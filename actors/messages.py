@@ -40,7 +40,29 @@ class Heartbeat:
     id: str
     incarnation: int
     sample: Any = None
-    """What the child folded since the last one: a session's Sample, a host's connector process."""
+    """What the child folded since the last one: a session's Sample, a ServiceSample of infrastructure."""
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceSample:
+    """The ``sample`` of an actor that writes a database, or owns a process."""
+
+    store: Mapping[str, Any] | None = None
+    """Whether its database takes writes: the report of a ``StoreWatch``."""
+    process: Mapping[str, Any] | None = None
+    """A node of the supervision tree."""
+
+
+@dataclass(frozen=True, slots=True)
+class Restarts:
+    """Supervisor -> its parent, after each restart: all restarts in its life, its supervisors' included.
+
+    They are sums, so one that is lost is made good by the next.
+    """
+
+    id: str
+    incarnation: int
+    by_kind: Mapping[str, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +106,8 @@ class TreeAnswer:
     id: str
     pid: int
     children: tuple[Mapping[str, Any], ...]
+    restarts: Mapping[str, int]
+    """Restarts in its life by kind, those of the supervisors below it included."""
 
 
 @dataclass(frozen=True, slots=True)

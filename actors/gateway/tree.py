@@ -39,10 +39,11 @@ class TreeReader:
             "rssBytes": None,
             "children": [],
         }
-        await self._fill(node, root)
+        answer = await self._fill(node, root)
+        node["restartsByKind"] = None if answer is None else dict(answer.restarts)
         return node
 
-    async def _fill(self, node: dict[str, Any], address: ActorAddress) -> None:
+    async def _fill(self, node: dict[str, Any], address: ActorAddress) -> TreeAnswer | None:
         correlation = next(self._ids)
         future: asyncio.Future[TreeAnswer] = asyncio.get_running_loop().create_future()
         self._waiting[correlation] = future
@@ -51,7 +52,7 @@ class TreeReader:
             answer = await asyncio.wait_for(future, TREE_DEADLINE)
         except TimeoutError:
             node["state"] = "unresponsive"
-            return
+            return None
         finally:
             self._waiting.pop(correlation, None)
         node["pid"], node["rssBytes"] = answer.pid, rss_bytes(answer.pid)
@@ -63,3 +64,4 @@ class TreeReader:
             if supervisor is not None:
                 below.append(self._fill(described, supervisor))
         await asyncio.gather(*below)
+        return answer

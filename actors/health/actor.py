@@ -3,23 +3,21 @@
 import asyncio
 import logging
 import time
-from collections.abc import Mapping
 from typing import Any
 
 from thespian.actors import ActorAddress
 
-from actors.events import EventType
-from actors.health.book import MATERIAL, Book
+from actors.health.book import Book
+from actors.health.owed import Owed
 from actors.health.quality import bands
 from actors.health.score import Ageing, Weights
 from actors.health.view import Scoring
-from actors.messages import HealthDelta, Hint, ShardReport
+from actors.messages import HealthDelta, Hint, ServiceSample, ShardReport
 from actors.runtime.worker import Worker
 from actors.settings import Settings
 from actors.store import health_queries, outbox
 from actors.store.engine import open_writer
 from actors.store.errors import StoreError
-from actors.store.records import NewEvent, Score
 from actors.store.shard_tails import ShardTails
 
 log = logging.getLogger(__name__)
@@ -57,10 +55,12 @@ class HealthActor(Worker):
             lambda states: self._book.states(states, time.time()),
             lambda event: self._book.event(event, time.time()),
         )
+        self._owed = Owed()
         self._turn = asyncio.Lock()
         self._keep = args.events_keep
         self.spawn(self._look(), name="look at everybody")
         self.spawn(self._upkeep(), name="upkeep")
+        self.spawn(self._database.keep_probing(), name="probe")
 
     async def on_message(self, message: Any, sender: ActorAddress) -> None:
         """Hints of the shards' outboxes, and their reports."""
@@ -70,6 +70,9 @@ class HealthActor(Worker):
         elif isinstance(message, ShardReport):
             self._book.report(message.shard, message.samples, message.parked, time.time())
             await self._publish(everybody=False)
+
+    def sample(self) -> ServiceSample:
+        return ServiceSample(self._database.watch.report())
 
     async def on_stop(self) -> None:
         """Closes the databases."""
@@ -94,40 +97,28 @@ class HealthActor(Worker):
                     self._book.forget(session)
                 await outbox.prune(self._database, time.time() - self._keep)
             except StoreError as error:
-                log.error("the database can't be pruned yet: %s", error)
+                self._database.watch.tell(log, "the database can't be pruned yet", error)
 
     async def _publish(self, *, everybody: bool) -> None:
         async with self._turn:
             views = self._book.changed(time.time(), everybody=everybody)
-            if not views:
+            if not views and not self._owed:
                 return
             # shown at once, stored right after: the API must not wait for a disk to learn of an outage
-            self.tell("gateway", HealthDelta(views))
+            if views:
+                self.tell("gateway", HealthDelta(views))
+            self._owed.take(views)
             try:
-                await self._store(views)
+                await self._store()
             except StoreError as error:
-                log.error("scores could not be stored: %s", error)
+                self._database.watch.tell(log, "scores could not be stored, trying again", error)
 
-    async def _store(self, views: Mapping[str, Mapping[str, Any]]) -> None:
-        scores = [
-            Score(
-                id,
-                v["score"] if v["score"] is not None else 0,
-                v["quality"] or "critical",
-                v["status"],
-                v["checkedAt"],
-                v,
-            )
-            for id, v in views.items()
-        ]
-        events = [
-            NewEvent(v["checkedAt"], EventType.HEALTH_CHANGED, id, {key: v[key] for key in (*MATERIAL, "components")})
-            for id, v in views.items()
-            if v["material"]
-        ]
+    async def _store(self) -> None:
+        scores, events = self._owed.scores(), self._owed.events()
         async with self._database.begin() as conn:
             await health_queries.store_scores(conn, scores)
             await outbox.append(conn, events)
             upto = await outbox.last_seq(conn)
+        self._owed.clear()
         if events:
             self.tell("gateway", Hint("health", upto))

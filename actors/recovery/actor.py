@@ -8,7 +8,7 @@ from typing import Any
 
 from thespian.actors import ActorAddress
 
-from actors.messages import Hint, PlanAnswer, PlanRequest
+from actors.messages import Hint, PlanAnswer, PlanRequest, ServiceSample
 from actors.recovery.ledger import Ledger
 from actors.recovery.plans import Policy, plan
 from actors.runtime.worker import Worker
@@ -43,6 +43,7 @@ class RecoveryActor(Worker):
         self._turn = asyncio.Lock()
         self.spawn(self._look(), name="look at all shards")
         self.spawn(self._prune(), name="prune")
+        self.spawn(self._database.keep_probing(), name="probe")
 
     async def on_message(self, message: Any, sender: ActorAddress) -> None:
         """Requests for plans, and hints of the shards."""
@@ -53,6 +54,9 @@ class RecoveryActor(Worker):
         elif isinstance(message, Hint) and message.source.startswith("shard-"):
             async with self._turn:
                 await self._account(message.source)
+
+    def sample(self) -> ServiceSample:
+        return ServiceSample(self._database.watch.report())
 
     async def _look(self) -> None:
         """A hint may be lost."""
@@ -69,7 +73,7 @@ class RecoveryActor(Worker):
                 await outbox.prune(self._database, before)
                 await self._ledger.prune(before)
             except StoreError as error:
-                log.error("the ledger can't be pruned yet: %s", error)
+                self._database.watch.tell(log, "the ledger can't be pruned yet", error)
             await asyncio.sleep(PRUNE_PERIOD)
 
     async def on_stop(self) -> None:
@@ -91,4 +95,4 @@ class RecoveryActor(Worker):
                 upto = await self._ledger.account(source, events)
                 self.tell("gateway", Hint("recovery", upto))
         except StoreError as error:
-            log.error("the ledger of %s is behind: %s", source, error)
+            self._database.watch.tell(log, f"the ledger of {source} is behind", error)

@@ -47,6 +47,8 @@ REPEAT_PERIOD = 1.0
 """Seconds after which a transition that was not stored is sent again."""
 REPEATED = 20
 """Transitions sent again at a time: with a full disk there may be many."""
+KEPT = 1000
+"""Transitions that wait in memory to be stored; beyond it those in the middle are lost, and the log says so."""
 RETIRED_EXIT = 73
 """Exit status of an actor whose session is owned by a newer one."""
 
@@ -80,6 +82,7 @@ class SessionActor(Worker):
         self._generation = 0
         self._versions: dict[str, str] = {}
         self._unstored: collections.deque[Transition] = collections.deque()
+        self._lost = 0
         self._commands: dict[str, Command] = {}
         self._linking: asyncio.Task[Any] | None = None
         self.state = SessionState(seed=self.id)
@@ -252,5 +255,10 @@ class SessionActor(Worker):
             self.id, self._life, self._number, now, str(effect.state), cause, effect.code or None, data
         )
         self._unstored.append(transition)
+        if len(self._unstored) > KEPT:
+            del self._unstored[1]  # the first stays: the host takes none after one that it still waits for
+            self._lost += 1
+            if self._lost % KEPT == 1:
+                log.error("%s: %d of its transitions are lost: nothing can be stored", self.id, self._lost)
         if self._life and self._host is not None:
             self.post(self._host, transition)

@@ -6,6 +6,7 @@ fork, that uses them.
 """
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -19,6 +20,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 from sqlalchemy.pool import AsyncAdaptedQueuePool, StaticPool
 
 from actors.store.errors import StoreError, StoreReason, from_sqlite
+from actors.store.watch import PROBE, PROBE_PERIOD, StoreWatch
 
 BUSY_TIMEOUT = 5.0
 """Seconds to wait for another process's lock; only backups and checkpoints ever hold one."""
@@ -53,6 +55,7 @@ class Database:
 
     def __init__(self, path: Path, engine: AsyncEngine) -> None:
         self.path = path
+        self.watch = StoreWatch(path)
         self._engine = engine
 
     @asynccontextmanager
@@ -65,7 +68,19 @@ class Database:
             async with self._engine.begin() as conn:
                 yield conn
         except (DBAPIError, PoolTimeout) as error:
-            raise translate(self.path, error) from error
+            refusal = translate(self.path, error)
+            self.watch.refused(refusal)
+            raise refusal from error
+
+    async def keep_probing(self) -> None:
+        """For a writer: notices, for ever, that what refused takes writes again, also with nothing to write."""
+        while True:
+            await asyncio.sleep(PROBE_PERIOD)
+            if self.watch.trouble is not None and self.watch.has_room():
+                with contextlib.suppress(StoreError):
+                    async with self.begin() as conn:
+                        await conn.exec_driver_sql(PROBE)
+                    self.watch.works()
 
     async def __aenter__(self) -> Self:
         return self

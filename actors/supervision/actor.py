@@ -20,13 +20,14 @@ from thespian.actors import (
     WakeupMessage,
 )
 
-from actors.messages import Directory, Heartbeat, Init, ServiceUp, Shutdown, Stop, TreeAnswer, TreeQuery, Up
+from actors.messages import Directory, Heartbeat, Init, Restarts, ServiceUp, Shutdown, Stop, TreeAnswer, TreeQuery, Up
 from actors.runtime import logs
 from actors.runtime.process import set_name, settle_actor
-from actors.supervision import decision
+from actors.supervision import decision, tally
 from actors.supervision.children import Processes
 from actors.supervision.spec import Policy
 from actors.supervision.state import AskToStop, Escalate, Exit, Finished, Kill, Result, Start, State
+from actors.supervision.tally import Tally
 
 log = logging.getLogger(__name__)
 
@@ -44,6 +45,7 @@ class Supervisor(Actor):
         self.args: Any = None
         self.policy = Policy()
         self.state = State()
+        self.tally = Tally()
         self.processes = Processes(self)
         self.directory = Directory(version=0)
         self.parent: ActorAddress | None = None
@@ -88,6 +90,11 @@ class Supervisor(Actor):
     def on_other(self, message: Any, sender: ActorAddress) -> None:
         """A message that is not of the supervision protocol."""
 
+    def on_restarts(self) -> None:
+        """The tally grew: the parent is told, so that nothing is lost with this supervisor."""
+        if self._init is not None:
+            self.send(self.parent, Restarts(self.id, self._init.incarnation, self.tally.total))
+
     # Thespian's entry
 
     def receiveMessage(self, message: Any, sender: ActorAddress) -> None:  # noqa: N802
@@ -100,8 +107,8 @@ class Supervisor(Actor):
 
     def _receive(self, message: Any, sender: ActorAddress) -> None:
         now = time.monotonic()
-        if isinstance(message, Heartbeat):
-            self._beat(message, now)
+        if isinstance(message, Heartbeat | Restarts):
+            self._report(message, now)
         elif isinstance(message, WakeupMessage):
             self._woken(message, now)
         elif isinstance(message, ChildActorExited):
@@ -124,7 +131,15 @@ class Supervisor(Actor):
             self.on_other(message, sender)
         self._schedule(now)
 
-    def _beat(self, message: Heartbeat, now: float) -> None:
+    def _count(self, after: Tally) -> None:
+        grew, self.tally = after.total != self.tally.total, after
+        if grew:
+            self.on_restarts()
+
+    def _report(self, message: Heartbeat | Restarts, now: float) -> None:
+        if isinstance(message, Restarts):
+            self._count(tally.told(self.tally, message.id, message.incarnation, message.by_kind))
+            return
         self.state = decision.beat(self.state, message.id, message.incarnation, now)
         if message.sample is not None and self._current(message.id, message.incarnation):
             self.on_sample(message.id, message.sample)
@@ -199,7 +214,7 @@ class Supervisor(Actor):
     def _describe(self, query: TreeQuery, now: float) -> TreeAnswer:
         children = self.state.children.values()
         nodes = tuple(self.processes.describe(child, now, self.samples.get(child.spec.id)) for child in children)
-        return TreeAnswer(query.correlation, self.id, os.getpid(), nodes)
+        return TreeAnswer(query.correlation, self.id, os.getpid(), nodes, self.tally.total)
 
     def _exited(self, address: ActorAddress, now: float) -> None:
         found = self.processes.exited(address)
@@ -239,6 +254,7 @@ class Supervisor(Actor):
             gone = Exit("not_started", None, time.time())
             self._do(decision.exited(self.state, action.id, gone, now, self.policy, self._rng), now)
             return
+        self._count(tally.started(self.tally, child))
         heartbeat = self.heartbeat()
         args = self.child_args(action.id)
         self.send(address, Init(action.id, child.spec.kind, action.incarnation, heartbeat, args))

@@ -9,6 +9,7 @@ from typing import Any
 
 from thespian.actors import Actor, ActorAddress
 
+from actors.messages import ServiceSample
 from actors.runtime.process import kill_quietly, rss_bytes
 from actors.supervision.state import Child, Exit, Phase
 
@@ -90,8 +91,11 @@ class Processes:
             "address": self.public(id) if child.spec.kind == "supervisor" else None,
             "children": [],
         }
-        if isinstance(extra, dict):
-            node["children"] = [{**extra, "rssBytes": rss_bytes(extra["pid"])}]
+        if isinstance(extra, ServiceSample):
+            if extra.store is not None:
+                node["store"] = dict(extra.store)
+            if extra.process is not None:
+                node["children"] = [{**extra.process, "rssBytes": rss_bytes(extra.process["pid"])}]
         return node
 
 

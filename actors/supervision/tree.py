@@ -84,6 +84,9 @@ class Root(_Configured):
         self._names[message.name] = message.address
         self._spread(Directory(self.directory.version + 1, dict(self._names)))
 
+    def on_restarts(self) -> None:
+        """Nobody is above: main reads them with the tree."""
+
     def on_child_up(self, id: str, address: ActorAddress) -> None:
         if id == "fleet" and self._plan is not None:
             self.send(address, self._plan)

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from actors.messages import ServiceSample
 from actors.runtime.worker import Worker
 from actors.settings import SOCKET_VAULT, Settings
 from actors.vault.server import VaultServer
@@ -14,6 +15,9 @@ class VaultActor(Worker):
         """Opens the database and the socket; an error ends the actor, and its supervisor tries again."""
         self._server = VaultServer(args.database("vault"), Path(args.socket(SOCKET_VAULT)), args.vault_key)
         await self._server.start()
+
+    def sample(self) -> ServiceSample:
+        return ServiceSample(self._server.store())
 
     async def on_stop(self) -> None:
         """Commits what is queued."""

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from actors.runtime import rpc
+from actors.store.watch import PROBE_PERIOD
 from actors.vault.commit import GroupCommit
 from actors.vault.errors import VaultError
 from actors.vault.link import VaultLink
@@ -36,6 +37,7 @@ class VaultServer:
         self._storage: Storage | None = None
         self._commits = GroupCommit(self._apply)
         self._server: asyncio.Server | None = None
+        self._prober: asyncio.Task[None] | None = None
         self.links: set[VaultLink] = set()
         """The peers that are connected."""
         self._socket_identity = (0, 0)
@@ -44,6 +46,7 @@ class VaultServer:
         """Opens the database and listens.  Raises StoreError, MasterKeyError, OSError."""
         try:
             self._storage = await self._in_thread_open()
+            self._prober = asyncio.get_running_loop().create_task(self._probe())
             self._server = await rpc.serve(str(self._socket_path), self._connected)
             self._socket_identity = self._identify_socket()
         except BaseException:
@@ -56,6 +59,8 @@ class VaultServer:
         """Takes no more requests, answers those it has, and closes everything."""
         if self._server is not None:
             self._server.close()
+        if self._prober is not None:
+            self._prober.cancel()
         await self._commits.drain()
         await self._end_links()
         await self._commits.drain()  # what a link still submitted while it ended
@@ -91,6 +96,15 @@ class VaultServer:
             "latencyMs": {"p50": commits.latency(0.5) * 1000, "p99": commits.latency(0.99) * 1000},
             "dbBytes": self._db_path.stat().st_size,
         }
+
+    def store(self) -> dict[str, Any] | None:
+        """Whether the database takes writes, as its `StoreWatch` reports it; None while it is not open."""
+        return None if self._storage is None else self._storage.watch.report()
+
+    async def _probe(self) -> None:
+        while self._storage is not None:
+            await asyncio.sleep(PROBE_PERIOD)
+            await asyncio.get_running_loop().run_in_executor(self._thread, self._storage.probe)
 
     async def _in_thread_open(self) -> Storage:
         loop = asyncio.get_running_loop()

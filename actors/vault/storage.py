@@ -16,7 +16,9 @@ from sqlalchemy.dialects.sqlite import insert
 from sqlalchemy.exc import DBAPIError
 
 from actors.store.engine import sync_writer, translate
+from actors.store.errors import StoreError
 from actors.store.tables import vault_entries, vault_sessions
+from actors.store.watch import PROBE, StoreWatch
 from actors.vault import fencing, keyring
 from actors.vault.envelope import NONCE_BYTES, Cipher, Entry
 from actors.vault.errors import Damaged, VaultError
@@ -58,6 +60,7 @@ class Storage:
 
     def __init__(self, path: Path, master_key: bytes | None, clock: Callable[[], float] = time.time) -> None:
         self._path = path
+        self.watch = StoreWatch(path)
         self._keys = keyring.Keyring(master_key)
         self._clock = clock
         keyring.prepare(path, self._keys)
@@ -77,7 +80,24 @@ class Storage:
             with self._conn.begin():
                 return _Transaction(self._conn, self._keys, self._clock()).run(batch)
         except DBAPIError as error:
-            raise translate(self._path, error) from error
+            raise self._refused(error) from error
+
+    def probe(self) -> None:
+        """Tries, if the last write was refused, whether it takes writes again."""
+        if self.watch.trouble is None or not self.watch.has_room():
+            return
+        try:
+            with self._conn.begin():
+                self._conn.exec_driver_sql(PROBE)
+        except DBAPIError as error:
+            self._refused(error)
+        else:
+            self.watch.works()
+
+    def _refused(self, error: DBAPIError) -> StoreError:
+        refusal = translate(self._path, error)
+        self.watch.refused(refusal)
+        return refusal
 
     def close(self) -> None:
         """Closes the file."""

@@ -29,6 +29,7 @@ from actors.messages import (
     Hint,
     PlanRequest,
     SendsWaiting,
+    ServiceSample,
     SessionHello,
     SessionPlan,
     SessionResume,
@@ -101,6 +102,7 @@ class ConnectorHost(Worker):
         await self._sends.restore(self._roster.refusing())
         self.spawn(self._look(), name="look for sends")
         self.spawn(self._upkeep.run(), name="upkeep")
+        self.spawn(self._database.keep_probing(), name="probe")
 
     def _link_now(self) -> Link | None:
         return self._link
@@ -149,9 +151,9 @@ class ConnectorHost(Worker):
         await self._database.close()
         await self._api.close()
 
-    def sample(self) -> Any:
-        """The connector process, as the supervision tree shows it."""
-        return {
+    def sample(self) -> ServiceSample:
+        """The database, and the connector process as the supervision tree shows it."""
+        process = {
             "id": f"{self._name}/connector",
             "kind": "connector-process",
             "pid": self._process.popen.pid,
@@ -162,6 +164,7 @@ class ConnectorHost(Worker):
             "uptimeSeconds": None,
             "children": [],
         }
+        return ServiceSample(self._database.watch.report(), process)
 
     # from the connector
 
@@ -224,7 +227,7 @@ class ConnectorHost(Worker):
             if not await self._journal.write(store):
                 return
         except StoreError as error:
-            log.error("a transition of %s could not be stored, it will come again: %s", message.session, error)
+            self._database.watch.tell(log, "a transition could not be stored, it will come again", error)
             owed = self._owed.get(state.session)
             if owed is None or (owed[0], state.number) < (state.incarnation, owed[1]):
                 self._owed[state.session] = (state.incarnation, state.number)

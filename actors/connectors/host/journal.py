@@ -22,6 +22,7 @@ class Journal:
 
     def __init__(self, database: Database, grown: Callable[[int], None]) -> None:
         self._database = database
+        self.watch = database.watch
         self._grown = grown
         self._waiting: list[tuple[Operation, asyncio.Future[Any]]] = []
         self._wake = asyncio.Event()

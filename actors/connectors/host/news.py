@@ -72,7 +72,7 @@ class News:
                 try:
                     await self._journal.write(lambda conn, batch=batch: store(conn, batch))  # type: ignore[misc]
                 except StoreError as error:
-                    log.error("events can't be stored, trying again: %s", error)
+                    self._journal.watch.tell(log, "events can't be stored, trying again", error)
                     await asyncio.sleep(STORE_PAUSE)
                     continue
                 for event in batch:

@@ -89,7 +89,7 @@ class Sends:
                 while await self._take_page():
                     pass
             except StoreError as error:
-                log.error("new sends can't be taken over yet: %s", error)
+                self._journal.watch.tell(log, "new sends can't be taken over yet", error)
 
     async def _take_page(self) -> bool:
         async with self._api.begin() as conn:
@@ -171,7 +171,7 @@ class Sends:
             try:
                 page = await self._journal.read(lambda conn: shard_queries.unfinished_sends(conn, session, AHEAD))
             except StoreError as error:
-                log.error("what waits can't be read: %s", error)
+                self._journal.watch.tell(log, "what waits can't be read", error)
                 self._unread.add(session)
                 await asyncio.sleep(STORE_PAUSE)
                 continue
@@ -197,7 +197,7 @@ class Sends:
             async with self._api.begin() as conn:
                 stored = await api_queries.find_send(conn, item.session, item.id)
         except StoreError as error:
-            log.error("a text to send can't be read: %s", error)
+            self._journal.watch.tell(log, "a text to send can't be read", error)
             return STORE_PAUSE
         if stored is None:
             await self._settle(item, "failed", "expired")
@@ -256,5 +256,5 @@ class Sends:
             try:
                 return await self._journal.write(operation)
             except StoreError as error:
-                log.error("a send's state could not be stored: %s", error)
+                self._journal.watch.tell(log, "a send's state could not be stored, trying again", error)
                 await asyncio.sleep(STORE_PAUSE)

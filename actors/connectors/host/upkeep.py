@@ -48,7 +48,7 @@ class Upkeep:
                     await self._journal.write(self._forgetting(session))
                     gone.append(session)
         except StoreError as error:
-            log.error("removed sessions can't be forgotten yet: %s", error)
+            self._database.watch.tell(log, "removed sessions can't be forgotten yet", error)
         return gone
 
     def _forgetting(self, session: str) -> Operation:
@@ -66,5 +66,5 @@ class Upkeep:
                 await shard_queries.prune_sends(self._database, now - self._sends_keep, now)
                 await outbox.prune(self._database, now - self._events_keep)
             except StoreError as error:
-                log.error("the shard's database can't be pruned yet: %s", error)
+                self._database.watch.tell(log, "the shard's database can't be pruned yet", error)
             await asyncio.sleep(PERIOD)
