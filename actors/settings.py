@@ -31,6 +31,8 @@ class Settings:
     """How long the state of a message can be asked for."""
     events_keep: float
     """How long events are kept for consumers that were away, and episodes that have ended."""
+    audit_keep: float
+    """How long entries of the audit log are kept."""
     node: str | None
     """Path of the Node.js binary; None where no session needs one."""
     vault_key: bytes | None
@@ -67,6 +69,7 @@ def settings_from(config: Config, node: str | None) -> Settings:
         ack_timeout=config.sends.ack_timeout,
         sends_keep=config.sends.keep,
         events_keep=config.events.keep,
+        audit_keep=config.audit.keep,
         node=node,
         vault_key=hashlib.sha256(key.reveal().encode()).digest() if key is not None else None,
     )

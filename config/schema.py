@@ -100,6 +100,13 @@ class Events(Section):
     """How long events are kept for consumers that were away."""
 
 
+class Audit(Section):
+    """The audit log: who changed or was shown what."""
+
+    keep: Annotated[float, Span("1d", "3650d")] = 400 * 86400.0
+    """How long its entries are kept."""
+
+
 def _runtime_dir(validated: dict[str, Any]) -> Path:
     return default_runtime_dir(os.environ, validated["state_dir"])
 
@@ -125,6 +132,7 @@ class Config(Section):
     vault: Vault = Field(default_factory=Vault)
     sends: Sends = Field(default_factory=Sends)
     events: Events = Field(default_factory=Events)
+    audit: Audit = Field(default_factory=Audit)
 
     cross_checks: ClassVar[tuple[Rule, ...]] = (
         Rule(("runtime_dir", "state_dir"), rules.room_for_sockets),

@@ -26,7 +26,11 @@ from config.problems import ConfigError
 from daemon.api.app import build_app, build_runner
 from daemon.api.auth import Role, Token
 from daemon.api.settings import ApiSettings
+from daemon.audit import life
+from daemon.audit.deeds import AUTOMATIC
+from daemon.backend import BackendError
 from daemon.fleet import Fleet
+from daemon.interventions import RESTART_SYSTEM
 from daemon.live_backend import LiveBackend
 from daemon.metrics.exporter import Exporter
 from daemon.prepare import Prepared, StartError, prepare
@@ -52,6 +56,7 @@ class App:
         self._database: Any = None
         self.lost = asyncio.Event()
         """Set when the keeper ended by itself: nothing can be supervised any more."""
+        self._began = False
         self.address = ""
         self._watch_keeper()
 
@@ -64,6 +69,8 @@ class App:
         self._backend = LiveBackend(settings, fleet, self._database)
         await self._backend.open()
         await self._listen(self._backend)
+        await life.began(self._backend.accounts)
+        self._began = True
 
     async def _listen(self, backend: LiveBackend) -> None:
         http = self._loaded.config.http
@@ -123,12 +130,16 @@ class App:
             log.info("actor system up: root %d, admin %d", message["root"], message["admin"])
         else:
             log.error("actor system lost (%d in a row), starting afresh", message["losses"])
+            if self._backend is not None:
+                self._backend.accounts.counts.note(AUTOMATIC, RESTART_SYSTEM)
 
-    async def stop(self) -> None:
-        """Ends everything: first the port, then the actors, the databases last."""
+    async def stop(self, why: str) -> None:
+        """Ends everything: first the port, then the actors, the databases last; ``why`` is for the audit log."""
         if self._runner is not None:
             await self._runner.cleanup()
         if self._backend is not None:
+            if self._began:
+                await life.ended(self._backend.accounts, why)
             await self._backend.close()
         await self._end_keeper()
         if self._database is not None:
@@ -164,9 +175,16 @@ class EarlySignals:
 async def _serve(loaded: Loaded, prepared: Prepared, kept: Keeper, early: EarlySignals, announce: Any) -> int:
     app = App(loaded, prepared, kept)
     stopping = asyncio.Event()
+    why = "the keeper was lost"
+
+    def stop(number: signal.Signals) -> None:
+        nonlocal why
+        why = number.name
+        stopping.set()
+
     loop = asyncio.get_running_loop()
     for number in STOPPING:
-        loop.add_signal_handler(number, stopping.set)
+        loop.add_signal_handler(number, stop, number)
     if early.received:
         stopping.set()
     status = 0
@@ -183,12 +201,12 @@ async def _serve(loaded: Loaded, prepared: Prepared, kept: Keeper, early: EarlyS
         if not stopping.is_set():
             log.critical("the keeper of the actor system is gone; ending, so that the service manager starts afresh")
             status = 1
-    except (StartError, StoreError) as error:
+    except (StartError, StoreError, BackendError) as error:
         print(f"wavigil: {error}", file=sys.stderr)  # noqa: T201 - the operator's terminal
         status = 1
     finally:
         log.info("stopping")
-        await app.stop()
+        await app.stop(why)
     return status
 
 

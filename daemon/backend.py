@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
+from daemon.audit.deeds import AuditTrail
+
 SendState = Literal["queued", "sent-unconfirmed", "acknowledged", "delivered", "read", "failed"]
 Origin = Literal["file", "api"]
 
@@ -14,8 +16,8 @@ class BackendError(Exception):
     def __init__(self, reason: str, message: str, **detail: Any) -> None:
         super().__init__(message)
         self.reason = reason
-        """unknown_session, conflict, file_owned, not_pairing, not_open, refused, unavailable, timeout, invalid,
-        limit"""
+        """unknown_session, conflict, file_owned, not_pairing, not_open, refused, unavailable, storage_full, timeout,
+        invalid, limit"""
         self.message = message
         self.detail = detail
 
@@ -98,8 +100,45 @@ class Pairing:
     code: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Storage:
+    """The state directory as it is now."""
+
+    free_bytes: int
+    writable: Mapping[str, bool]
+    """Name of a database -> whether it takes writes; only those that have told."""
+    problems: tuple[str, ...]
+    """A sentence for each that does not."""
+
+
+class Accounts(Protocol):
+    """What is kept account of beside the sessions."""
+
+    @property
+    def trail(self) -> AuditTrail:
+        """The audit log."""
+        ...
+
+    def totals(self) -> Mapping[tuple[str, str], int]:
+        """All interventions ever: (``manual`` or ``automatic``, action) -> count."""
+        ...
+
+    async def interventions(self, since: float) -> Mapping[tuple[str, str], int]:
+        """Those since the beginning of the hour of that time."""
+        ...
+
+    def storage(self) -> Storage:
+        """Whether the databases take writes, without waiting for anything."""
+        ...
+
+
 class Backend(Protocol):
     """Implemented by the daemon over the gateway and the databases, and by an in-memory twin in the tests."""
+
+    @property
+    def accounts(self) -> Accounts:
+        """Audit log, interventions, storage."""
+        ...
 
     def records(self) -> Mapping[str, SessionRecord]:
         """All sessions by id, in order."""

@@ -2,8 +2,9 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Container, Mapping
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -14,16 +15,20 @@ from actors.store import api_queries
 from actors.store.engine import Database
 from actors.store.errors import StoreError
 from actors.store.placement import place
-from actors.store.records import AuditEntry, Desired, StoredSession
+from actors.store.records import Desired, StoredSession
 from config.loader import Loaded
 from config.profiles import simulator_profile
 from daemon.backend import BackendError, SessionRecord
+from daemon.storage import refusal
 
 CONNECTORS = ("baileys", "simulator")
 
+Write = Callable[[AsyncConnection], Awaitable[None]]
+"""What a change writes, within its transaction."""
+
 
 class Fleet:
-    """Every change is in api.db, with its audit entry, before it takes effect."""
+    """Every change is in api.db before it takes effect."""
 
     def __init__(self, loaded: Loaded, settings: Settings, database: Database) -> None:
         self._loaded = loaded
@@ -61,40 +66,64 @@ class Fleet:
         """Where a session lives."""
         return self._places[session][1]
 
-    def plan(self) -> FleetPlan:
-        """The fleet as the actors need it."""
+    def plan(self, ready: Container[int]) -> FleetPlan:
+        """The fleet as the actors need it; shards without a database yet, which are not ``ready``, come later."""
         shards: dict[int, list[SessionPlan]] = {}
         profiles = {spec.id: spec.simulator for spec in self._loaded.config.sessions}
         for id, record in self._records.items():
             profile: dict[str, Any] | None = None
             if record.connector == "simulator":
                 profile = simulator_profile(self._settings.connectors.simulator, id, profiles.get(id))
-            shards.setdefault(self.shard_of(id), []).append(SessionPlan(id, record.connector, record.enabled, profile))
+            if (shard := self.shard_of(id)) in ready:
+                plans = shards.setdefault(shard, [])
+                plans.append(SessionPlan(id, record.connector, record.enabled, profile))
         return FleetPlan(self._version, {shard: tuple(plans) for shard, plans in sorted(shards.items())})
 
-    async def _settle(self) -> None:
-        records: dict[str, SessionRecord] = {}
-        for spec in self._loaded.config.sessions:
-            enabled = self._desired[spec.id].enabled if spec.id in self._desired else spec.enabled
-            source = self._loaded.session_origin(spec.id)
-            records[spec.id] = SessionRecord(spec.id, spec.connector, dict(spec.labels), enabled, "file", source)
-        for id, stored in self._stored.items():
-            if id not in records:
-                enabled = self._desired[id].enabled if id in self._desired else True
-                records[id] = SessionRecord(id, stored.connector, dict(stored.labels), enabled, "api")
-        places = dict(self._places)
+    def renew(self) -> None:
+        """The next plan is another one, though nothing was changed here."""
+        self._version += 1
+
+    async def _settle(
+        self,
+        write: Write | None = None,
+        stored: Mapping[str, StoredSession] | None = None,
+        desired: Mapping[str, Desired] | None = None,
+        gone: str | None = None,
+    ) -> None:
+        """Stores a change with the places that it leads to, then takes it over: all of it or nothing."""
+        stored = self._stored if stored is None else stored
+        desired = self._desired if desired is None else desired
+        records = self._records_of(stored, desired)
+        left = {**self._left, gone: self._places[gone]} if gone is not None else dict(self._left)
+        before = {id: where for id, where in self._places.items() if id != gone}
+        places = dict(before)
         for connector in sorted({record.connector for record in records.values()}):
             kin = [(id, connector) for id, record in records.items() if record.connector == connector]
-            for id, shard in place({**self._left, **places}, kin, self._capacity(connector)).items():
+            for id, shard in place({**left, **places}, kin, self._capacity(connector)).items():
                 places[id] = (connector, shard)
-        moved = {id: places[id] for id in records if self._places.get(id) != places[id]}
+        moved = {id: places[id] for id in records if before.get(id) != places[id]}
         async with self._writing() as conn:
+            if write is not None:
+                await write(conn)
             await api_queries.store_placement(conn, moved)
-        self._places |= moved
-        for id in moved:
-            self._left.pop(id, None)
-        self._records = records
+        self._stored, self._desired, self._records = dict(stored), dict(desired), records
+        self._places = before | moved
+        self._left = {id: where for id, where in left.items() if id not in moved}
         self._version += 1
+
+    def _records_of(
+        self, stored: Mapping[str, StoredSession], desired: Mapping[str, Desired]
+    ) -> dict[str, SessionRecord]:
+        records: dict[str, SessionRecord] = {}
+        for spec in self._loaded.config.sessions:
+            enabled = desired[spec.id].enabled if spec.id in desired else spec.enabled
+            source = self._loaded.session_origin(spec.id)
+            records[spec.id] = SessionRecord(spec.id, spec.connector, dict(spec.labels), enabled, "file", source)
+        for id, made in stored.items():
+            if id not in records:
+                enabled = desired[id].enabled if id in desired else True
+                records[id] = SessionRecord(id, made.connector, dict(made.labels), enabled, "api")
+        return records
 
     @asynccontextmanager
     async def _writing(self) -> AsyncIterator[AsyncConnection]:
@@ -102,7 +131,7 @@ class Fleet:
             async with self._database.begin() as conn:
                 yield conn
         except StoreError as error:
-            raise BackendError("unavailable", f"the change could not be stored: {error.reason}") from error
+            raise refusal(error, "the change could not be stored") from error
 
     def _capacity(self, connector: str) -> int:
         connectors = self._settings.connectors
@@ -129,16 +158,14 @@ class Fleet:
         if record.connector == "baileys" and self._settings.node is None:
             raise BackendError("invalid", "no Node.js of version 20 or later was found, which Baileys needs")
         now = time.time()
-        async with self._writing() as conn:
-            stored = StoredSession(record.id, record.connector, dict(record.labels), now)
-            await api_queries.add_session(conn, stored)
-            wish = Desired(record.id, record.enabled, now, who)
+        made = StoredSession(record.id, record.connector, dict(record.labels), now)
+        wish = Desired(record.id, record.enabled, now, who)
+
+        async def write(conn: AsyncConnection) -> None:
+            await api_queries.add_session(conn, made)
             await api_queries.set_desired(conn, wish)
-            await api_queries.add_audit(
-                conn, AuditEntry(now, who, "session.add", record.id, {"connector": record.connector})
-            )
-        self._stored[record.id], self._desired[record.id] = stored, wish
-        await self._settle()
+
+        await self._settle(write, {**self._stored, made.id: made}, {**self._desired, made.id: wish})
 
     async def change(self, session: str, who: str, labels: Mapping[str, str] | None, enabled: bool | None) -> None:
         """Labels and wish of a session of the API's."""
@@ -147,27 +174,19 @@ class Fleet:
 
     async def _change(self, session: str, who: str, labels: Mapping[str, str] | None, enabled: bool | None) -> None:
         self._refuse_file_owned(session)
-        now = time.time()
-        stored = self._stored[session]
-        async with self._writing() as conn:
+        stored, desired = dict(self._stored), dict(self._desired)
+        if labels is not None:
+            stored[session] = replace(stored[session], labels=dict(labels))
+        if enabled is not None:
+            desired[session] = Desired(session, enabled, time.time(), who)
+
+        async def write(conn: AsyncConnection) -> None:
             if labels is not None:
                 await api_queries.set_labels(conn, session, labels)
-                stored = StoredSession(session, stored.connector, dict(labels), stored.created_at)
-            await api_queries.add_audit(
-                conn,
-                AuditEntry(
-                    now,
-                    who,
-                    "session.change",
-                    session,
-                    {"labels": dict(labels) if labels else None, "enabled": enabled},
-                ),
-            )
-        self._stored[session] = stored
-        if enabled is not None:
-            await self._enable(session, who, enabled)
-        else:
-            await self._settle()
+            if enabled is not None:
+                await api_queries.set_desired(conn, desired[session])
+
+        await self._settle(write, stored, desired)
 
     async def enable(self, session: str, who: str, enabled: bool) -> None:
         """Whether a session should run; an operator may stop and start those of the file, too."""
@@ -176,34 +195,23 @@ class Fleet:
 
     async def _enable(self, session: str, who: str, enabled: bool) -> None:
         self.get(session)
-        now = time.time()
-        wish = Desired(session, enabled, now, who)
-        async with self._writing() as conn:
-            await api_queries.set_desired(conn, wish)
-            action = "session.start" if enabled else "session.stop"
-            await api_queries.add_audit(conn, AuditEntry(now, who, action, session))
-        self._desired[session] = wish
-        await self._settle()
+        wish = Desired(session, enabled, time.time(), who)
+        await self._settle(lambda conn: api_queries.set_desired(conn, wish), desired={**self._desired, session: wish})
 
-    async def remove(self, session: str, who: str, purge: bool) -> None:
+    async def remove(self, session: str) -> None:
         """Forgets a session of the API's."""
         async with self._turn:
-            await self._remove(session, who, purge)
+            await self._remove(session)
 
-    async def _remove(self, session: str, who: str, purge: bool) -> None:
+    async def _remove(self, session: str) -> None:
         self._refuse_file_owned(session)
-        async with self._writing() as conn:
-            await api_queries.remove_session(conn, session)
-            await api_queries.add_audit(conn, AuditEntry(time.time(), who, "session.remove", session, {"purge": purge}))
-        del self._stored[session]
-        self._desired.pop(session, None)
-        self._left[session] = self._places.pop(session)
-        await self._settle()
 
-    async def note(self, who: str, action: str, session: str, **detail: Any) -> None:
-        """An audit entry for what changes nothing in the database."""
-        async with self._writing() as conn:
-            await api_queries.add_audit(conn, AuditEntry(time.time(), who, action, session, detail))
+        async def write(conn: AsyncConnection) -> None:
+            await api_queries.remove_session(conn, session)
+
+        stored = {id: made for id, made in self._stored.items() if id != session}
+        desired = {id: wish for id, wish in self._desired.items() if id != session}
+        await self._settle(write, stored, desired, gone=session)
 
     def _refuse_file_owned(self, session: str) -> None:
         record = self.get(session)

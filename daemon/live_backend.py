@@ -12,19 +12,18 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from actors.connectors.vaultlink import VaultLink
 from actors.gateway.protocol import plan_to_wire
 from actors.runtime.frames import Frame
-from actors.settings import SOCKET_GATEWAY, SOCKET_VAULT, Settings, shard_name
+from actors.settings import SOCKET_GATEWAY, SOCKET_VAULT, Settings
 from actors.store import health_queries, shard_queries
 from actors.store.engine import Database, open_reader
 from actors.store.errors import StoreError
-from actors.store.migrate import upgrade
 from actors.store.records import OutboxEvent
-from actors.store.tables import Kind
-from actors.store.tail import Tail
+from daemon.accounts import LiveAccounts
 from daemon.backend import BackendError, Pairing, Send, SessionLive, SessionRecord
 from daemon.fleet import Fleet
 from daemon.gateway_client import GatewayClient
 from daemon.purge import purge_auth, purging
 from daemon.sends import SendDesk
+from daemon.shards import Shards
 from daemon.snapshot import Snapshot
 
 log = logging.getLogger(__name__)
@@ -48,32 +47,35 @@ class LiveBackend:
         self._settings = settings
         self._fleet = fleet
         self._snapshot = Snapshot(lambda session: session in fleet.records)
-        self._tails: dict[int, Tail] = {}
-        self._opening = asyncio.Lock()
+        self._shards = Shards(settings, database.watch, self._load_shard, self._on_event)
         self._scores: Database | None = None
         self._looked_at = 0.0
         self._tasks: set[asyncio.Task[Any]] = set()
         self.gateway = GatewayClient(settings.socket(SOCKET_GATEWAY), self._connected, self._pushed)
         self._desk = SendDesk(database, self._read_shard, self._announce)
+        self.accounts = LiveAccounts(settings, database)
         self.last_tree: dict[str, Any] | None = None
 
     async def open(self) -> None:
-        """Rebuilds the snapshot and begins to keep the connection to the actors."""
-        await self._open_shards()
+        """Rebuilds the snapshot and begins to keep the connection to the actors.  Raises StoreError."""
+        await self._shards.open(self._fleet.shards)
         self._scores = await open_reader(self._settings.database("health"))
+        await self.accounts.open()
         await self._load_health()
         self._spawn(self.gateway.run())
         self._spawn(self._watch_tree())
         self._spawn(self._catch_up())
         self._spawn(self._prune())
+        for coroutine in self.accounts.tasks():
+            self._spawn(coroutine)
 
     async def close(self) -> None:
         """Lets go of the actors and the databases."""
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        closing = [tail.close() for tail in self._tails.values()]
-        await asyncio.gather(*closing, *([self._scores.close()] if self._scores else []))
+        scores = [self._scores.close()] if self._scores else []
+        await asyncio.gather(self._shards.close(), self.accounts.close(), *scores)
 
     def _spawn(self, coroutine: Any) -> None:
         task = asyncio.get_running_loop().create_task(coroutine)
@@ -87,15 +89,6 @@ class LiveBackend:
 
     # what the actors say
 
-    async def _open_shards(self) -> None:
-        """Databases of new shards are made here, before their host starts."""
-        async with self._opening:
-            for shard in self._fleet.shards - self._tails.keys():
-                path = self._settings.database(shard_name(shard))
-                await asyncio.to_thread(upgrade, path, Kind.SHARD)
-                self._tails[shard] = Tail(path, self._load_shard, self._on_event)
-                await self._tails[shard].catch_up()
-
     async def _load_shard(self, conn: AsyncConnection) -> None:
         self._snapshot.load(await shard_queries.load_states(conn))
 
@@ -105,7 +98,7 @@ class LiveBackend:
             async with self._scores.begin() as conn:
                 scores = await health_queries.load_scores(conn, self._looked_at)
         except StoreError as error:
-            log.error("scores can't be read, trying again: %s", error)
+            self._scores.watch.tell(log, "scores can't be read, trying again", error)
             return
         self._snapshot.health({id: score.data for id, score in scores.items()}, stored=True)
         self._looked_at = max((score.at for score in scores.values()), default=self._looked_at)
@@ -113,8 +106,9 @@ class LiveBackend:
     async def _catch_up(self) -> None:
         while True:
             await asyncio.sleep(CATCH_UP_PERIOD)
-            for tail in list(self._tails.values()):
-                await tail.catch_up()
+            if self._fleet.shards - set(self._shards.ready):
+                await self._publish()
+            await self._shards.catch_up()
             await self._load_health()
 
     async def _prune(self) -> None:
@@ -127,31 +121,25 @@ class LiveBackend:
         self._desk.on_event(event)
 
     async def _connected(self, gateway: GatewayClient) -> None:
-        await gateway.request("plan", **plan_to_wire(self._fleet.plan()))
-        for tail in self._tails.values():
-            self._spawn(tail.catch_up())
+        await gateway.request("plan", **plan_to_wire(self._fleet.plan(self._shards.ready)))
+        self._spawn(self._shards.catch_up())
 
     def _pushed(self, frame: Frame) -> None:
         if frame["ev"] == "health":
             self._snapshot.health(frame["views"])
         elif frame["ev"] == "hint" and frame["source"].startswith("shard-"):
-            tail = self._tails.get(int(frame["source"].removeprefix("shard-")))
-            if tail is not None:
-                self._spawn(tail.catch_up(frame["upto"]))
+            self._spawn(self._shards.catch_up(int(frame["source"].removeprefix("shard-")), frame["upto"]))
 
     async def _watch_tree(self) -> None:
-        """For the metrics."""
+        """For the metrics, and for the counts of what healed by itself."""
         while True:
             with contextlib.suppress(BackendError):
-                await self.tree()
+                await self.accounts.take_tree(await self.tree())
             await asyncio.sleep(TREE_PERIOD)
 
     async def _read_shard(self, session: str, query: Callable[[AsyncConnection], Awaitable[object]]) -> object:
         self._fleet.get(session)  # it may have been removed meanwhile
-        try:
-            return await self._tails[self._fleet.shard_of(session)].read(query)
-        except StoreError as error:
-            raise BackendError("unavailable", f"the state can't be read: {error.reason}") from None
+        return await self._shards.read(self._fleet.shard_of(session), query)
 
     def _announce(self, session: str, seq: int) -> None:
         async def hint() -> None:
@@ -162,9 +150,10 @@ class LiveBackend:
 
     async def _publish(self) -> None:
         """The fleet changed: the actors are told, now or when they are back."""
-        await self._open_shards()
+        if await self._shards.open_late(self._fleet.shards):
+            self._fleet.renew()
         with contextlib.suppress(BackendError):
-            await self.gateway.request("plan", **plan_to_wire(self._fleet.plan()))
+            await self.gateway.request("plan", **plan_to_wire(self._fleet.plan(self._shards.ready)))
 
     # the port
 
@@ -222,7 +211,7 @@ class LiveBackend:
             if purge:
                 with purging("nothing was removed"):
                     await link.reserve(session)  # now, while the whole can still be refused
-            await self._fleet.remove(session, who, purge)
+            await self._fleet.remove(session)
             self._snapshot.forget(session)
             await self._publish()
             if purge:
@@ -256,15 +245,12 @@ class LiveBackend:
     async def reconnect(self, session: str, who: str) -> str:
         """See Backend."""
         self._fleet.get(session)
-        operation = uuid.uuid4().hex
-        await self._fleet.note(who, "session.reconnect", session, operation=operation)
         await self._command(session, "reconnect")
-        return operation
+        return uuid.uuid4().hex
 
     async def logout(self, session: str, who: str) -> None:
         """See Backend."""
         self._fleet.get(session)
-        await self._fleet.note(who, "session.logout", session)
         await self._command(session, "logout", 30.0)
 
     async def pairing(self, session: str, who: str, wait: float) -> Pairing:
@@ -275,7 +261,6 @@ class LiveBackend:
     async def pairing_code(self, session: str, who: str, phone: str) -> Pairing:
         """See Backend."""
         self._fleet.get(session)
-        await self._fleet.note(who, "session.pairing_code", session)
         answer = await self._patiently(session, "pairing_code", 30.0, 30.0, phone=phone)
         return Pairing(None, answer.get("expires_at"), answer["code"])
 

@@ -3,6 +3,7 @@
 import fcntl
 import os
 import secrets
+import socket
 import stat
 from dataclasses import dataclass
 from importlib import import_module
@@ -13,13 +14,17 @@ from actors.settings import SOCKET_GATEWAY, Settings, settings_from
 from actors.store.errors import StoreError
 from actors.store.migrate import upgrade
 from actors.store.tables import Kind
+from actors.store.watch import free_bytes
 from actors.vault import keyring
 from actors.vault.errors import MasterKeyError
 from config.loader import Loaded
 from config.paths import socket_path
+from config.schema_http import Http
 
 TOKEN_FILE = "admin.token"  # noqa: S105 - the name of a file
 TOKEN_BYTES = 32
+START_ROOM = 4 * 1024 * 1024
+"""Bytes that must be free to start: what one database may write until it is folded together."""
 OWN_PACKAGES = ("config", "actors", "daemon")
 
 
@@ -45,17 +50,19 @@ def prepare(loaded: Loaded) -> Prepared:
     state, runtime = Path(config.state_dir), Path(config.runtime_dir)
     for directory in (state, runtime):
         _directory(directory)
+    _room(state)
     lock = _lock(state)
+    _listenable(config.http)
     try:
         socket_path(runtime, "shard-9999.connector.sock")
         socket_path(runtime, SOCKET_GATEWAY)
+        token_file = state / TOKEN_FILE
+        token = _token(token_file)
         for kind in (Kind.API, Kind.VAULT, Kind.HEALTH, Kind.RECOVERY):
             upgrade(state / f"{kind}.db", kind)
         settings = settings_from(config, _node(loaded))
         # A wrong key is told to whoever starts the daemon, and not by a vault that crashes over and over.
         keyring.prepare(settings.database(Kind.VAULT), keyring.Keyring(settings.vault_key))
-        token_file = state / TOKEN_FILE
-        token = _token(token_file)
     except (StoreError, MasterKeyError, ValueError) as error:
         raise StartError(str(error)) from None
     except OSError as error:
@@ -87,6 +94,15 @@ def _directory(path: Path) -> None:
         raise StartError(f"the directory {path} can't be written by user {os.geteuid()}")
 
 
+def _room(state: Path) -> None:
+    """A full disk is told before anything is touched: the databases could only refuse what they are given."""
+    free = free_bytes(state)
+    if free < START_ROOM:
+        raise StartError(
+            f"the disk of {state} is full: {free} bytes are free, at least {START_ROOM} are needed; make room on it"
+        )
+
+
 def _lock(state: Path) -> int:
     try:
         fd = os.open(state / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
@@ -101,6 +117,17 @@ def _lock(state: Path) -> int:
     os.ftruncate(fd, 0)
     os.pwrite(fd, f"{os.getpid()}\n".encode(), 0)
     return fd
+
+
+def _listenable(http: Http) -> None:
+    """A port in use is told before any database is touched or process made; it may still be taken until it is used."""
+    family = socket.AF_INET6 if ":" in http.host else socket.AF_INET
+    try:
+        with socket.socket(family) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind((http.host, http.port))
+    except OSError as error:
+        raise StartError(f"can't listen on {http.listen}: {error.strerror}; is another daemon running?") from None
 
 
 def _token(path: Path) -> str:

@@ -13,9 +13,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from actors.events import EventType
 from actors.store import api_queries, cursors, shard_queries
 from actors.store.engine import Database
-from actors.store.errors import StoreError, StoreFull
+from actors.store.errors import StoreError
 from actors.store.records import OutboxEvent, SendProgress, StoredSend
 from daemon.backend import BackendError, Send, SendState
+from daemon.storage import refusal
 
 log = logging.getLogger(__name__)
 
@@ -50,7 +51,7 @@ class SendDesk:
         try:
             await api_queries.prune_sends(self._database, time.time() - keep)
         except StoreError as error:
-            log.error("old messages can't be forgotten yet: %s", error)
+            self._database.watch.tell(log, "old messages can't be forgotten yet", error)
 
     async def submit(self, session: str, id: str | None, to: str, text: str, wait: float) -> tuple[Send, bool]:
         """Stores a send, waits for the acknowledgement.  Raises BackendError ``conflict``, ``unavailable``."""
@@ -59,10 +60,8 @@ class SendDesk:
         try:
             async with self._database.begin() as conn:
                 stored, added = await api_queries.add_send(conn, session, id, jid, text, time.time())
-        except StoreFull as error:
-            raise BackendError("unavailable", f"the message was not accepted: {error}") from None
         except StoreError as error:
-            raise BackendError("unavailable", f"the message could not be stored: {error.reason}") from None
+            raise refusal(error, "the message was not accepted") from None
         if not added and (stored.to_jid, stored.text) != (jid, text):
             raise BackendError("conflict", f"id {id!r} was used in this session for another message")
         self._announce(session, stored.seq)
@@ -95,7 +94,7 @@ class SendDesk:
             async with self._database.begin() as conn:
                 stored = await api_queries.find_send(conn, session, id)
         except StoreError as error:
-            raise BackendError("unavailable", f"the message can't be looked up: {error.reason}") from None
+            raise refusal(error, "the message can't be looked up") from None
         return None if stored is None else await self._state(stored)
 
     async def _state(self, stored: StoredSend) -> Send:

@@ -8,6 +8,7 @@ from itertools import count
 from typing import Any, Literal
 
 from daemon.backend import BackendError, Pairing, Send, SessionLive, SessionRecord
+from tests.memory_accounts import MemoryAccounts
 
 Behaviour = Literal["opens", "unpaired", "locked"]
 """What happens when a session logs in: it opens, it has nothing to log in with, or its account is locked (403)."""
@@ -39,6 +40,7 @@ class MemoryBackend:
         """False: the server never acknowledges a message."""
         self.gives_qr = True
         """False: no QR code comes."""
+        self.accounts = MemoryAccounts(clock)
         self.up = True
         """False: the actor system is not up."""
         self.audit: list[tuple[str, str, str]] = []

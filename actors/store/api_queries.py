@@ -1,4 +1,4 @@
-"""api.db, written by the main process: API-made sessions, the operator's wishes, placement, sends, audit."""
+"""api.db, written by the main process: API-made sessions, the operator's wishes, placement, sends."""
 
 from collections.abc import Collection, Mapping
 
@@ -7,8 +7,8 @@ from sqlalchemy.dialects.sqlite import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from actors.store.engine import Database
-from actors.store.records import AuditEntry, Desired, StoredSend, StoredSession
-from actors.store.tables import audit, desired, meta, placement, sends, sessions
+from actors.store.records import Desired, StoredSend, StoredSession
+from actors.store.tables import desired, meta, placement, sends, sessions
 
 
 async def next_boot(conn: AsyncConnection) -> int:
@@ -166,21 +166,3 @@ async def prune_sends(database: Database, before: float, batch: int = 500) -> in
         deleted += count
         if count < batch:
             return deleted
-
-
-async def add_audit(conn: AsyncConnection, entry: AuditEntry) -> None:
-    """Records who did what, in the transaction that does it."""
-    await conn.execute(
-        insert(audit).values(
-            at=entry.at, who=entry.who, action=entry.action, target=entry.target, detail=dict(entry.detail)
-        )
-    )
-
-
-async def load_audit(conn: AsyncConnection, limit: int, before: int | None = None) -> list[tuple[int, AuditEntry]]:
-    """The latest entries, newest first, with their sequence numbers; ``before`` pages on."""
-    query = select(audit).order_by(audit.c.seq.desc()).limit(limit)
-    if before is not None:
-        query = query.where(audit.c.seq < before)
-    rows = await conn.execute(query)
-    return [(row.seq, AuditEntry(row.at, row.who, row.action, row.target, row.detail)) for row in rows.all()]

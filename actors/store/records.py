@@ -70,9 +70,15 @@ class AuditEntry:
 
     at: float
     who: str
+    """Name of a token; ``wavigil`` for what the daemon did by itself."""
     action: str
     target: str
     detail: Mapping[str, Any] = field(default_factory=dict)
+    role: str | None = None
+    remote: str | None = None
+    """Address that the request came from."""
+    outcome: str = "done"
+    """begun, done, or the reason why not: the last part of a problem's type."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -121,7 +121,19 @@ audit = Table(
     Column("action", Text, nullable=False),
     Column("target", Text, nullable=False),
     Column("detail", JsonText, nullable=False),
+    Column("role", Text),
+    Column("remote", Text),
+    Column("outcome", Text, nullable=False, server_default="done"),
+    Index("audit_at", "at"),
     sqlite_autoincrement=True,
+)
+interventions = Table(
+    "interventions",
+    API,
+    Column("hour", Integer, primary_key=True),
+    Column("origin", Text, primary_key=True),
+    Column("action", Text, primary_key=True),
+    Column("count", Integer, nullable=False),
 )
 
 SHARD = MetaData()

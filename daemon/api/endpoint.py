@@ -9,6 +9,7 @@ from aiohttp.typedefs import Handler
 from pydantic import BaseModel
 
 from daemon.api import keys
+from daemon.api.audited import audited, caller_of, target_of
 from daemon.api.auth import Identity, bearer
 from daemon.api.call import ANONYMOUS, B, Call, Q, Reply, forbidden
 from daemon.api.limits import LimitReachedError
@@ -16,6 +17,7 @@ from daemon.api.parse import parse_body, parse_query
 from daemon.api.problems import ProblemError, Reason, from_backend
 from daemon.api.requests import NoBody
 from daemon.api.route import Route
+from daemon.audit.deeds import Deed
 from daemon.backend import BackendError
 
 CHALLENGE = 'Bearer realm="wavigil"'
@@ -29,6 +31,7 @@ def endpoint(route: Route[Q, B]) -> Handler:
             return respond(await _run(route, request, ANONYMOUS))
         identity = authenticate(request)
         if identity.role < route.role:
+            await _note_refusal(route, request, identity)
             raise forbidden(route.role, "This route")
         try:
             with request.app[keys.LIMITER].admit(identity.name):
@@ -79,10 +82,19 @@ async def _run(route: Route[Q, B], request: web.Request, identity: Identity) -> 
         body=await _body(route.body, request),
         headers=request.headers,
     )
+    if route.audited is not None:
+        return await audited(route.audited, call, request.remote, route.handler)
     try:
         return await route.handler(call)
     except BackendError as error:
         raise from_backend(error) from error
+
+
+async def _note_refusal(route: Route[Q, B], request: web.Request, identity: Identity) -> None:
+    if route.audited is not None:
+        backend = request.app[keys.BACKEND]
+        caller, target = caller_of(identity, request.remote), target_of(request.match_info, backend)
+        await backend.accounts.trail.refused(Deed(caller, route.audited.action, target), Reason.FORBIDDEN.slug)
 
 
 async def _body(model: type[B], request: web.Request) -> B:

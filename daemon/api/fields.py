@@ -23,6 +23,14 @@ MESSAGE_ID_PATTERN = r"^[A-Za-z0-9._-]{1,64}$"
 WAIT_PATTERN = r"^[0-9]{1,10}(\.[0-9]{1,6})?(ms|s|m)$"
 RECIPIENT_PATTERN = r"^(\+?[0-9]{7,15}|[0-9]{7,15}@s\.whatsapp\.net|[0-9]{5,20}(-[0-9]{5,20})?@g\.us|[0-9]{5,20}@lid)$"
 
+SHORTEST_WINDOW = 3600.0
+LONGEST_WINDOW = 31 * 86400.0
+"""Seconds."""
+WINDOW_PATTERN = r"^[0-9]{1,6}(m|h|d)$"
+TIME_PATTERN = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,6})?(Z|[+-][0-9]{2}:[0-9]{2})$"
+
+_WINDOW = re.compile(WINDOW_PATTERN.removesuffix("$"), re.ASCII)
+_TIME = re.compile(TIME_PATTERN.removesuffix("$"), re.ASCII)
 _PHONE = re.compile(r"\+?([0-9]{7,15})", re.ASCII)
 _MESSAGE_ID = re.compile(r"[A-Za-z0-9._-]{1,64}", re.ASCII)
 _WAIT = re.compile(WAIT_PATTERN.removesuffix("$"), re.ASCII)
@@ -82,6 +90,34 @@ def parse_wait(value: object) -> float:
         if seconds <= LONGEST_WAIT:
             return seconds
     raise ValueError("a wait is a duration from 0s to 60s, written like 500ms or 10s")
+
+
+def parse_window(value: object) -> float:
+    """Seconds of a window of time, 1 hour to 31 days.
+
+    Raises:
+        ValueError: with a sentence for the caller.
+    """
+    if isinstance(value, str) and _WINDOW.fullmatch(value):
+        seconds = parse_duration(value)
+        if SHORTEST_WINDOW <= seconds <= LONGEST_WINDOW:
+            return seconds
+    raise ValueError("a window is a duration from 1h to 31d, written like 24h or 7d")
+
+
+def parse_time(value: object) -> float:
+    """Seconds since 1970 of a moment in RFC 3339, which has a time zone.
+
+    Raises:
+        ValueError: with a sentence for the caller.
+    """
+    try:
+        moment = datetime.fromisoformat(value) if isinstance(value, str) and _TIME.fullmatch(value) else None
+        if moment is not None and moment.tzinfo is not None:
+            return moment.timestamp()
+    except (ValueError, OverflowError):  # no such day
+        pass
+    raise ValueError("a time is written like 2026-01-31T08:15:30Z or 2026-01-31T09:15:30.125+01:00")
 
 
 def parse_label_filter(text: str) -> tuple[str, str]:
@@ -164,6 +200,12 @@ MessageId = Annotated[
     _schema("string", pattern=MESSAGE_ID_PATTERN, examples=["order-1234"]),
 ]
 Wait = Annotated[float, BeforeValidator(parse_wait), _schema("string", pattern=WAIT_PATTERN, examples=["10s"])]
+Window = Annotated[float, BeforeValidator(parse_window), _schema("string", pattern=WINDOW_PATTERN, examples=["24h"])]
+Moment = Annotated[
+    float,
+    BeforeValidator(parse_time),
+    _schema("string", format="date-time", pattern=TIME_PATTERN, examples=["2026-01-31T08:15:30Z"]),
+]
 LabelFilter = Annotated[
     tuple[str, str],
     BeforeValidator(lambda value: parse_label_filter(value) if isinstance(value, str) else value),

@@ -133,6 +133,8 @@ class HealthSummary(Response):
     mean_score: float | None
     lowest: list[Lowest]
     """The five lowest scores, the lowest first."""
+    problems: list[str]
+    """What is wrong with the daemon itself: databases that can't be written."""
 
 
 class Session(Response):
@@ -194,6 +196,47 @@ class Message(Response):
     error: str | None
     created_at: Time
     updated_at: Time
+
+
+class AuditEntry(Response):
+    """Who changed, or was shown, what."""
+
+    number: int
+    """Counts the entries."""
+    at: Time
+    who: str
+    """Name of the token; `wavigil` is the daemon itself."""
+    role: str | None
+    remote: str | None
+    """Address of the peer; behind a proxy the proxy's."""
+    action: str
+    target: str
+    """A session; `-` for what concerns no single one, `?` for one that did not exist."""
+    outcome: str
+    """`done`; `begun`: under way, or the daemon was killed meanwhile; else the last part of the problem's type."""
+    detail: dict[str, Any]
+
+
+class AuditPage(Response):
+    """Entries of the audit log, newest first."""
+
+    entries: list[AuditEntry]
+    next_cursor: str | None
+    """For older ones; null when there are none."""
+
+
+class Interventions(Response):
+    """What operators did to heal something, against what healed by itself."""
+
+    since: Time
+    manual: dict[str, int]
+    """Action -> count: reconnect, start, stop, logout, pair, restart_daemon."""
+    automatic: dict[str, int]
+    """Action -> count: reconnect, restart_ and the kind of the process."""
+    manual_total: int
+    automatic_total: int
+    automatic_share: float | None
+    """Automatic ones among all, 0 to 1; null if there was none."""
 
 
 class Node(Response):

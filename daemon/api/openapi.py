@@ -39,7 +39,7 @@ RESPONSE_HEADERS = {
     "Location": {"description": "Where to find it.", "schema": {"type": "string"}},
 }
 
-RETRIED = frozenset({429, 503, 504})
+RETRIED = frozenset({429, 503, 504, 507})
 """Statuses with a Retry-After header."""
 
 Mode = Literal["validation", "serialization"]

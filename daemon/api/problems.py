@@ -70,6 +70,11 @@ class Reason(Enum):
     )
     NOT_READY = _Kind(503, "The daemon is not ready", "Wait until it is; the detail says for what it waits.")
     TIMEOUT = _Kind(504, "The answer did not come in time", "Try again; GET the resource to see whether it happened.")
+    STORAGE_FULL = _Kind(
+        507,
+        "The daemon's disk is full",
+        "Make room on the disk of the state directory, then try again; nothing of this request was stored.",
+    )
 
     @property
     def slug(self) -> str:
@@ -100,7 +105,7 @@ class Reason(Enum):
 RETRY_AFTER_SECONDS = 5
 """For problems that pass by themselves and say nothing better."""
 
-_PASSING = frozenset({Reason.LIMIT, Reason.UNAVAILABLE, Reason.NOT_READY, Reason.TIMEOUT})
+_PASSING = frozenset({Reason.LIMIT, Reason.UNAVAILABLE, Reason.STORAGE_FULL, Reason.NOT_READY, Reason.TIMEOUT})
 
 _BY_SLUG = {reason.slug: reason for reason in Reason}
 

@@ -3,7 +3,9 @@
 from collections.abc import Mapping
 from typing import Any
 
+from actors.store.records import AuditEntry
 from daemon.api import models
+from daemon.audit.deeds import AUTOMATIC, MANUAL
 from daemon.backend import Pairing, Send, SessionLive, SessionRecord
 
 _TIMES = ("nextAttemptAt", "until", "causeAt")
@@ -90,3 +92,33 @@ def message(send: Send) -> models.Message:
 def pairing(state: Pairing) -> models.PairingState:
     """What a phone scans or types."""
     return models.PairingState(qr=state.qr, code=state.code, expires_at=state.expires_at)
+
+
+def audit_entry(number: int, entry: AuditEntry) -> models.AuditEntry:
+    """An entry of the audit log."""
+    return models.AuditEntry(
+        number=number,
+        at=entry.at,
+        who=entry.who,
+        role=entry.role,
+        remote=entry.remote,
+        action=entry.action,
+        target=entry.target,
+        outcome=entry.outcome,
+        detail=dict(entry.detail),
+    )
+
+
+def interventions(since: float, counts: Mapping[tuple[str, str], int]) -> models.Interventions:
+    """Counts by origin and action."""
+    manual = {action: count for (origin, action), count in sorted(counts.items()) if origin == MANUAL}
+    automatic = {action: count for (origin, action), count in sorted(counts.items()) if origin == AUTOMATIC}
+    by_hand, by_itself = sum(manual.values()), sum(automatic.values())
+    return models.Interventions(
+        since=since,
+        manual=manual,
+        automatic=automatic,
+        manual_total=by_hand,
+        automatic_total=by_itself,
+        automatic_share=round(by_itself / (by_hand + by_itself), 4) if by_hand + by_itself else None,
+    )

@@ -15,10 +15,12 @@ from daemon.api.fields import (
     LabelFilter,
     Labels,
     MessageId,
+    Moment,
     Phone,
     Recipient,
     SessionId,
     Wait,
+    Window,
 )
 from daemon.api.models import Quality, Status
 
@@ -96,6 +98,32 @@ class PairingQuery(Query):
 
     wait: Annotated[Wait, Field(json_schema_extra={"default": "10s"})] = 10.0
     """How long to wait for the QR code, 0s to 60s."""
+
+
+class AuditQuery(Query):
+    """Which entries of the audit log; filters are joined by *and*."""
+
+    since: Moment | None = None
+    """Only entries of this time or later."""
+    until: Moment | None = None
+    """Only entries before this time."""
+    who: Annotated[str, Field(min_length=1, max_length=64)] | None = None
+    """Only what was done with the token of this name; `wavigil` is the daemon itself."""
+    action: Annotated[str, Field(pattern=r"^[a-z_]{1,32}(\.[a-z_]{1,32})?$")] | None = None
+    """Only this action; `session` stands for all that begin with `session.`."""
+    target: Annotated[str, Field(min_length=1, max_length=63)] | None = None
+    """Only what was done to this session; `-` for what concerns no single one."""
+    limit: Annotated[int, Field(ge=1, le=1000)] = 100
+    """Entries on a page."""
+    cursor: Annotated[str, Field(pattern=r"^[0-9]{1,18}$")] | None = None
+    """`nextCursor` of the page before."""
+
+
+class InterventionsQuery(Query):
+    """Which interventions to count."""
+
+    window: Annotated[Window, Field(json_schema_extra={"default": "24h"})] = 86400.0
+    """How far back, 1h to 31d; counts are kept by the hour, so it begins with a full one."""
 
 
 class SessionCreate(Request):

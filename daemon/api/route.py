@@ -9,6 +9,7 @@ from typing import Generic
 
 from pydantic import BaseModel
 
+from daemon.api.audited import Audited
 from daemon.api.auth import Role
 from daemon.api.call import B, Call, Q, Reply
 from daemon.api.problems import Reason
@@ -45,6 +46,8 @@ class Route(Generic[Q, B]):
     """Beside those that every route can have (`common_problems`)."""
     handler: Callable[[Call[Q, B]], Awaitable[Reply]]
     description: str = ""
+    audited: Audited | None = None
+    """For what changes or reveals something."""
 
     @property
     def common_problems(self) -> tuple[Reason, ...]:
@@ -52,6 +55,8 @@ class Route(Generic[Q, B]):
         found = [Reason.MISDIRECTED, Reason.INTERNAL]
         if self.role is not None:
             found += [Reason.UNAUTHENTICATED, Reason.FORBIDDEN, Reason.RATE_LIMITED, Reason.INVALID]
+        if self.audited is not None:
+            found += [Reason.STORAGE_FULL, Reason.UNAVAILABLE]
         if self.body is not NoBody:
             found += [Reason.MALFORMED, Reason.PAYLOAD_TOO_LARGE, Reason.UNSUPPORTED_MEDIA_TYPE]
         if "{sessionId}" in self.path:

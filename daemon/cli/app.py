@@ -2,7 +2,7 @@
 
 import typer
 
-from daemon.cli import local, pair, send, sessions, status
+from daemon.cli import audit, local, pair, send, sessions, status
 from daemon.cli.options import connected, examples
 
 ABOUT = """\
@@ -73,6 +73,14 @@ app.command(
     ),
 )(connected(send.send))
 app.command("tree", epilog=examples("wavigil tree", "wavigil tree --json"))(connected(status.tree))
+app.command(
+    "audit",
+    epilog=examples(
+        "wavigil audit --since 24h",
+        "wavigil audit --target support-1 --action session.stop",
+        "wavigil audit --follow",
+    ),
+)(connected(audit.audit))
 app.command("openapi", epilog=examples("wavigil openapi > openapi.json"))(local.openapi)
 app.command("version")(local.version)
 

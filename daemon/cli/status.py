@@ -51,6 +51,8 @@ def status(
         return
     write(table(COLUMNS, [_row(item) for item in sessions], status_column=1))
     write(_totals(sessions))
+    for problem in client.get(f"{STATUS}/health-summary")["problems"]:
+        typer.echo(f"wavigil: {problem}", err=True)
 
 
 COLUMNS = ("SESSION", "STATUS", "SCORE", "QUALITY", "LAST SEEN", "ATTEMPTS", "WHY")

@@ -1,4 +1,4 @@
-"""Families of the supervision tree, summed up by kind.  Pure.
+"""The family of the supervision tree, summed up by kind.  Pure.
 
 A tree of a thousand sessions gives a dozen series.
 """
@@ -21,19 +21,11 @@ def nodes(tree: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
 
 
 def render(tree: Mapping[str, Any] | None) -> str:
-    """Both families; nothing while the tree is not known."""
+    """What runs now; nothing while the tree is not known."""
     if tree is None:
         return ""
-    restarts: Counter[str] = Counter()
-    children: Counter[tuple[str, str]] = Counter()
-    for node in nodes(tree):
-        kind = str(node["kind"])
-        restarts[kind] += int(node.get("restarts") or 0)
-        children[kind, str(node["state"])] += 1
+    children = Counter((str(node["kind"]), str(node["state"])) for node in nodes(tree))
     return family(
-        table.SUPERVISION_RESTARTS,
-        [f"{prefix(table.SUPERVISION_RESTARTS, (kind,))}{n}" for kind, n in sorted(restarts.items())],
-    ) + family(
         table.SUPERVISION_CHILDREN,
         [f"{prefix(table.SUPERVISION_CHILDREN, labels)}{n}" for labels, n in sorted(children.items())],
     )

@@ -36,6 +36,18 @@ SESSION_STATUSES = ("connected", "connecting", "pairing", "disconnected", "block
 MESSAGE_RESULTS = ("sent", "acknowledged", "failed", "received", "undecryptable")
 """Values of the label `result`."""
 
+SUPERVISED = ("supervisor", "service", "connector-host", "session")
+"""Values of the label `kind` of what can be restarted."""
+
+INTERVENTIONS_KNOWN = (
+    *(("manual", action) for action in ("reconnect", "start", "stop", "logout", "pair", "restart_daemon")),
+    ("automatic", "reconnect"),
+    *(("automatic", f"restart_{kind.replace('-', '_')}") for kind in SUPERVISED),
+    ("automatic", "restart_system"),
+    ("automatic", "restart_daemon"),
+)
+"""Values of the labels `origin` and `action`: all are there from the start, as 0, so that rates see the first one."""
+
 QUANTILES = (("p50", "0.5"), ("p95", "0.95"))
 """Quantiles of round-trip times: name in the snapshot, and value of the label `quantile`."""
 
@@ -114,9 +126,8 @@ SESSION_LAST_SEEN = Metric(
 SUPERVISION_RESTARTS = Metric(
     "wavigil_supervision_restarts_total",
     "counter",
-    "Restarts of supervised processes; starts anew when their supervisor is restarted.",
+    "Restarts of supervised processes since the first start of this state directory; restarts of wavigil keep it.",
     ("kind",),
-    "while the supervision tree answers",
 )
 SUPERVISION_CHILDREN = Metric(
     "wavigil_supervision_children",
@@ -124,6 +135,26 @@ SUPERVISION_CHILDREN = Metric(
     "Number of supervised processes by kind and state.",
     ("kind", "state"),
     "while the supervision tree answers",
+)
+
+INTERVENTIONS = Metric(
+    "wavigil_interventions_total",
+    "counter",
+    "What operators did to heal something (manual), and what healed by itself; restarts of wavigil keep it.",
+    ("origin", "action"),
+)
+
+STORE_WRITABLE = Metric(
+    "wavigil_store_writable",
+    "gauge",
+    "1 if the database takes writes, 0 if it refuses them, because the disk is full for example.",
+    ("database",),
+    "each database whose writer has told",
+)
+DISK_FREE = Metric(
+    "wavigil_disk_free_bytes",
+    "gauge",
+    "Bytes that wavigil may still write on the disk of its state directory.",
 )
 
 API_REQUESTS = Metric(
@@ -183,6 +214,9 @@ METRICS: tuple[Metric, ...] = (
     SESSION_LAST_SEEN,
     SUPERVISION_RESTARTS,
     SUPERVISION_CHILDREN,
+    INTERVENTIONS,
+    STORE_WRITABLE,
+    DISK_FREE,
     API_REQUESTS,
     API_DURATION,
     *PROCESS,

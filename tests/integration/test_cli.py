@@ -26,7 +26,7 @@ async def test_status(wavigil: Shell) -> None:
     lines = result.out.splitlines()
     assert lines[0].split()[:4] == ["SESSION", "STATUS", "SCORE", "QUALITY"]
     assert re.match(r"locked-1\s+blocked\s+0\s+critical\s+-\s+0\s+forbidden", lines[1])
-    assert re.match(r"opens-1\s+connected\s+96\s+excellent\s+0s ago\s+0\s+-", lines[2])
+    assert re.match(r"opens-1\s+connected\s+96\s+excellent\s+\ds ago\s+0\s+-", lines[2])
     assert "3 sessions: 1 connected, 1 pairing, 1 blocked" in result.out
 
 

@@ -83,7 +83,7 @@ async def test_a_session_taken_out_of_the_file_comes_back_to_its_place(load: Loa
 async def test_the_file_owns_what_it_names(load: Load) -> None:
     fleet = await load(["a"])
     assert await reason(fleet.change("a", "test", {}, None)) == "file_owned"
-    assert await reason(fleet.remove("a", "test", False)) == "file_owned"
+    assert await reason(fleet.remove("a")) == "file_owned"
     assert await reason(fleet.add(made("a"), "test")) == "conflict"
     # the file takes over an id that the API made, and gives it back
     await fleet.add(made("b"), "test")
@@ -106,7 +106,7 @@ async def test_changes_at_the_same_time_lose_nothing(load: Load, database: Datab
     assert all(list(places(fleet).values()).count(shard) <= 2 for shard in fleet.shards)
     outcomes = await asyncio.gather(*(fleet.add(made("twice"), "test") for _ in range(4)), return_exceptions=True)
     assert sorted(type(outcome).__name__ for outcome in outcomes) == ["BackendError"] * 3 + ["NoneType"]
-    await asyncio.gather(*(fleet.remove(id, "test", False) for id in ids), fleet.enable("a", "test", False))
+    await asyncio.gather(*(fleet.remove(id) for id in ids), fleet.enable("a", "test", False))
     assert set(fleet.records) == {"a", "twice"}
     async with database.begin() as conn:
         assert await api_queries.load_placement(conn) == {
@@ -120,9 +120,9 @@ async def test_a_removed_session_leaves_its_messages_and_its_place(load: Load, d
     assert fleet.shard_of("c") == 1
     async with database.begin() as conn:
         await api_queries.add_send(conn, "c", "1", "x@s.whatsapp.net", "hello", 1.0)
-    await fleet.remove("c", "test", True)
+    await fleet.remove("c")
     assert fleet.shards == {0}
-    assert 1 not in fleet.plan().shards
+    assert 1 not in fleet.plan(fleet.shards).shards
     async with database.begin() as conn:
         assert await api_queries.find_send(conn, "c", "1") is None
         assert set(await api_queries.load_placement(conn)) == {"a", "b"}

@@ -13,7 +13,7 @@ from alembic.migration import MigrationContext
 from sqlalchemy import select
 
 from actors.events import EventType
-from actors.store import api_queries, cursors, health_queries, outbox, recovery_queries, shard_queries
+from actors.store import api_queries, audit_queries, cursors, health_queries, outbox, recovery_queries, shard_queries
 from actors.store.engine import Database, open_reader, open_writer, sync_reader
 from actors.store.errors import SchemaTooNew, StoreError, StoreReason
 from actors.store.migrate import config_for, known_revision, upgrade
@@ -70,7 +70,7 @@ def test_a_newer_schema_is_refused(tmp_path: Path) -> None:
     conn.close()
     error = refused(path, Kind.API)
     assert isinstance(error, SchemaTooNew)
-    assert (error.found, error.known) == ("0042", "0001")
+    assert (error.found, error.known) == ("0042", "0002")
 
 
 def test_foreign_and_damaged_files_are_refused(tmp_path: Path) -> None:
@@ -102,13 +102,13 @@ def test_foreign_and_damaged_files_are_refused(tmp_path: Path) -> None:
 def test_an_interrupted_creation_is_finished(tmp_path: Path) -> None:
     empty = tmp_path / "empty.db"
     empty.touch()
-    assert upgrade(empty, Kind.API) == "0001"
+    assert upgrade(empty, Kind.API) == "0002"
     begun = tmp_path / "begun.db"
     with sqlite3.connect(begun) as conn:
         conn.execute("PRAGMA journal_mode=WAL")
     conn.close()
     assert begun.stat().st_size > 0
-    assert upgrade(begun, Kind.API) == "0001"
+    assert upgrade(begun, Kind.API) == "0002"
 
 
 @pytest.fixture
@@ -222,10 +222,10 @@ async def test_audit_pages_from_the_newest(api: Database) -> None:
     entries = [AuditEntry(float(at), "cli", "session.add", f"s{at}", {"n": at}) for at in range(5)]
     async with api, api.begin() as conn:
         for entry in entries:
-            await api_queries.add_audit(conn, entry)
-        newest = await api_queries.load_audit(conn, 2)
+            await audit_queries.add_audit(conn, entry)
+        newest = await audit_queries.load_audit(conn, 2)
         assert [entry for _, entry in newest] == [entries[4], entries[3]]
-        rest = await api_queries.load_audit(conn, 10, before=newest[-1][0])
+        rest = await audit_queries.load_audit(conn, 10, before=newest[-1][0])
         assert [entry for _, entry in rest] == entries[2::-1]
 
 

@@ -26,7 +26,7 @@ HEADING = re.compile(r"^#+ +(.*)$", re.MULTILINE)
 SHELL = re.compile(r"^```(?:sh|console)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 FOREIGN = re.compile(r"(?:^|[\s\"'`(=])/(?:opt|root|srv|tmp|work)/|pypi|npmjs|registry\.|mirror", re.IGNORECASE)
 SETTING = re.compile(
-    r"(?:connectors|events|health|http|log|recovery|sends|supervision|vault)(?!\.(?:db|sock)\b)(?:\.[a-z_]+)+"
+    r"(?:audit|connectors|events|health|http|log|recovery|sends|supervision|vault)(?!\.(?:db|sock)\b)(?:\.[a-z_]+)+"
 )
 
 pytestmark = pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))

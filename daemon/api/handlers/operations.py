@@ -1,6 +1,10 @@
 """For those who run the daemon: supervision, metrics, probes, the API's own description."""
 
-from daemon.api import models, requests
+import time
+
+from actors.store.audit_queries import AuditFilter
+from actors.store.intervention_queries import HOUR
+from daemon.api import models, render, requests
 from daemon.api.accept import encoding_accepted
 from daemon.api.call import Call, Reply
 from daemon.api.problems import ProblemError, Reason
@@ -10,6 +14,27 @@ from daemon.metrics.text import CONTENT_TYPE
 async def supervision(call: Call[requests.NoQuery, requests.NoBody]) -> Reply:
     """The supervision tree as of now."""
     return Reply(models.Node.model_validate(await call.backend.tree()))
+
+
+async def audit(call: Call[requests.AuditQuery, requests.NoBody]) -> Reply:
+    """A page of the audit log."""
+    query = call.query
+    wanted = AuditFilter(query.since, query.until, query.who, query.action, query.target)
+    before = None if query.cursor is None else int(query.cursor)
+    found = await call.backend.accounts.trail.page(wanted, query.limit + 1, before)
+    page = found[: query.limit]
+    return Reply(
+        models.AuditPage(
+            entries=[render.audit_entry(number, entry) for number, entry in page],
+            next_cursor=str(page[-1][0]) if len(found) > len(page) else None,
+        )
+    )
+
+
+async def interventions(call: Call[requests.InterventionsQuery, requests.NoBody]) -> Reply:
+    """Manual against automatic."""
+    since = (time.time() - call.query.window) // HOUR * HOUR
+    return Reply(render.interventions(since, await call.backend.accounts.interventions(since)))
 
 
 async def metrics(call: Call[requests.AnyQuery, requests.NoBody]) -> Reply:

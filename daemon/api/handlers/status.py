@@ -1,7 +1,7 @@
 """How sessions are."""
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import get_args
 
 from daemon.api import models, render, requests
@@ -64,10 +64,11 @@ async def reconnect(call: Call[requests.NoQuery, requests.NoBody]) -> Reply:
 
 async def health_summary(call: Call[requests.NoQuery, requests.NoBody]) -> Reply:
     """The fleet at a glance."""
-    return Reply(summarise((r, call.backend.live(r.id)) for r in call.backend.records().values()))
+    problems = call.backend.accounts.storage().problems
+    return Reply(summarise(((r, call.backend.live(r.id)) for r in call.backend.records().values()), problems))
 
 
-def summarise(sessions: Iterable[Pair]) -> models.HealthSummary:
+def summarise(sessions: Iterable[Pair], problems: Sequence[str]) -> models.HealthSummary:
     """Counts and scores of sessions.  Pure."""
     pairs = list(sessions)
     status: Counter[str] = Counter(dict.fromkeys(get_args(models.Status), 0))
@@ -91,4 +92,5 @@ def summarise(sessions: Iterable[Pair]) -> models.HealthSummary:
             )
             for score, record, live in scored[:LOWEST]
         ],
+        problems=list(problems),
     )

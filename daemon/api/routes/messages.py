@@ -24,7 +24,7 @@ ROUTES: tuple[Route[Any, Any], ...] = (
             Answer(200, "The WhatsApp server acknowledged it", models.Message),
             Answer(202, "It is stored and not acknowledged yet; Location leads to its state", models.Message),
         ),
-        (*ACT, Reason.NOT_OPEN, Reason.LIMIT),
+        (*ACT, Reason.NOT_OPEN, Reason.LIMIT, Reason.STORAGE_FULL),
         messages.send,
         "The same id with the same content answers the present state (header `Idempotent-Replayed: true`) "
         "and sends nothing; "
@@ -40,7 +40,7 @@ ROUTES: tuple[Route[Any, Any], ...] = (
         NoQuery,
         NoBody,
         (Answer(200, "The message", models.Message),),
-        (Reason.UNKNOWN_MESSAGE,),
+        (Reason.UNKNOWN_MESSAGE, Reason.UNAVAILABLE, Reason.STORAGE_FULL),
         messages.get,
     ),
 )

@@ -6,7 +6,7 @@ from daemon.api import models
 from daemon.api.auth import Role
 from daemon.api.handlers import operations
 from daemon.api.problems import Reason
-from daemon.api.requests import AnyQuery, NoBody, NoQuery
+from daemon.api.requests import AnyQuery, AuditQuery, InterventionsQuery, NoBody, NoQuery
 from daemon.api.route import Answer, Route
 from daemon.metrics.text import CONTENT_TYPE
 
@@ -23,6 +23,33 @@ ROUTES: tuple[Route[Any, Any], ...] = (
         (Answer(200, "Its root", models.Node),),
         (Reason.UNAVAILABLE, Reason.TIMEOUT),
         operations.supervision,
+    ),
+    Route(
+        "GET",
+        "/api/audit",
+        "getAudit",
+        "operations",
+        Role.ADMIN,
+        "The audit log",
+        AuditQuery,
+        NoBody,
+        (Answer(200, "A page, newest first", models.AuditPage),),
+        (Reason.UNAVAILABLE, Reason.STORAGE_FULL),
+        operations.audit,
+        "Who paired, started, stopped, removed or changed what, from where, and how it went.",
+    ),
+    Route(
+        "GET",
+        "/api/interventions",
+        "getInterventions",
+        "operations",
+        Role.VIEWER,
+        "Manual interventions against automatic ones",
+        InterventionsQuery,
+        NoBody,
+        (Answer(200, "Counts by action", models.Interventions),),
+        (Reason.UNAVAILABLE, Reason.STORAGE_FULL),
+        operations.interventions,
     ),
     Route(
         "GET",

@@ -3,6 +3,7 @@
 from typing import Any
 
 from daemon.api import models, requests
+from daemon.api.audited import Audited
 from daemon.api.auth import Role
 from daemon.api.handlers import pairing
 from daemon.api.problems import Reason
@@ -33,6 +34,7 @@ ROUTES: tuple[Route[Any, Any], ...] = (
         "Begins a pairing if need be. WhatsApp replaces the code every 20 to 60 seconds: ask again "
         "when it expires. "
         "409 `conflict` when the session is paired already.",
+        audited=Audited("session.pairing"),
     ),
     Route(
         "POST",
@@ -46,5 +48,6 @@ ROUTES: tuple[Route[Any, Any], ...] = (
         (Answer(200, "The code", models.PairingCode),),
         (*ACT, Reason.NOT_PAIRING),
         pairing.code,
+        audited=Audited("session.pairing_code", ("phone",)),
     ),
 )

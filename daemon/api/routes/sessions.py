@@ -3,6 +3,7 @@
 from typing import Any
 
 from daemon.api import models, requests
+from daemon.api.audited import Audited
 from daemon.api.auth import Role
 from daemon.api.handlers import sessions
 from daemon.api.problems import Reason
@@ -37,6 +38,7 @@ ROUTES: tuple[Route[Any, Any], ...] = (
         (Reason.CONFLICT, Reason.LIMIT, Reason.UNAVAILABLE, Reason.TIMEOUT),
         sessions.create,
         "The session belongs to the API: a reload of the configuration file does not touch it.",
+        audited=Audited("session.add", ("connector", "labels", "enabled")),
     ),
     Route(
         "GET",
@@ -63,6 +65,7 @@ ROUTES: tuple[Route[Any, Any], ...] = (
         (Answer(200, "The session as changed", models.Session),),
         CHANGE,
         sessions.patch,
+        audited=Audited("session.change", ("labels", "enabled")),
     ),
     Route(
         "DELETE",
@@ -79,6 +82,7 @@ ROUTES: tuple[Route[Any, Any], ...] = (
         "The auth state stays, and a session added with the same id goes on with it. "
         "With `purge=true`, which needs "
         "the role admin, it is deleted as well.",
+        audited=Audited("session.remove", ("purge",)),
     ),
     Route(
         "POST",
@@ -93,6 +97,7 @@ ROUTES: tuple[Route[Any, Any], ...] = (
         ACT,
         sessions.start,
         "One that WhatsApp blocked, or that was halted, is refused with the remedy.",
+        audited=Audited("session.start"),
     ),
     Route(
         "POST",
@@ -107,6 +112,7 @@ ROUTES: tuple[Route[Any, Any], ...] = (
         ACT,
         sessions.stop,
         "It stays stopped, over restarts of the daemon too, until it is started.",
+        audited=Audited("session.stop"),
     ),
     Route(
         "POST",
@@ -121,5 +127,6 @@ ROUTES: tuple[Route[Any, Any], ...] = (
         ACT,
         sessions.logout,
         "Removes the device at the server and deletes the auth state; the session must be paired again.",
+        audited=Audited("session.logout"),
     ),
 )

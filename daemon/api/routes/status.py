@@ -3,6 +3,7 @@
 from typing import Any
 
 from daemon.api import models, requests
+from daemon.api.audited import Audited
 from daemon.api.auth import Role
 from daemon.api.handlers import status
 from daemon.api.requests import NoBody, NoQuery
@@ -62,5 +63,6 @@ ROUTES: tuple[Route[Any, Any], ...] = (
         ACT,
         status.reconnect,
         "Closes the connection, if there is one, and opens a new one within the bounds of admission.",
+        audited=Audited("session.reconnect"),
     ),
 )

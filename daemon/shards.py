@@ -1,0 +1,79 @@
+"""The databases of the shards: made here before their host starts, then followed."""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Collection
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from actors.settings import Settings, shard_name
+from actors.store.errors import StoreError
+from actors.store.migrate import upgrade
+from actors.store.records import OutboxEvent
+from actors.store.tables import Kind
+from actors.store.tail import Tail
+from actors.store.watch import StoreWatch
+from daemon.backend import BackendError
+from daemon.storage import refusal
+
+log = logging.getLogger(__name__)
+
+
+class Shards:
+    """``load`` and ``on_event`` are those of `Tail`; ``watch`` is for the log."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        watch: StoreWatch,
+        load: Callable[[AsyncConnection], Awaitable[None]],
+        on_event: Callable[[OutboxEvent], None],
+    ) -> None:
+        self._settings = settings
+        self._watch = watch
+        self._load = load
+        self._on_event = on_event
+        self._tails: dict[int, Tail] = {}
+        self._opening = asyncio.Lock()
+
+    @property
+    def ready(self) -> Collection[int]:
+        """Those that have a database."""
+        return self._tails.keys()
+
+    async def open(self, wanted: Collection[int]) -> None:
+        """Makes what is missing.  Raises StoreError; what was made stays."""
+        async with self._opening:
+            for shard in sorted(set(wanted) - self._tails.keys()):
+                path = self._settings.database(shard_name(shard))
+                await asyncio.to_thread(upgrade, path, Kind.SHARD)
+                tail = Tail(path, self._load, self._on_event)
+                self._tails[shard] = tail
+                await tail.catch_up()
+
+    async def open_late(self, wanted: Collection[int]) -> bool:
+        """The same while the daemon runs: whether there are more than before; what fails is tried again later."""
+        before = len(self._tails)
+        try:
+            await self.open(wanted)
+        except StoreError as error:
+            self._watch.tell(log, "a shard waits for its database", error)
+        return len(self._tails) > before
+
+    async def catch_up(self, shard: int | None = None, upto: int | None = None) -> None:
+        """Reads on in one outbox, or in all."""
+        for tail in list(self._tails.values()) if shard is None else filter(None, [self._tails.get(shard)]):
+            await tail.catch_up(upto)
+
+    async def read(self, shard: int, query: Callable[[AsyncConnection], Awaitable[object]]) -> object:
+        """Runs a query on a shard's database.  Raises BackendError."""
+        if shard not in self._tails:
+            raise BackendError("unavailable", "the session waits for room on the disk", database=shard_name(shard))
+        try:
+            return await self._tails[shard].read(query)
+        except StoreError as error:
+            raise refusal(error, "the state can't be read") from None
+
+    async def close(self) -> None:
+        """Closes the databases."""
+        await asyncio.gather(*(tail.close() for tail in self._tails.values()))
