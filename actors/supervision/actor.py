@@ -23,7 +23,11 @@ from thespian.actors import (
 from actors.messages import Directory, Heartbeat, Init, Restarts, ServiceUp, Shutdown, Stop, TreeAnswer, TreeQuery, Up
 from actors.runtime import logs
 from actors.runtime.process import set_name, settle_actor
+<<<<<<< HEAD
 from actors.supervision import decision, tally
+=======
+from actors.supervision import clock, decision, stopping
+>>>>>>> 28f0f0d (Restart siblings as OTP does, and hold each strategy to it by state machines)
 from actors.supervision.children import Processes
 from actors.supervision.spec import Policy
 from actors.supervision.state import AskToStop, Escalate, Exit, Finished, Kill, Result, Start, State
@@ -124,7 +128,7 @@ class Supervisor(Actor):
         elif isinstance(message, TreeQuery):
             self.send(sender, self._describe(message, now))
         elif isinstance(message, Stop | Shutdown):
-            self._do(decision.shutdown(self.state, now), now)
+            self._do(stopping.shutdown(self.state, now), now)
         elif isinstance(message, ActorExitRequest):
             os._exit(0)  # only the end of the whole system sends it
         elif not isinstance(message, PoisonMessage | DeadEnvelope):
@@ -163,7 +167,7 @@ class Supervisor(Actor):
     def _tick(self, now: float) -> None:
         for address in self.processes.dead():
             self._exited(address, now)
-        self._do(decision.tick(self.state, now, self.policy), now)
+        self._do(clock.tick(self.state, now, self.policy), now)
         if self._init is not None and self._init.heartbeat > 0 and now >= self._next_beat:
             self._next_beat = now + self._init.heartbeat
             self.send(self.parent, Heartbeat(self.id, self._init.incarnation))
@@ -173,7 +177,7 @@ class Supervisor(Actor):
         """One pending wake-up at a time, unless something is due earlier."""
         if self._init is None:
             return
-        look = decision.next_look(self.state, now, self.policy)
+        look = clock.next_look(self.state, now, self.policy)
         if now + look < self._look_at - 0.001:
             self._look_at = now + look
             self._wakeup += 1
@@ -193,7 +197,7 @@ class Supervisor(Actor):
         if (name := self.exported(message.id)) is not None:
             self.on_service(ServiceUp(name, sender))
         self.on_child_up(message.id, sender)
-        self._do(decision.tick(self.state, now, self.policy), now)
+        self._do(clock.tick(self.state, now, self.policy), now)
 
     def on_service(self, message: ServiceUp) -> None:
         """A named actor (re)started somewhere below: the root, which overrides this, keeps the directory."""
@@ -220,13 +224,13 @@ class Supervisor(Actor):
         found = self.processes.exited(address)
         if found is None:
             return
-        id, exit_ = found
+        id, incarnation, exit_ = found
         self.samples.pop(id, None)
         asked = self.state.children[id].verdict if id in self.state.children else None
         if asked != "asked":
             log.warning("%s/%s ended: %s %s%s", self.id, id, exit_.how, exit_.value, f" ({asked})" if asked else "")
-        self._do(decision.exited(self.state, id, exit_, now, self.policy, self._rng), now)
-        self._do(decision.tick(self.state, now, self.policy), now)
+        self._do(decision.exited(self.state, id, incarnation, exit_, now, self.policy, self._rng), now)
+        self._do(clock.tick(self.state, now, self.policy), now)
 
     def _do(self, result: Result, now: float) -> None:
         self.state, actions = result
@@ -248,11 +252,12 @@ class Supervisor(Actor):
     def _fork(self, action: Start, now: float) -> None:
         child = self.state.children[action.id]
         try:
-            address = self.processes.fork(action.id, self.actor_class(action.id))
-        except OSError as error:  # no more processes or memory: those that run are not given up for it
+            address = self.processes.fork(action.id, action.incarnation, self.actor_class(action.id))
+        except OSError as error:  # no more processes or memory: counts like a crash, so a session is parked in the end
             log.error("%s/%s can't be started: %s", self.id, action.id, error)
             gone = Exit("not_started", None, time.time())
-            self._do(decision.exited(self.state, action.id, gone, now, self.policy, self._rng), now)
+            outcome = decision.exited(self.state, action.id, action.incarnation, gone, now, self.policy, self._rng)
+            self._do(outcome, now)
             return
         self._count(tally.started(self.tally, child))
         heartbeat = self.heartbeat()

@@ -19,22 +19,23 @@ class Processes:
 
     def __init__(self, owner: Actor) -> None:
         self._owner = owner
-        self._by_id: dict[str, tuple[ActorAddress, Any]] = {}
+        self._by_id: dict[str, tuple[ActorAddress, Any, int]] = {}
+        """id -> address, process, incarnation"""
         self._public: dict[str, ActorAddress] = {}
 
-    def fork(self, id: str, actor_class: type[Actor]) -> ActorAddress:
+    def fork(self, id: str, incarnation: int, actor_class: type[Actor]) -> ActorAddress:
         """Starts an actor; returns its address.  Raises OSError when the machine refuses another process."""
         address = self._owner.createActor(actor_class)
         started = reversed(self._owner._myRef._child_procs)  # noqa: SLF001 - see above
         process = next((info.childProc for info in started if info.childAddr == address), None)
         if process is None:
             raise ChildProcessError("it ended before it was in the books")
-        self._by_id[id] = (address, process)
+        self._by_id[id] = (address, process, incarnation)
         return address
 
     def dead(self) -> list[ActorAddress]:
         """Children whose process has ended: Thespian does not tell of one that ends before it has an address."""
-        return [address for address, process in self._by_id.values() if process.exitcode is not None]
+        return [address for address, process, _ in self._by_id.values() if process.exitcode is not None]
 
     def bind(self, id: str, address: ActorAddress) -> None:
         """Keeps the address that a child answered from: the one of ``fork`` can't be sent to others."""
@@ -59,9 +60,12 @@ class Processes:
         if (pid := self.pid(id)) is not None:
             kill_quietly(pid, signal.SIGKILL)
 
-    def exited(self, address: ActorAddress) -> tuple[str, Exit] | None:
-        """Which child that was and how it ended; None if it is known already (Thespian reports some deaths twice)."""
-        for id, (known, process) in self._by_id.items():
+    def exited(self, address: ActorAddress) -> tuple[str, int, Exit] | None:
+        """Which child that was, which incarnation, and how it ended.
+
+        None if it is known already: Thespian reports some deaths twice.
+        """
+        for id, (known, process, incarnation) in self._by_id.items():
             if known == address or self._public.get(id) == address:
                 process.join(0.5)
                 code = process.exitcode
@@ -69,8 +73,8 @@ class Processes:
                 self._public.pop(id, None)
                 now = time.time()
                 if code is None:
-                    return id, Exit("unknown", None, now)
-                return id, Exit("signal", -code, now) if code < 0 else Exit("code", code, now)
+                    return id, incarnation, Exit("unknown", None, now)
+                return id, incarnation, Exit("signal", -code, now) if code < 0 else Exit("code", code, now)
         return None
 
     def describe(self, child: Child, now: float, extra: Any) -> dict[str, Any]:

@@ -29,7 +29,7 @@ class Exit:
     """How a process ended."""
 
     how: str
-    """signal, code, hung, asked, start_timeout, not_started, unknown"""
+    """signal, code, hung, asked, sibling, start_timeout, stop_timeout, not_started, unknown"""
     value: int | None = None
     """Signal number or exit status."""
     at: float = 0.0
@@ -60,9 +60,11 @@ class Child:
     recent: tuple[float, ...] = ()
     """Times of this child's restarts within its own period."""
     verdict: str | None = None
-    """Why the supervisor is ending it: hung, start_timeout, asked, sibling."""
+    """Why the supervisor is ending it: hung, start_timeout, stop_timeout, asked, sibling."""
     again: bool = False
     """Start it again once it has stopped."""
+    taken: bool = False
+    """A sibling's failure takes it along: it is stopped in its turn, and nobody starts before it is gone."""
     removed: bool = False
     """Forget it once it has stopped."""
     last_exit: Exit | None = None
@@ -84,12 +86,18 @@ class State:
     next_incarnation: int = 1
     next_start: float = 0.0
     """No child is started before: the pace."""
+    next_kill: float = 0.0
+    """No hung child is ended before."""
     last_tick: float | None = None
     stopping: bool = False
 
     def put(self, child: Child) -> "State":
         """This state with that child in place of its namesake."""
         return replace(self, children={**self.children, child.spec.id: child})
+
+    def without(self, id: str) -> "State":
+        """This state without that child."""
+        return replace(self, children={known: child for known, child in self.children.items() if known != id})
 
 
 @dataclass(frozen=True, slots=True)
