@@ -23,11 +23,7 @@ from thespian.actors import (
 from actors.messages import Directory, Heartbeat, Init, Restarts, ServiceUp, Shutdown, Stop, TreeAnswer, TreeQuery, Up
 from actors.runtime import logs
 from actors.runtime.process import set_name, settle_actor
-<<<<<<< HEAD
-from actors.supervision import decision, tally
-=======
-from actors.supervision import clock, decision, stopping
->>>>>>> 28f0f0d (Restart siblings as OTP does, and hold each strategy to it by state machines)
+from actors.supervision import clock, decision, stopping, tally
 from actors.supervision.children import Processes
 from actors.supervision.spec import Policy
 from actors.supervision.state import AskToStop, Escalate, Exit, Finished, Kill, Result, Start, State

@@ -166,7 +166,8 @@ class World:
         self.must_go = [known for known in self.must_go if known is not process]
         result = decision.exited(before, process.id, process.incarnation, exit_, self.now, self.policy, self.rng)
         after = result[0].children.get(process.id)
-        if child is not None and not taken and process.asked_at is None and exit_ == DONE:
+        first = child is not None and child.alive and child.incarnation == process.incarnation
+        if child is not None and first and not taken and process.asked_at is None and exit_ == DONE:
             assert child.spec.restart is not Restart.TRANSIENT or after is None or after.phase is Phase.STOPPED
         if child is not None and after is not None and after.restarts > child.restarts:
             assert not taken, "who goes along has not failed"
