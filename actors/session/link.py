@@ -47,6 +47,8 @@ class SessionLink:
         self._down = down
         self._on_event = on_event
         self._link: Link | None = None
+        self._early: list[LinkEvent] = []
+        """What came right behind the answer to ``hello``, such as a ``closed`` that nobody saw: told after it."""
 
     async def run(self) -> None:
         """Keeps a link for ever; ends only when a higher generation owns the session."""
@@ -65,6 +67,7 @@ class SessionLink:
             pause = min(RETRY_MAX, pause * 1.5)
 
     async def _live(self) -> None:
+        self._early = []
         link = await Link.connect(self._to.connector_socket, on_event=self._event)
         try:
             generation = await reserve(self._to.vault_socket, self._to.session, RESERVE_DEADLINE)
@@ -83,6 +86,8 @@ class SessionLink:
             raise
         self._link = link
         self._up(hello, generation)
+        for event in self._early:
+            self._on_event(event)
         try:
             await link.closed.wait()
         finally:
@@ -97,7 +102,11 @@ class SessionLink:
             log.error("%s: the connector sent a malformed event: %s", self._to.session, error)
             link.abort()
             return
-        if event is not None:
+        if event is None:
+            return
+        if self._link is None:
+            self._early.append(event)
+        else:
             self._on_event(event)
 
     def drop(self) -> None:

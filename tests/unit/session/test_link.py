@@ -1,0 +1,55 @@
+"""A session's link, against a connector and a vault of a few lines."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+from actors.connectors.protocol import PROTOCOL
+from actors.runtime import frames
+from actors.session.link import LinkTo, SessionLink
+
+STATE = {"phase": "idle", "paired": True, "me": None, "openedAt": None, "qr": None, "qrExpiresAt": None}
+HELLO = {"protocol": PROTOCOL, "connector": "simulator", "version": "1", "pid": 1, "capabilities": ["text"]}
+CLOSED = {"ev": "closed", "session": "a", "at": 1, "code": 0, "reason": "closed_by_us", "message": "", "data": {}}
+
+
+@asynccontextmanager
+async def peer(path: Path, *behind: dict[str, Any]) -> AsyncIterator[None]:
+    """Answers everything that a connector or a vault is asked first; ``behind`` comes in the same breath."""
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while (request := await frames.read(reader)) is not None:
+            answer = {**HELLO, "adopted": False, "state": STATE, "generation": 7}
+            answers = b"".join(frames.encode(event) for event in behind) if request.get("role") == "session" else b""
+            writer.write(frames.encode({"re": request["id"], "ok": answer}) + answers)
+        writer.close()
+
+    server = await asyncio.start_unix_server(serve, path)
+    try:
+        yield
+    finally:
+        server.close()
+
+
+async def test_what_comes_right_behind_the_hello_is_told_after_it(tmp_path: Path) -> None:
+    told: list[str] = []
+    both = asyncio.Event()
+
+    def heard(what: str) -> None:
+        told.append(what)
+        if len(told) == 2:
+            both.set()
+
+    to = LinkTo("a", str(tmp_path / "c.sock"), str(tmp_path / "v.sock"), None)
+    link = SessionLink(
+        to, lambda hello, _: heard(f"up, paired {hello.state.paired}"), lambda: None, lambda e: heard(e.name)
+    )
+    async with peer(tmp_path / "c.sock", CLOSED), peer(tmp_path / "v.sock"):
+        running = asyncio.ensure_future(link.run())
+        async with asyncio.timeout(20):
+            await both.wait()
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+    assert told == ["up, paired True", "closed"]
