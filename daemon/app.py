@@ -1,4 +1,4 @@
-"""The daemon: start, run, stop."""
+"""The daemon: start, run, reload, stop."""
 
 import asyncio
 import gc
@@ -6,7 +6,6 @@ import json
 import logging
 import os
 import signal
-import ssl
 import sys
 from importlib.metadata import version
 from pathlib import Path
@@ -23,9 +22,10 @@ from actors.store.errors import StoreError
 from actors.supervision.tree import Root
 from config.loader import Loaded, check
 from config.problems import ConfigError
+from daemon.api import keys
 from daemon.api.app import build_app, build_runner
 from daemon.api.auth import Role, Token
-from daemon.api.settings import ApiSettings
+from daemon.api.settings import ApiSettings, api_settings
 from daemon.audit import life
 from daemon.audit.deeds import AUTOMATIC
 from daemon.backend import BackendError
@@ -34,6 +34,8 @@ from daemon.interventions import RESTART_SYSTEM
 from daemon.live_backend import LiveBackend
 from daemon.metrics.exporter import Exporter
 from daemon.prepare import Prepared, StartError, prepare
+from daemon.reload import Reloader
+from daemon.tls import CertificateError, server_context
 
 log = logging.getLogger(__name__)
 
@@ -47,7 +49,8 @@ HTTP_PATIENCE = 0.5
 class App:
     """One daemon in this process; ``start`` returns when it serves."""
 
-    def __init__(self, loaded: Loaded, prepared: Prepared, kept: Keeper) -> None:
+    def __init__(self, path: Path | None, loaded: Loaded, prepared: Prepared, kept: Keeper) -> None:
+        self._path = path
         self._loaded = loaded
         self._prepared = prepared
         self._keeper = kept
@@ -57,6 +60,9 @@ class App:
         self.lost = asyncio.Event()
         """Set when the keeper ended by itself: nothing can be supervised any more."""
         self._began = False
+        self.reload_asked = asyncio.Event()
+        """Set to have the configuration read again; during the start it waits for its end."""
+        self._reloading: asyncio.Task[None] | None = None
         self.address = ""
         self._watch_keeper()
 
@@ -68,34 +74,26 @@ class App:
         await fleet.load()
         self._backend = LiveBackend(settings, fleet, self._database)
         await self._backend.open()
-        await self._listen(self._backend)
+        reloader = Reloader(self._path, self._loaded, settings.node, fleet, self._backend)
+        await self._listen(self._backend, reloader)
         await life.began(self._backend.accounts)
         self._began = True
+        self._reloading = asyncio.get_running_loop().create_task(reloader.on_signal(self.reload_asked))
 
-    async def _listen(self, backend: LiveBackend) -> None:
+    async def _listen(self, backend: LiveBackend, reloader: Reloader) -> None:
         http = self._loaded.config.http
         number = version("wavigil")
-        tokens = [Token("admin", Role.ADMIN, self._prepared.token)]
-        tokens += [Token(token.name, Role[token.role.upper()], token.token.reveal()) for token in http.tokens]
-        api = ApiSettings(
-            host=http.host,
-            tokens=tuple(tokens),
-            version=number,
-            rate=http.requests_per_second,
-            burst=max(1, round(http.requests_per_second * 2)),
-            concurrency=http.max_concurrent,
-            body_limit=http.max_body,
-        )
-        exporter = Exporter(backend, number, lambda: backend.last_tree)
-        self._runner = build_runner(build_app(backend, api, exporter), shutdown_timeout=HTTP_PATIENCE)
+        own = (Token("admin", Role.ADMIN, self._prepared.token),)
+        api = api_settings(http, ApiSettings(host=http.host, tokens=own, version=number))
+        exporter = Exporter(backend, number, lambda: backend.last_tree, lambda: reloader.status)
+        application = build_app(backend, api, exporter, reloader)
+        self._runner = build_runner(application, shutdown_timeout=HTTP_PATIENCE)
         await self._runner.setup()
-        context = None
-        if http.tls is not None:
-            context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-            try:
-                context.load_cert_chain(http.tls.certificate, http.tls.key)
-            except OSError as error:  # ssl.SSLError is one
-                raise StartError(f"http.tls: the certificate or its key can't be used: {error}") from None
+        try:
+            context = None if http.tls is None else server_context(http.tls)
+        except CertificateError as error:
+            raise StartError(f"http.tls: {error}") from None
+        reloader.serving(application[keys.CURRENT], context)
         site = web.TCPSite(self._runner, http.host, http.port, ssl_context=context)
         try:
             await site.start()
@@ -135,6 +133,8 @@ class App:
 
     async def stop(self, why: str) -> None:
         """Ends everything: first the port, then the actors, the databases last; ``why`` is for the audit log."""
+        if self._reloading is not None:
+            self._reloading.cancel()
         if self._runner is not None:
             await self._runner.cleanup()
         if self._backend is not None:
@@ -158,22 +158,27 @@ class App:
 
 
 class EarlySignals:
-    """SIGTERM and SIGINT from the first moment on: those that come before the event loop are obeyed as soon as it runs.
+    """SIGTERM, SIGINT and SIGHUP from the first moment on: those that come early are obeyed as soon as it is possible.
 
     They interrupt nothing: a migration or a fork under way is finished first.
     """
 
     def __init__(self) -> None:
         self.received = False
+        self.reload = False
+        """Whether SIGHUP came."""
         for number in STOPPING:
             signal.signal(number, self._note)
+        signal.signal(signal.SIGHUP, self._note_reload)
 
     def _note(self, _number: int, _frame: Any) -> None:
         self.received = True
 
+    def _note_reload(self, _number: int, _frame: Any) -> None:
+        self.reload = True
 
-async def _serve(loaded: Loaded, prepared: Prepared, kept: Keeper, early: EarlySignals, announce: Any) -> int:
-    app = App(loaded, prepared, kept)
+
+async def _serve(app: App, early: EarlySignals, announce: Any) -> int:
     stopping = asyncio.Event()
     why = "the keeper was lost"
 
@@ -185,6 +190,9 @@ async def _serve(loaded: Loaded, prepared: Prepared, kept: Keeper, early: EarlyS
     loop = asyncio.get_running_loop()
     for number in STOPPING:
         loop.add_signal_handler(number, stop, number)
+    loop.add_signal_handler(signal.SIGHUP, app.reload_asked.set)
+    if early.reload:
+        app.reload_asked.set()
     if early.received:
         stopping.set()
     status = 0
@@ -235,4 +243,8 @@ def run(path: Path | None, announce: Any = None) -> int:
     gc.collect()
     gc.freeze()  # what is imported stays shared between all processes
     kept = keeper.spawn(lambda report, command: launch(Root, settings, report, command))
-    return asyncio.run(_serve(loaded, prepared, kept, early, announce))
+
+    async def serve() -> int:
+        return await _serve(App(path, loaded, prepared, kept), early, announce)
+
+    return asyncio.run(serve())

@@ -1,8 +1,9 @@
 """The wanted fleet: sessions of the file and of the API, the operator's wishes, and their places in shards."""
 
 import asyncio
+import json
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Container, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Container, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import Any
@@ -18,13 +19,18 @@ from actors.store.placement import place
 from actors.store.records import Desired, StoredSession
 from config.loader import Loaded
 from config.profiles import simulator_profile
+from daemon import wanted
 from daemon.backend import BackendError, SessionRecord
 from daemon.storage import refusal
 
 CONNECTORS = ("baileys", "simulator")
+SAID = "file.enabled"
+"""Name of what is remembered of the file in api.db: ``enabled`` by session, as JSON."""
 
 Write = Callable[[AsyncConnection], Awaitable[None]]
 """What a change writes, within its transaction."""
+Ready = Callable[[Collection[int]], Awaitable[None]]
+"""Gets shards ready for their sessions; raises BackendError."""
 
 
 class Fleet:
@@ -38,9 +44,10 @@ class Fleet:
         self._desired: dict[str, Desired] = {}
         self._places: dict[str, tuple[str, int]] = {}
         self._records: dict[str, SessionRecord] = {}
+        self._said: dict[str, bool] = {}
         self._version = 0
         self._left: dict[str, tuple[str, int]] = {}
-        """Places of removed sessions: while the actors run, a shard's number is not given to another connector."""
+        """Places that sessions left: while the actors run, a shard's number is not given to another connector."""
         self._turn = asyncio.Lock()
         """Of changes: each sees the one before it whole."""
 
@@ -50,7 +57,9 @@ class Fleet:
             self._stored = {session.id: session for session in await api_queries.load_sessions(conn)}
             self._desired = await api_queries.load_desired(conn)
             self._places = await api_queries.load_placement(conn)
-        await self._settle()
+            self._said = json.loads(await api_queries.get_meta(conn, SAID) or "{}")
+        async with self._turn:
+            await self._take_over(self._loaded, self._settings)
 
     @property
     def records(self) -> Mapping[str, SessionRecord]:
@@ -83,47 +92,70 @@ class Fleet:
         """The next plan is another one, though nothing was changed here."""
         self._version += 1
 
+    def ownership(self, loaded: Loaded) -> wanted.Ownership:
+        """What changes hands between file and API with that file."""
+        return wanted.ownership(self._said, (spec.id for spec in loaded.config.sessions), self._stored)
+
+    async def reload(self, loaded: Loaded, settings: Settings, ready: Ready) -> None:
+        """Takes over another file: all of it is stored in one transaction, or nothing changes.
+
+        ``ready`` is called with the shards that are wanted, before anything is stored.  Raises BackendError.
+        """
+        async with self._turn:
+            await self._take_over(loaded, settings, ready)
+
+    async def _take_over(self, loaded: Loaded, settings: Settings, ready: Ready | None = None) -> None:
+        specs, now = loaded.config.sessions, time.time()
+        void = wanted.overruled(self._said, specs, self._desired)
+        wishes = {id: wish for id, wish in self._desired.items() if id not in void}
+        for id in self.ownership(loaded).given_back:
+            wishes.setdefault(id, Desired(id, self._said[id], now, "the file"))  # it stays as it was
+        said = wanted.says(self._said, specs, wishes, self._stored)
+
+        async def write(conn: AsyncConnection) -> None:
+            await api_queries.forget_desired(conn, void)
+            for id in wishes.keys() - self._desired.keys():
+                await api_queries.set_desired(conn, wishes[id])
+            if said != self._said:
+                await api_queries.set_meta(conn, SAID, json.dumps(said))
+
+        await self._settle(write, desired=wishes, file=(loaded, settings), ready=ready)
+        self._said = said
+
     async def _settle(
         self,
         write: Write | None = None,
         stored: Mapping[str, StoredSession] | None = None,
         desired: Mapping[str, Desired] | None = None,
         gone: str | None = None,
+        file: tuple[Loaded, Settings] | None = None,
+        ready: Ready | None = None,
     ) -> None:
         """Stores a change with the places that it leads to, then takes it over: all of it or nothing."""
         stored = self._stored if stored is None else stored
         desired = self._desired if desired is None else desired
-        records = self._records_of(stored, desired)
+        loaded, settings = file or (self._loaded, self._settings)
+        records = wanted.records(loaded, stored, desired)
         left = {**self._left, gone: self._places[gone]} if gone is not None else dict(self._left)
         before = {id: where for id, where in self._places.items() if id != gone}
         places = dict(before)
         for connector in sorted({record.connector for record in records.values()}):
             kin = [(id, connector) for id, record in records.items() if record.connector == connector]
-            for id, shard in place({**left, **places}, kin, self._capacity(connector)).items():
+            for id, shard in place({**left, **places}, kin, _capacity(settings, connector)).items():
                 places[id] = (connector, shard)
         moved = {id: places[id] for id in records if before.get(id) != places[id]}
+        if ready is not None:
+            await ready({places[id][1] for id in records})
         async with self._writing() as conn:
             if write is not None:
                 await write(conn)
             await api_queries.store_placement(conn, moved)
+        self._loaded, self._settings = loaded, settings
         self._stored, self._desired, self._records = dict(stored), dict(desired), records
         self._places = before | moved
         self._left = {id: where for id, where in left.items() if id not in moved}
+        self._left |= {f"{id} in {before[id][1]}": before[id] for id in moved if id in before}
         self._version += 1
-
-    def _records_of(
-        self, stored: Mapping[str, StoredSession], desired: Mapping[str, Desired]
-    ) -> dict[str, SessionRecord]:
-        records: dict[str, SessionRecord] = {}
-        for spec in self._loaded.config.sessions:
-            enabled = desired[spec.id].enabled if spec.id in desired else spec.enabled
-            source = self._loaded.session_origin(spec.id)
-            records[spec.id] = SessionRecord(spec.id, spec.connector, dict(spec.labels), enabled, "file", source)
-        for id, made in stored.items():
-            if id not in records:
-                enabled = desired[id].enabled if id in desired else True
-                records[id] = SessionRecord(id, made.connector, dict(made.labels), enabled, "api")
-        return records
 
     @asynccontextmanager
     async def _writing(self) -> AsyncIterator[AsyncConnection]:
@@ -132,11 +164,6 @@ class Fleet:
                 yield conn
         except StoreError as error:
             raise refusal(error, "the change could not be stored") from error
-
-    def _capacity(self, connector: str) -> int:
-        connectors = self._settings.connectors
-        section = connectors.baileys if connector == "baileys" else connectors.simulator
-        return section.sessions_per_host
 
     def get(self, session: str) -> SessionRecord:
         """A session's record.  Raises BackendError ``unknown_session``."""
@@ -218,6 +245,11 @@ class Fleet:
         if record.origin == "file":
             raise BackendError(
                 "file_owned",
-                f"session {session!r} belongs to {record.source}: change it there and restart the daemon",
+                f"session {session!r} belongs to {record.source}: change it there and run wavigil reload",
                 source=record.source,
             )
+
+
+def _capacity(settings: Settings, connector: str) -> int:
+    section = settings.connectors.baileys if connector == "baileys" else settings.connectors.simulator
+    return section.sessions_per_host

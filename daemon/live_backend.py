@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import logging
 import uuid
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -17,6 +17,7 @@ from actors.store import health_queries, shard_queries
 from actors.store.engine import Database, open_reader
 from actors.store.errors import StoreError
 from actors.store.records import OutboxEvent
+from config.loader import Loaded
 from daemon.accounts import LiveAccounts
 from daemon.backend import BackendError, Pairing, Send, SessionLive, SessionRecord
 from daemon.fleet import Fleet
@@ -25,6 +26,7 @@ from daemon.purge import purge_auth, purging
 from daemon.sends import SendDesk
 from daemon.shards import Shards
 from daemon.snapshot import Snapshot
+from daemon.storage import refusal
 
 log = logging.getLogger(__name__)
 
@@ -154,6 +156,21 @@ class LiveBackend:
             self._fleet.renew()
         with contextlib.suppress(BackendError):
             await self.gateway.request("plan", **plan_to_wire(self._fleet.plan(self._shards.ready)))
+
+    async def reload(self, loaded: Loaded, settings: Settings) -> None:
+        """Takes over another file for sessions and actors.  Raises BackendError: nothing changed."""
+        before = set(self._fleet.records)
+        await self._fleet.reload(loaded, settings, self._make_shards)
+        self._settings = settings
+        for session in before - self._fleet.records.keys():
+            self._snapshot.forget(session)
+        await self._publish()
+
+    async def _make_shards(self, shards: Collection[int]) -> None:
+        try:
+            await self._shards.open(shards)
+        except StoreError as error:
+            raise refusal(error, "a database could not be made") from error
 
     # the port
 

@@ -67,9 +67,7 @@ class Daemon:
     async def start(self) -> Self:
         """Starts it and waits until it serves."""
         await self._hang_up()
-        config = {"state_dir": str(self.state_dir), **self.config}
-        config.setdefault("http", {})["listen"] = "127.0.0.1:0"
-        self.config_file.write_text(yaml.safe_dump(config, sort_keys=False))
+        self.write_config()
         log = (self.directory / "log").open("ab")
         before = len(self.log)
         self.process = await asyncio.create_subprocess_exec(
@@ -87,6 +85,12 @@ class Daemon:
         self._http = aiohttp.ClientSession(self.url, headers={"Authorization": f"Bearer {token}"})
         await until("the actors are up", self.is_ready, START_PATIENCE)
         return self
+
+    def write_config(self) -> None:
+        """Puts ``config`` into the file, from which a running daemon takes it when it is told to."""
+        config = {"state_dir": str(self.state_dir), **self.config}
+        config.setdefault("http", {})["listen"] = "127.0.0.1:0"
+        self.config_file.write_text(yaml.safe_dump(config, sort_keys=False))
 
     async def is_ready(self) -> bool:
         """What /readyz says."""

@@ -170,6 +170,11 @@ def setup(level: str = "info", style: Literal["auto", "human", "json"] = "auto")
     handler = _handler(style)
     handler.addFilter(Masking())
     _root.handlers[:] = [handler]
+    set_level(level)
+
+
+def set_level(level: str) -> None:
+    """The least severe lines that this process writes: debug, info, warning or error."""
     _root.setLevel(level.upper())
     for chatty in ("asyncio", "aiosqlite", "sqlalchemy", "alembic"):
         logging.getLogger(chatty).setLevel(max(logging.WARNING, _root.level))

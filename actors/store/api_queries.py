@@ -85,6 +85,12 @@ async def load_desired(conn: AsyncConnection) -> dict[str, Desired]:
     return {row.session: Desired(row.session, row.enabled, row.changed_at, row.who) for row in rows.all()}
 
 
+async def forget_desired(conn: AsyncConnection, void: Collection[str]) -> None:
+    """Forgets wishes that the configuration overruled."""
+    if void:
+        await conn.execute(delete(desired).where(desired.c.session.in_(list(void))))
+
+
 async def load_placement(conn: AsyncConnection) -> dict[str, tuple[str, int]]:
     """Session -> (connector, shard)."""
     rows = await conn.execute(select(placement))

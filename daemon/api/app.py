@@ -1,36 +1,36 @@
 """The application: routes of the table, middlewares, and what they work with."""
 
 import json
-import time
 from typing import Any
 
 from aiohttp import web
 
 from daemon.api import keys, middleware, serverlog
-from daemon.api.auth import TokenBook
+from daemon.api.current import Current
 from daemon.api.endpoint import endpoint
-from daemon.api.limits import Limiter
 from daemon.api.openapi import document
 from daemon.api.routes import ROUTES
 from daemon.api.settings import ApiSettings
 from daemon.backend import Backend
+from daemon.configuration import Configuration
 from daemon.metrics.exporter import Exporter
 
 LONGEST_LINE = 80 * 1024
 """Bytes of a request line: `ids` of a bulk query may name 1,000 sessions of 63 characters."""
 
 
-def build_app(backend: Backend, settings: ApiSettings, metrics: Exporter) -> web.Application:
+def build_app(
+    backend: Backend, settings: ApiSettings, metrics: Exporter, configuration: Configuration | None = None
+) -> web.Application:
     """The API over a backend.  Owns nothing that needs closing."""
     app = web.Application(
         client_max_size=settings.body_limit,
         middlewares=(middleware.observe, middleware.problems, middleware.guard_host),
     )
     app[keys.BACKEND] = backend
-    app[keys.SETTINGS] = settings
+    app[keys.CURRENT] = Current(settings)
+    app[keys.CONFIGURATION] = configuration
     app[keys.EXPORTER] = metrics
-    app[keys.TOKENS] = TokenBook(settings.tokens)
-    app[keys.LIMITER] = Limiter(settings.rate, settings.burst, settings.concurrency, time.monotonic)
     app[keys.DOCUMENT] = json.dumps(document(settings.version), ensure_ascii=False).encode()
     for route in ROUTES:
         app.router.add_route(route.method, route.path, endpoint(route))

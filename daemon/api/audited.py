@@ -43,8 +43,10 @@ async def audited(spec: Audited, call: Call[Any, Any], remote: str | None, handl
     try:
         reply = await handler(call)
         outcome = DONE
+        noted = dict(reply.noted)
         if isinstance(reply.body, models.Operation):
-            deed = replace(deed, detail={**deed.detail, "operation": reply.body.operation_id})
+            noted["operation"] = reply.body.operation_id
+        deed = replace(deed, detail={**deed.detail, **noted})
     except ProblemError as error:
         outcome = error.reason.slug
         raise

@@ -10,6 +10,7 @@ from daemon.api.auth import Identity, Role
 from daemon.api.problems import ProblemError, Reason
 from daemon.api.requests import Query, Request
 from daemon.backend import Backend, SessionRecord
+from daemon.configuration import Configuration
 from daemon.metrics.exporter import Exporter
 
 Q = TypeVar("Q", bound=Query)
@@ -25,6 +26,8 @@ class Call(Generic[Q, B]):
 
     backend: Backend
     metrics: Exporter
+    configuration: Configuration | None
+    """None where the daemon behind the API reads no file, as in most tests."""
     document: bytes
     """The OpenAPI document."""
     identity: Identity
@@ -79,6 +82,8 @@ class Reply:
     status: int = 200
     content_type: str = "application/json"
     headers: Mapping[str, str] = field(default_factory=dict)
+    noted: Mapping[str, Any] = field(default_factory=dict)
+    """What the audit log says beside what was asked for."""
 
 
 Handler = Callable[[Call[Any, Any]], Awaitable[Reply]]

@@ -34,7 +34,7 @@ def endpoint(route: Route[Q, B]) -> Handler:
             await _note_refusal(route, request, identity)
             raise forbidden(route.role, "This route")
         try:
-            with request.app[keys.LIMITER].admit(identity.name):
+            with request.app[keys.CURRENT].limiter.admit(identity.name):
                 return respond(await _run(route, request, identity))
         except LimitReachedError as error:
             raise ProblemError(
@@ -59,7 +59,7 @@ def authenticate(request: web.Request) -> Identity:
             "The request has no bearer token.",
             headers={"WWW-Authenticate": CHALLENGE},
         )
-    identity = request.app[keys.TOKENS].identify(value)
+    identity = request.app[keys.CURRENT].tokens.identify(value)
     if identity is None:
         raise ProblemError(
             Reason.UNAUTHENTICATED,
@@ -75,6 +75,7 @@ async def _run(route: Route[Q, B], request: web.Request, identity: Identity) -> 
     call = Call(
         backend=request.app[keys.BACKEND],
         metrics=request.app[keys.EXPORTER],
+        configuration=request.app[keys.CONFIGURATION],
         document=request.app[keys.DOCUMENT],
         identity=identity,
         path=request.match_info,
@@ -102,7 +103,8 @@ async def _body(model: type[B], request: web.Request) -> B:
         return model()
     if request.content_type != "application/json":
         raise ProblemError(Reason.UNSUPPORTED_MEDIA_TYPE, "This route takes JSON.")
-    return parse_body(model, await request.read())
+    limited = request.clone(client_max_size=request.app[keys.CURRENT].settings.body_limit)
+    return parse_body(model, await limited.read())
 
 
 def respond(reply: Reply) -> web.Response:

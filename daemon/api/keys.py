@@ -2,17 +2,15 @@
 
 from aiohttp import web
 
-from daemon.api.auth import TokenBook
-from daemon.api.limits import Limiter
-from daemon.api.settings import ApiSettings
+from daemon.api.current import Current
 from daemon.backend import Backend
+from daemon.configuration import Configuration
 from daemon.metrics.exporter import Exporter
 
 BACKEND = web.AppKey("backend", Backend)
-SETTINGS = web.AppKey("settings", ApiSettings)
+CURRENT = web.AppKey("current", Current)
+CONFIGURATION = web.AppKey[Configuration | None]("configuration")
 EXPORTER = web.AppKey("exporter", Exporter)
-TOKENS = web.AppKey("tokens", TokenBook)
-LIMITER = web.AppKey("limiter", Limiter)
 DOCUMENT = web.AppKey("document", bytes)
 
 REQUEST_ID = web.RequestKey("request_id", str)

@@ -55,6 +55,10 @@ class Limiter:
         self._buckets: dict[str, Bucket] = {}
         self._running: dict[str, int] = {}
 
+    def change(self, rate: float, burst: int, concurrency: int) -> None:
+        """Other limits, for the requests to come; what was used of the old ones counts."""
+        self._rate, self._burst, self._concurrency = rate, burst, concurrency
+
     @contextmanager
     def admit(self, name: str) -> Iterator[None]:
         """Hold a place for one request of a token while its handler runs.

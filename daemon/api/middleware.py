@@ -101,7 +101,7 @@ def _from_http(request: web.Request, error: web.HTTPException) -> ProblemError:
     details = {
         Reason.NOT_FOUND: "No route has this path.",
         Reason.METHOD_NOT_ALLOWED: "This route has other methods.",
-        Reason.PAYLOAD_TOO_LARGE: f"A body has at most {request.app[keys.SETTINGS].body_limit} bytes.",
+        Reason.PAYLOAD_TOO_LARGE: f"A body has at most {request.app[keys.CURRENT].settings.body_limit} bytes.",
     }
     headers = {"Allow": error.headers[hdrs.ALLOW]} if hdrs.ALLOW in error.headers else {}
     return ProblemError(reason, details.get(reason, error.reason), headers=headers)
@@ -130,7 +130,7 @@ def problem_response(request: web.Request, error: ProblemError) -> web.Response:
 @web.middleware
 async def guard_host(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Refuse requests that were meant for another host."""
-    settings = request.app[keys.SETTINGS]
+    settings = request.app[keys.CURRENT].settings
     if not host_allowed(request.headers.get(hdrs.HOST), settings.host, settings.hosts):
         raise ProblemError(Reason.MISDIRECTED, "This daemon is not known by the name in the Host header.")
     return await handler(request)

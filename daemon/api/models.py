@@ -267,6 +267,39 @@ class Ready(Response):
     ready: Literal[True] = True
 
 
+class ChangedSession(Response):
+    """A session that the file describes otherwise than before."""
+
+    session_id: str
+    fields: list[str]
+    """Which of its keys changed."""
+
+
+class Reloaded(Response):
+    """What a reload changed, or would change."""
+
+    dry_run: bool
+    """Nothing was changed."""
+    source: str | None
+    """The file; null for the defaults alone."""
+    hash: str
+    """SHA-256 of its text."""
+    added: list[str]
+    removed: list[str]
+    """Sessions that the file names no more; their auth states are kept."""
+    changed: list[ChangedSession]
+    unchanged: int
+    """Number of the file's sessions that are as before."""
+    taken_over: list[str]
+    """Sessions of the API that the file owns now."""
+    given_back: list[str]
+    """Sessions that the file names no more and that were the API's before it did: they are again."""
+    settings: list[str]
+    """Other settings that changed and are in effect."""
+    restart_needed: list[str]
+    """Settings that take effect at the next start of the daemon."""
+
+
 class ProblemField(Response):
     """A wrong value."""
 

@@ -39,7 +39,7 @@ class Reason(Enum):
     FILE_OWNED = _Kind(
         409,
         "The configuration file owns this",
-        "Change it in the file and line that the detail names, then restart the daemon.",
+        "Change it in the file and line that the detail names, then run wavigil reload.",
     )
     NOT_PAIRING = _Kind(
         409,
@@ -62,6 +62,11 @@ class Reason(Enum):
         "Use the address that the daemon listens on; a proxy in front sets the Host header to it.",
     )
     INVALID = _Kind(422, "A value is not valid", "Correct the values that 'errors' names.")
+    CONFIGURATION = _Kind(
+        422,
+        "The configuration can't be used",
+        "Correct what 'errors' names, then reload again; nothing was changed.",
+    )
     RATE_LIMITED = _Kind(429, "The token's limit is reached", "Wait for the seconds in Retry-After, then try again.")
     LIMIT = _Kind(429, "A limit of the daemon is reached", "Wait for the seconds in Retry-After, then try again.")
     INTERNAL = _Kind(500, "The daemon failed", "Its log has the cause under the requestId; please report it.")

@@ -126,6 +126,13 @@ class InterventionsQuery(Query):
     """How far back, 1h to 31d; counts are kept by the hour, so it begins with a full one."""
 
 
+class ReloadQuery(Query):
+    """How to reload the configuration."""
+
+    dry_run: bool = False
+    """Only say what would change."""
+
+
 class SessionCreate(Request):
     """A new session."""
 

@@ -1,8 +1,9 @@
 """What the API is told at its start."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from daemon.api.auth import Token
+from config.schema_http import Http
+from daemon.api.auth import Role, Token
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,3 +24,16 @@ class ApiSettings:
     """Requests at once; sends and pairings that wait count."""
     body_limit: int = 64 * 1024
     """Bytes of a request's body."""
+
+
+def api_settings(http: Http, base: ApiSettings) -> ApiSettings:
+    """The settings with tokens and limits of a configuration; the first token, which is not of the file, stays."""
+    own = [Token(token.name, Role[token.role.upper()], token.token.reveal()) for token in http.tokens]
+    return replace(
+        base,
+        tokens=(base.tokens[0], *own),
+        rate=http.requests_per_second,
+        burst=max(1, round(http.requests_per_second * 2)),
+        concurrency=http.max_concurrent,
+        body_limit=http.max_body,
+    )

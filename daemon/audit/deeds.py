@@ -17,6 +17,8 @@ BEGUN = "begun"
 """Outcome of what is under way, or of which nobody knows how it went: the daemon was killed meanwhile."""
 DONE = "done"
 
+RELOAD = "config.reload"
+
 NOTHING_DONE = frozenset(
     {
         "forbidden",
@@ -27,6 +29,7 @@ NOTHING_DONE = frozenset(
         "not_open",
         "refused",
         "invalid",
+        "configuration",
         "limit",
     }
 )

@@ -2,7 +2,7 @@
 
 import typer
 
-from daemon.cli import audit, local, pair, send, sessions, status
+from daemon.cli import audit, local, pair, reload, send, sessions, status
 from daemon.cli.options import connected, examples
 
 ABOUT = """\
@@ -47,6 +47,13 @@ app.command(
         "wavigil check-config > effective.yaml",
     ),
 )(local.check_config)
+app.command(
+    "reload",
+    epilog=examples(
+        "wavigil reload                          take over the changed configuration",
+        "wavigil reload --dry-run                what would change?",
+    ),
+)(connected(reload.reload))
 app.command(
     "status",
     epilog=examples(

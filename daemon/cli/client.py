@@ -87,7 +87,8 @@ class Client:
         except TimeoutError:
             raise CliError(f"the daemon at {self.target.url} did not answer in {PATIENCE_SECONDS:g} s") from None
         except ssl.SSLError as error:
-            raise CliError(f"no safe connection to {self.target.url}: {error.reason}") from None
+            hint = "Was its certificate renewed? The daemon shows it after a SIGHUP."
+            raise CliError(f"no safe connection to {self.target.url}: {error.reason}", hint) from None
         except (OSError, http.client.HTTPException) as error:
             why = getattr(error, "strerror", None) or type(error).__name__
             raise CliError(f"the daemon at {self.target.url} can't be reached: {why}") from None
@@ -130,14 +131,20 @@ class Client:
         if status == http.HTTPStatus.UNAUTHORIZED:
             message = f"the daemon at {self.target.url} does not know the token from {self.target.token_source}"
             hint = "Give another: --token-file or $WAVIGIL_TOKEN."
-        wrong = [
-            f"{(error.get('pointer') or '').removeprefix('#/') or error.get('parameter')}: {error['detail']}"
-            for error in problem.get("errors", ())
-        ]
-        error = ApiError("; ".join(wrong) or message, hint, status, reason)
+        wrong = [_wrong(error) for error in problem.get("errors", ())]
+        if reason == "configuration":
+            message = "\n".join((message, *wrong))
+        elif wrong:
+            message = "; ".join(wrong)
+        error = ApiError(message, hint, status, reason)
         if status == http.HTTPStatus.UNPROCESSABLE_ENTITY:
             error.status = USAGE
         return error
+
+
+def _wrong(error: Mapping[str, Any]) -> str:
+    place = (error.get("pointer") or "").removeprefix("#/") or error.get("parameter")
+    return f"{place}: {error['detail']}" if place else str(error["detail"])
 
 
 def segment(text: str) -> str:

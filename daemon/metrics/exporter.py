@@ -11,7 +11,8 @@ from typing import Any
 import prometheus_client
 
 from daemon.backend import Backend
-from daemon.metrics import accounts, supervision, table
+from daemon.configuration import ConfigStatus
+from daemon.metrics import accounts, configuration, supervision, table
 from daemon.metrics.sessions import SessionFamilies
 from daemon.metrics.text import family, prefix
 
@@ -56,8 +57,11 @@ class RequestMetrics:
 class Exporter:
     """Renders all families of the table from what the backend knows."""
 
-    def __init__(self, backend: Backend, version: str, tree: Tree) -> None:
+    def __init__(
+        self, backend: Backend, version: str, tree: Tree, config: Callable[[], ConfigStatus] = ConfigStatus
+    ) -> None:
         self._backend = backend
+        self._config = config
         self._tree = tree
         self._sessions = SessionFamilies()
         self._build = family(table.BUILD_INFO, [prefix(table.BUILD_INFO, (version, platform.python_version())) + "1"])
@@ -68,6 +72,7 @@ class Exporter:
         totals = self._backend.accounts.totals()
         return (
             self._build
+            + configuration.render(self._config())
             + self._sessions.render(self._backend.records(), self._backend.live)
             + accounts.restarts(totals)
             + supervision.render(self._tree())

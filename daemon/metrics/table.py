@@ -58,6 +58,28 @@ BUILD_INFO = Metric(
     ("version", "python"),
 )
 
+CONFIG_INFO = Metric(
+    "wavigil_config_info",
+    "gauge",
+    "1, labelled with the SHA-256 of the configuration file's text as it was last taken over.",
+    ("hash",),
+)
+CONFIG_LAST_RELOAD_SUCCESSFUL = Metric(
+    "wavigil_config_last_reload_successful",
+    "gauge",
+    "1 if the configuration was taken over at the last reload, or at the start, 0 if it was refused.",
+)
+CONFIG_LAST_RELOAD_SUCCESS_TIMESTAMP = Metric(
+    "wavigil_config_last_reload_success_timestamp_seconds",
+    "gauge",
+    "Unix time at which the configuration was last taken over.",
+)
+CONFIG_RESTART_NEEDED = Metric(
+    "wavigil_config_restart_needed",
+    "gauge",
+    "1 while the configuration file, as last read, has settings that only a restart of the daemon applies.",
+)
+
 SESSIONS = Metric(
     "wavigil_sessions",
     "gauge",
@@ -203,6 +225,10 @@ PROCESS = (
 
 METRICS: tuple[Metric, ...] = (
     BUILD_INFO,
+    CONFIG_INFO,
+    CONFIG_LAST_RELOAD_SUCCESSFUL,
+    CONFIG_LAST_RELOAD_SUCCESS_TIMESTAMP,
+    CONFIG_RESTART_NEEDED,
     SESSIONS,
     SESSION_UP,
     SESSION_STATUS,

@@ -1,13 +1,15 @@
 """For those who run the daemon: supervision, metrics, probes, the API's own description."""
 
 import time
+from dataclasses import asdict
 
 from actors.store.audit_queries import AuditFilter
 from actors.store.intervention_queries import HOUR
 from daemon.api import models, render, requests
 from daemon.api.accept import encoding_accepted
 from daemon.api.call import Call, Reply
-from daemon.api.problems import ProblemError, Reason
+from daemon.api.problems import FieldError, ProblemError, Reason
+from daemon.configuration import Reloaded, WrongConfigurationError
 from daemon.metrics.text import CONTENT_TYPE
 
 
@@ -35,6 +37,39 @@ async def interventions(call: Call[requests.InterventionsQuery, requests.NoBody]
     """Manual against automatic."""
     since = (time.time() - call.query.window) // HOUR * HOUR
     return Reply(render.interventions(since, await call.backend.accounts.interventions(since)))
+
+
+async def reload(call: Call[requests.ReloadQuery, requests.NoBody]) -> Reply:
+    """The configuration file, read again."""
+    if call.configuration is None:
+        raise ProblemError(Reason.UNAVAILABLE, "This daemon reads no configuration.")
+    try:
+        done = await call.configuration.reload(call.who, dry_run=call.query.dry_run)
+    except WrongConfigurationError as error:
+        count = len(error.problems)
+        raise ProblemError(
+            Reason.CONFIGURATION,
+            f"The file has {count} error{'s' if count != 1 else ''}; nothing was changed.",
+            errors=[FieldError(str(problem)) for problem in error.problems],
+            context={"problems": [asdict(problem) for problem in error.problems]},
+        ) from None
+    return Reply(_reloaded(done), noted=done.detail())
+
+
+def _reloaded(done: Reloaded) -> models.Reloaded:
+    return models.Reloaded(
+        dry_run=done.dry_run,
+        source=done.source,
+        hash=done.digest,
+        added=list(done.added),
+        removed=list(done.removed),
+        changed=[models.ChangedSession(session_id=id, fields=list(fields)) for id, fields in done.changed.items()],
+        unchanged=done.unchanged,
+        taken_over=list(done.taken_over),
+        given_back=list(done.given_back),
+        settings=list(done.settings),
+        restart_needed=list(done.restart_needed),
+    )
 
 
 async def metrics(call: Call[requests.AnyQuery, requests.NoBody]) -> Reply:

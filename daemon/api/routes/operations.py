@@ -2,12 +2,14 @@
 
 from typing import Any
 
-from daemon.api import models
+from daemon.api import models, requests
+from daemon.api.audited import Audited
 from daemon.api.auth import Role
 from daemon.api.handlers import operations
 from daemon.api.problems import Reason
 from daemon.api.requests import AnyQuery, AuditQuery, InterventionsQuery, NoBody, NoQuery
 from daemon.api.route import Answer, Route
+from daemon.audit.deeds import RELOAD
 from daemon.metrics.text import CONTENT_TYPE
 
 ROUTES: tuple[Route[Any, Any], ...] = (
@@ -23,6 +25,22 @@ ROUTES: tuple[Route[Any, Any], ...] = (
         (Answer(200, "Its root", models.Node),),
         (Reason.UNAVAILABLE, Reason.TIMEOUT),
         operations.supervision,
+    ),
+    Route(
+        "POST",
+        "/api/reload",
+        "reloadConfiguration",
+        "operations",
+        Role.ADMIN,
+        "Read the configuration file again",
+        requests.ReloadQuery,
+        NoBody,
+        (Answer(200, "What changed", models.Reloaded),),
+        (Reason.CONFIGURATION, Reason.UNAVAILABLE),
+        operations.reload,
+        "Sessions that did not change keep their connection. Settings in `restartNeeded` wait for the next start. "
+        "With `dryRun=true` it only says what would change.",
+        audited=Audited(RELOAD, ("dry_run",)),
     ),
     Route(
         "GET",

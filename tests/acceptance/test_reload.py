@@ -1,0 +1,260 @@
+"""The configuration is changed under a running daemon: by SIGHUP, by the command line, over the API."""
+
+import asyncio
+import json
+import os
+import re
+import signal
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.fixtures_daemon import Daemon, running_daemon, until
+
+pytestmark = [pytest.mark.acceptance, pytest.mark.timeout(180)]
+
+TOKENS = {"old": "0123456789-old-token", "new": "0123456789-new-token"}
+
+
+def simulated(id: str, **more: Any) -> dict[str, Any]:
+    return {"id": id, "connector": "simulator", **more}
+
+
+def configuration(*sessions: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "sessions": list(sessions),
+        "supervision": {"heartbeat": "200ms", "heartbeat_timeout": "5s", "tick": "100ms"},
+        "http": {"tokens": [{"name": "shop", "role": "viewer", "token": TOKENS["old"]}]},
+    }
+
+
+async def reload(daemon: Daemon, query: str = "") -> dict[str, Any]:
+    """With the file as ``daemon.config`` says."""
+    daemon.write_config()
+    status, body = await daemon.call("POST", f"/api/reload{query}")
+    assert status == 200, body
+    return dict(body)
+
+
+def hang_up(daemon: Daemon) -> int:
+    """SIGHUP; returns how much of the log is older."""
+    assert daemon.process is not None
+    seen = len(daemon.log)
+    daemon.process.send_signal(signal.SIGHUP)
+    return seen
+
+
+async def logged(daemon: Daemon, seen: int, pattern: str) -> str:
+    match = await until(f"{pattern!r} is logged", lambda: re.search(pattern, daemon.log[seen:]))
+    return str(match[0])
+
+
+async def wavigil(daemon: Daemon, *words: str) -> tuple[int, str]:
+    command = await daemon.command(*words)
+    output, _ = await command.communicate()
+    assert command.returncode is not None
+    return command.returncode, output.decode()
+
+
+async def gone(daemon: Daemon, id: str) -> None:
+    async def is_gone() -> bool:
+        return f"'id': '{id}'" not in str(await daemon.tree())
+
+    await until(f"{id} left the tree", is_gone)
+
+
+async def marks(daemon: Daemon, *ids: str) -> dict[str, Any]:
+    """What changes when a session's process or connection is another one."""
+    found = {}
+    for id in ids:
+        status = (await daemon.status(id))["statusMetadata"]
+        node = await daemon.node(id)
+        found[id] = (node["pid"], node["restarts"], status["generation"], status["since"])
+    return found
+
+
+def stored(daemon: Daemon, database: str, query: str) -> list[Any]:
+    with closing(sqlite3.connect(f"file:{daemon.state_dir}/{database}.db?mode=ro", uri=True)) as conn:
+        return list(conn.execute(query))
+
+
+async def metric(daemon: Daemon, name: str) -> float:
+    found = re.search(rf"^{name} (\S+)$", await daemon.get("/metrics"), re.MULTILINE)
+    assert found is not None, name
+    return float(found[1])
+
+
+async def who_may(daemon: Daemon, token: str) -> int:
+    status, _ = await daemon.call("GET", "/api/sessions", headers={"Authorization": f"Bearer {TOKENS[token]}"})
+    return status
+
+
+async def test_sessions_come_and_go_and_the_others_do_not_notice(short_tmp: Path) -> None:
+    async with running_daemon(short_tmp, configuration(*map(simulated, ("stays", "goes", "turns")))) as daemon:
+        for id in ("stays", "goes", "turns"):
+            await daemon.until_status(id, "connected")
+        before = await marks(daemon, "stays", "turns")
+        paired = await daemon.status("goes")
+
+        # one goes, one comes, labels of one change, by signal
+        daemon.config["sessions"] = [simulated("stays"), simulated("turns", labels={"team": "b"}), simulated("comes")]
+        daemon.write_config()
+        line = await logged(daemon, hang_up(daemon), "the configuration was reloaded.*")
+        assert line.endswith("by SIGHUP: added comes; removed goes; changed turns; 1 sessions unchanged")
+        await daemon.until_status("comes", "connected")
+        await gone(daemon, "goes")
+        assert (await daemon.call("GET", "/api/sessions/goes"))[0] == 404
+        assert 'session="goes"' not in await daemon.get("/metrics")
+        assert (await daemon.get("/api/sessions/turns"))["labels"] == {"team": "b"}
+        assert stored(daemon, "vault", "SELECT paired FROM sessions WHERE session = 'goes'") == [(1,)]
+
+        # the one that went comes back with its auth state, by command; a dry run before it changes nothing
+        daemon.config["sessions"] = [simulated("stays"), simulated("turns", enabled=False), simulated("goes")]
+        daemon.write_config()
+        status, output = await wavigil(daemon, "reload", "--dry-run", "--json")
+        assert status == 0, output
+        planned = json.loads(output)
+        assert (planned["dryRun"], planned["added"], planned["removed"]) == (True, ["goes"], ["comes"])
+        assert planned["changed"] == [{"sessionId": "turns", "fields": ["labels", "enabled"]}]
+        assert (await daemon.call("GET", "/api/sessions/goes"))[0] == 404
+        status, output = await wavigil(daemon, "reload")
+        assert (status, output.splitlines()[1:]) == (
+            0,
+            ["  added: goes", "  removed: comes", "  changed: turns (labels, enabled)", "  unchanged: 1 sessions"],
+        )
+        again = await daemon.until_status("goes", "connected")
+        assert again["statusMetadata"]["generation"] > paired["statusMetadata"]["generation"]
+        await daemon.until_status("turns", "stopped")
+        assert (await marks(daemon, "stays"))["stays"] == before["stays"]
+        assert (await daemon.node("turns"))["pid"] == before["turns"][0]
+        actions = stored(daemon, "api", "SELECT who FROM audit WHERE action = 'config.reload' ORDER BY seq")
+        assert actions == [("SIGHUP",), ("admin",)]
+
+
+WRONG = {
+    "not YAML": "sessions: [",
+    "an unknown key": "sesions: []",
+    "a wrong value": "log: {level: loud}\nhttp: {max_body: 3}",
+    "a certificate that is none": "http: {tls: {certificate: wavigil.yaml, key: wavigil.yaml}}",
+}
+
+
+async def test_a_bad_file_changes_nothing_and_says_why(short_tmp: Path) -> None:
+    async with running_daemon(short_tmp, configuration(simulated("stays"))) as daemon:
+        await daemon.until_status("stays", "connected")
+        before, at = (
+            await marks(daemon, "stays"),
+            await metric(daemon, "wavigil_config_last_reload_success_timestamp_seconds"),
+        )
+        good = daemon.config_file.read_text()
+        for text in WRONG.values():
+            daemon.config_file.write_text(text.replace("wavigil.yaml", str(daemon.config_file)))
+            status, problem = await daemon.call("POST", "/api/reload")
+            assert (status, problem["type"]) == (422, "/problems/configuration"), problem
+            for found, error in zip(problem["context"]["problems"], problem["errors"], strict=True):
+                assert found["expected"]
+                place = f"{daemon.config_file}:{found['line']}:{found['column']}: "
+                assert error["detail"].startswith(place), error
+            status, output = await wavigil(daemon, "reload")
+            assert status == 2
+            assert all(error["detail"] in output for error in problem["errors"]), output
+        seen = hang_up(daemon)
+        await logged(daemon, seen, r"was not reloaded, nothing was changed:\n.*http\.tls")
+        assert await metric(daemon, "wavigil_config_last_reload_successful") == 0
+        assert await metric(daemon, "wavigil_config_last_reload_success_timestamp_seconds") == at
+        assert await marks(daemon, "stays") == before
+        assert await who_may(daemon, "old") == 200
+        daemon.config_file.write_text(good)
+        await logged(daemon, hang_up(daemon), "the configuration was reloaded")
+        assert await metric(daemon, "wavigil_config_last_reload_successful") == 1
+        assert await marks(daemon, "stays") == before
+
+
+async def test_settings_take_effect_or_are_named(short_tmp: Path) -> None:
+    async with running_daemon(short_tmp, configuration(simulated("stays"))) as daemon:
+        await daemon.until_status("stays", "connected")
+        before = await marks(daemon, "stays")
+        assert [await who_may(daemon, token) for token in ("old", "new")] == [200, 401]
+        daemon.config["http"] = {
+            "tokens": [{"name": "shop", "role": "viewer", "token": TOKENS["new"]}],
+            "max_body": "1KiB",
+        }
+        daemon.config["log"] = {"level": "warning", "format": "json"}
+        done = await reload(daemon)
+        assert done["settings"] == ["log.level", "http.tokens", "http.max_body"]
+        assert done["restartNeeded"] == ["log.format"]
+        assert await metric(daemon, "wavigil_config_restart_needed") == 1
+        assert [await who_may(daemon, token) for token in ("old", "new")] == [401, 200]
+        body = {"to": "15550100009", "text": "x" * 2000}
+        assert (await daemon.call("POST", "/api/sessions/stays/messages", json=body))[0] == 413
+        seen = len(daemon.log)
+        await daemon.get("/api/sessions")
+        assert "GET /api/sessions" not in daemon.log[seen:]
+        # until it agrees again
+        del daemon.config["log"]
+        done = await reload(daemon)
+        assert (done["settings"], done["restartNeeded"]) == (["log.level"], [])
+        assert await metric(daemon, "wavigil_config_restart_needed") == 0
+        await logged(daemon, seen, "POST /api/reload 200")
+        assert await marks(daemon, "stays") == before
+        for secret in TOKENS.values():
+            assert secret not in daemon.log
+
+
+async def test_file_and_api_own_the_same_session(short_tmp: Path) -> None:
+    async with running_daemon(short_tmp, configuration(simulated("file-0"))) as daemon:
+        made = {"id": "made-0", "connector": "simulator", "labels": {"team": "api"}}
+        assert (await daemon.call("POST", "/api/sessions", json=made))[0] == 201
+        await daemon.until_status("made-0", "connected")
+        assert (await daemon.call("POST", "/api/sessions/file-0/stop"))[0] == 202
+        await daemon.until_status("file-0", "stopped")
+        before = await marks(daemon, "made-0")
+
+        daemon.config["sessions"] = [simulated("file-0", labels={"team": "file"}), simulated("made-0")]
+        done = await reload(daemon)
+        assert (done["takenOver"], done["added"]) == (["made-0"], [])
+        assert (await daemon.get("/api/sessions/made-0"))["origin"] == "file"
+        assert (await daemon.call("DELETE", "/api/sessions/made-0"))[0] == 409
+        assert await marks(daemon, "made-0") == before
+        # the operator's wish holds, until the file changes its mind
+        assert (await daemon.status("file-0"))["status"] == "stopped"
+        daemon.config["sessions"][0]["enabled"] = False
+        await reload(daemon)
+        daemon.config["sessions"][0]["enabled"] = True
+        await reload(daemon)
+        await daemon.until_status("file-0", "connected")
+
+        daemon.config["sessions"] = [simulated("file-0")]
+        done = await reload(daemon)
+        assert (done["givenBack"], done["removed"]) == (["made-0"], [])
+        session = await daemon.get("/api/sessions/made-0")
+        assert (session["origin"], session["labels"]) == ("api", {"team": "api"})
+        assert await marks(daemon, "made-0") == before
+
+
+async def test_while_the_actors_start_afresh_and_main_is_killed(short_tmp: Path) -> None:
+    async with running_daemon(short_tmp, configuration(simulated("stays"))) as daemon:
+        await daemon.until_status("stays", "connected")
+        os.kill((await daemon.node("root"))["pid"], signal.SIGKILL)
+        daemon.config["sessions"] = [simulated("stays"), simulated("comes")]
+        assert (await reload(daemon))["added"] == ["comes"]
+        for id in ("stays", "comes"):
+            await daemon.until_status(id, "connected")
+
+        # killed in the middle: the next start has the fleet of the file
+        daemon.config["sessions"] = [simulated(f"many-{number}") for number in range(3)]
+        daemon.write_config()
+        assert daemon.process is not None
+        daemon.processes()
+        hang_up(daemon)
+        daemon.process.kill()
+        await daemon.process.wait()
+        await asyncio.gather(*(until("nothing is left", lambda: not daemon.remaining()),))
+        await daemon.start()
+        sessions = (await daemon.get("/api/sessions"))["sessions"]
+        assert [session["id"] for session in sessions] == ["many-0", "many-1", "many-2"]
+        for number in range(3):
+            await daemon.until_status(f"many-{number}", "connected")
