@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-from actors.connectors.protocol import PROTOCOL
+from actors.connectors.protocol import PROTOCOL, Hello
 from actors.runtime import frames
 from actors.session.link import LinkTo, SessionLink
 
@@ -42,10 +42,11 @@ async def test_what_comes_right_behind_the_hello_is_told_after_it(tmp_path: Path
         if len(told) == 2:
             both.set()
 
+    def up(hello: Hello, _generation: int) -> None:
+        heard(f"up, paired {hello.state is not None and hello.state.paired}")
+
     to = LinkTo("a", str(tmp_path / "c.sock"), str(tmp_path / "v.sock"), None)
-    link = SessionLink(
-        to, lambda hello, _: heard(f"up, paired {hello.state.paired}"), lambda: None, lambda e: heard(e.name)
-    )
+    link = SessionLink(to, up, lambda: None, lambda event: heard(event.name))
     async with peer(tmp_path / "c.sock", CLOSED), peer(tmp_path / "v.sock"):
         running = asyncio.ensure_future(link.run())
         async with asyncio.timeout(20):
