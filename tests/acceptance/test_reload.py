@@ -130,8 +130,12 @@ async def test_sessions_come_and_go_and_the_others_do_not_notice(short_tmp: Path
         await daemon.until_status("turns", "stopped")
         assert (await marks(daemon, "stays"))["stays"] == before["stays"]
         assert (await daemon.node("turns"))["pid"] == before["turns"][0]
-        actions = stored(daemon, "api", "SELECT who FROM audit WHERE action = 'config.reload' ORDER BY seq")
-        assert actions == [("SIGHUP",), ("admin",)]
+        entries = (await daemon.get("/api/audit?action=config.reload"))["entries"]
+        assert [(entry["who"], entry["outcome"]) for entry in entries] == [("admin", "done")] * 2 + [
+            ("wavigil", "done")
+        ]
+        assert entries[2]["detail"]["removed"] == ["goes"]
+        assert entries[0]["detail"]["changed"] == {"turns": ["labels", "enabled"]}
 
 
 WRONG = {
