@@ -10,6 +10,8 @@ from config.document import KeyPath
 from config.loader import Loaded
 from config.schema import Config
 from config.schema_simulator import SessionProfile
+from config.secrets import Secret
+from config.section import Section
 
 HIDDEN_PHONE = "<phone>"
 _INDENT = "  "
@@ -22,6 +24,18 @@ def plain(config: Config) -> dict[str, Any]:
         if isinstance(spec.simulator, SessionProfile) and spec.simulator.phone is not None:
             session["simulator"]["phone"] = HIDDEN_PHONE
     return values
+
+
+def secrets_of(value: object) -> Iterator[Secret]:
+    """Every secret in a configuration, or in a part of it."""
+    if isinstance(value, Secret):
+        yield value
+    elif isinstance(value, Section):
+        for name in type(value).model_fields:
+            yield from secrets_of(getattr(value, name))
+    elif isinstance(value, tuple):
+        for item in value:
+            yield from secrets_of(item)
 
 
 def show(loaded: Loaded, *, origins: bool = False) -> str:

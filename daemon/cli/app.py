@@ -2,7 +2,7 @@
 
 import typer
 
-from daemon.cli import audit, local, pair, reload, send, sessions, status
+from daemon.cli import audit, doctor, local, pair, reload, send, sessions, status, support
 from daemon.cli.options import connected, examples
 
 ABOUT = """\
@@ -88,6 +88,25 @@ app.command(
         "wavigil audit --follow",
     ),
 )(connected(audit.audit))
+app.command(
+    "doctor",
+    epilog=examples(
+        "wavigil doctor                          is everything as it should be?",
+        "wavigil doctor --deep                   and is every page of the databases sound?",
+        "sudo -u wavigil wavigil doctor          as the daemon's user, who may look at everything",
+        "wavigil doctor --json | jq '.findings[] | select(.level != \"ok\")'",
+    )
+    + "\n\nExit codes: 0 nothing fails (there may be warnings), 1 a check fails, 2 wrong usage or configuration.",
+)(doctor.doctor)
+app.command(
+    "support-bundle",
+    epilog=examples(
+        "wavigil support-bundle                          wavigil-support-TIME.tar.gz, here",
+        "wavigil support-bundle -o /tmp/for-support.tar.gz --lines 20000",
+        "sudo -u wavigil wavigil support-bundle          as the daemon's user, who may look at everything",
+        "tar -xzOf wavigil-support-….tar.gz --wildcards '*/manifest.json'",
+    ),
+)(support.support_bundle)
 app.command("openapi", epilog=examples("wavigil openapi > openapi.json"))(local.openapi)
 app.command("version")(local.version)
 

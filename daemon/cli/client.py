@@ -41,8 +41,9 @@ class ApiError(CliError):
 class Client:
     """One daemon; each request has a connection of its own."""
 
-    def __init__(self, target: Target) -> None:
+    def __init__(self, target: Target, patience: float = PATIENCE_SECONDS) -> None:
         self.target = target
+        self._patience = patience
         self._parts = urlsplit(target.url)
 
     def get(self, path: str, **query: str | int | None) -> Any:
@@ -70,9 +71,23 @@ class Client:
             ApiError: the daemon refused it.
             CliError: the daemon can't be reached.
         """
+        return self._answer(*self._exchange(method, path, query, body))
+
+    def text(self, path: str) -> str:
+        """The text that a GET answers, whatever its type.
+
+        Raises:
+            CliError: the daemon refused it, or can't be reached.
+        """
+        status, raw = self._exchange("GET", path, None, None)
+        if status >= http.HTTPStatus.BAD_REQUEST:
+            self._answer(status, raw)
+        return raw.decode(errors="replace")
+
+    def _exchange(self, method: str, path: str, query: Query | None, body: Any) -> tuple[int, bytes]:
         chosen = {name: value for name, value in (query or {}).items() if value is not None}
         url = f"{self._parts.path}{path}" + (f"?{urlencode(chosen)}" if chosen else "")
-        headers = {"Authorization": f"Bearer {self.target.token}", "Accept": "application/json"}
+        headers = {"Authorization": f"Bearer {self.target.token}", "Accept": "application/json, text/plain"}
         content = None
         if body is not None:
             content = json.dumps(body).encode()
@@ -85,7 +100,7 @@ class Client:
         except ConnectionRefusedError:
             raise CliError(f"no daemon listens at {self.target.url}", f"Start it: {self.target.start}") from None
         except TimeoutError:
-            raise CliError(f"the daemon at {self.target.url} did not answer in {PATIENCE_SECONDS:g} s") from None
+            raise CliError(f"the daemon at {self.target.url} did not answer in {self._patience:g} s") from None
         except ssl.SSLError as error:
             hint = "Was its certificate renewed? The daemon shows it after a SIGHUP."
             raise CliError(f"no safe connection to {self.target.url}: {error.reason}", hint) from None
@@ -94,12 +109,12 @@ class Client:
             raise CliError(f"the daemon at {self.target.url} can't be reached: {why}") from None
         finally:
             connection.close()
-        return self._answer(response.status, raw)
+        return response.status, raw
 
     def _connect(self) -> http.client.HTTPConnection:
         host, port = self._parts.hostname or "", self._parts.port
         if self._parts.scheme == "http":
-            return http.client.HTTPConnection(host, port, timeout=PATIENCE_SECONDS)
+            return http.client.HTTPConnection(host, port, timeout=self._patience)
         context = ssl.create_default_context()
         if self.target.certificate is not None:
             # Of the daemon's own configuration: exactly this certificate, whatever name or address it is reached by.
@@ -110,7 +125,7 @@ class Client:
                 context.load_verify_locations(self.target.certificate)
             except OSError as error:
                 raise CliError(f"the certificate {self.target.certificate} can't be read: {error.strerror}") from None
-        return http.client.HTTPSConnection(host, port, timeout=PATIENCE_SECONDS, context=context)
+        return http.client.HTTPSConnection(host, port, timeout=self._patience, context=context)
 
     def _answer(self, status: int, raw: bytes) -> Answer:
         try:

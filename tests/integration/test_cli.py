@@ -238,7 +238,8 @@ async def test_wrong_usage(shell: Shell) -> None:
 
 
 COMMANDS = (
-    "run", "demo", "check-config", "status", "pair", "send", "tree", "openapi", "version", "sessions list",
+    "run", "demo", "check-config", "status", "pair", "send", "tree", "openapi", "version", "doctor",
+    "support-bundle", "sessions list",
     "sessions add", "sessions remove", "sessions reconnect", "sessions start", "sessions stop", "sessions logout",
 )  # fmt: skip
 

@@ -1,0 +1,1 @@
+"""The support bundle: what somebody else needs to see, and nothing that they must not."""
