@@ -79,6 +79,7 @@ async def test_what_doctor_finds_and_what_a_bundle_holds(short_tmp: Path) -> Non
         found = {finding["name"]: finding for finding in json.loads(inside["doctor.json"])}
         assert "runs and is ready" in found["daemon"]["what"]
         assert f"pid {daemon.process.pid}" in found["daemon"]["what"]  # type: ignore[union-attr]
+        assert found["reload"]["level"] == "ok"
         assert "in use" in found["memory"]["what"]
         assert "the running daemon" in found["open-files"]["what"]
         assert "nothing listens off loopback" in found["ports"]["what"]
