@@ -1,8 +1,8 @@
 """What an actor sends: a queue for each receiver, of which only a few messages at a time are handed to Thespian.
 
-Thespian transmits at most 20 messages at once, to all receivers together: 20 messages for one that hangs stop all
-that the sender says, its heartbeats included, and 950 more block it inside ``send``.  One actor that hangs would take
-along whoever talks to it.
+Thespian's own bound is for all receivers together: 20 messages for one that hangs stop all that the sender says, its
+heartbeats included, and 950 more block it inside ``send``.  One actor that hangs would take along whoever talks to it.
+With a window for each receiver that bound is not needed: ``thespian_fixes`` lifts it.
 """
 
 import collections
@@ -17,7 +17,7 @@ from thespian.system.transport import TransmitIntent
 log = logging.getLogger(__name__)
 
 WINDOW = 4
-"""Messages under way to one receiver; with Thespian's 20, five receivers may hang before the sender notices."""
+"""Messages under way to one receiver."""
 LIMIT = 4096
 """Messages that wait for one receiver; beyond it the oldest is dropped: every message may get lost anyway."""
 
@@ -41,6 +41,8 @@ class Outbox:
         self._routes: dict[str, _Route] = {}  # by the address as text: addresses can't be hashed
         self._ready: dict[str, None] = {}
         self._flushing = False
+        self.dropped = 0
+        """Messages dropped at the limit since the process began."""
 
     def __len__(self) -> int:
         """How many messages wait."""
@@ -52,6 +54,7 @@ class Outbox:
         route = self._routes.setdefault(key, _Route(address))
         if len(route.waiting) == LIMIT - 1:
             log.error("%d messages wait for %s, which does not take them: the oldest are dropped", LIMIT, key)
+        self.dropped += len(route.waiting) == LIMIT
         route.waiting.append(message)
         if route.under_way < WINDOW:
             self._ready[key] = None

@@ -7,15 +7,21 @@ from the
   shutdown or
   after several kills, leave a parent that waits for ever.  The books are kept by the SIGCHLD handler alone
   (``childDied``), which reports each one it drops.
+- It transmits at most 20 messages at a time, to all receivers together: 20 children that hang silence their supervisor.
+  Here each ``outbox`` bounds what is under way to one receiver, and the bound for all is out of the way.
 """
 
 import logging
 from typing import Any
 
 import thespian.system.multiprocCommon as multiproc
+import thespian.system.transport.asyncTransportBase as async_transport
 
 from actors.runtime import logs
 from actors.runtime.process import die_with_parent, set_name
+
+MAX_TRANSMITS = 100_000
+"""Messages under way from one process; more than windows of an outbox times receivers."""
 
 _plain_admin = multiproc.MultiProcAdmin.__init__
 _plain_logger = multiproc.startupASLogger
@@ -36,6 +42,7 @@ def install(launcher: int) -> None:
     multiproc.MultiProcAdmin.__init__ = admin
     multiproc.startupASLogger = _logger
     multiproc.MultiProcReplicator._childExited = _child_exited  # noqa: SLF001 - that is the point
+    async_transport.MAX_PENDING_TRANSMITS = MAX_TRANSMITS
 
 
 def _logger(*args: Any, **kwargs: Any) -> Any:

@@ -22,6 +22,7 @@ from thespian.actors import (
 
 from actors.messages import Directory, Heartbeat, Init, Restarts, ServiceUp, Shutdown, Stop, TreeAnswer, TreeQuery, Up
 from actors.runtime import logs
+from actors.runtime.outbox import Outbox, transmit_for
 from actors.runtime.process import set_name, settle_actor
 from actors.supervision import clock, decision, stopping, tally
 from actors.supervision.children import Processes
@@ -51,6 +52,7 @@ class Supervisor(Actor):
         self.parent: ActorAddress | None = None
         self.samples: dict[str, Any] = {}
         self._init: Init | None = None
+        self._outbox = Outbox(transmit_for(self), self._flush)
         self._rng = random.Random()
         self._next_beat = 0.0
         self._look_at = float("inf")
@@ -94,6 +96,15 @@ class Supervisor(Actor):
         """The tally grew: the parent is told, so that nothing is lost with this supervisor."""
         if self._init is not None:
             self.send(self.parent, Restarts(self.id, self._init.incarnation, self.tally.total))
+
+    def send(self, address: ActorAddress, message: Any) -> None:
+        """Sends at once what the receiver has room for; a child that hangs holds up nobody."""
+        self._outbox.put(address, message)
+        self._outbox.flush()
+
+    def _flush(self) -> None:
+        """A receiver has room again: Thespian calls back where transmits may begin."""
+        self._outbox.flush()
 
     # Thespian's entry
 

@@ -22,6 +22,7 @@ from actors.supervision.spec import Backoff, ChildSpec, Intensity, Policy
 from actors.supervision.state import Exit
 
 COUNT = 1000
+TROUPE = 30
 HEARTBEAT = 0.05
 HEARTBEAT_TIMEOUT = 0.5
 AS_IT_IS = multiproc.MultiProcReplicator._childExited
@@ -49,7 +50,7 @@ class Stage(Supervisor):
     def configure(self, args: Scene) -> None:
         self.policy = Policy(intensity=Intensity(50, 10.0), backoff=Backoff(0.01, 0.1, 30.0), tick=0.05, pace=0.001)
         self._names: dict[str, ActorAddress] = {}
-        patience = {"deaf": 60.0}  # seconds; it is to hang, not to be ended
+        patience = {"deaf": 60.0, "troupe": 3.0}  # seconds; the first is to hang, not to be ended
         specs = [
             (ChildSpec(id, "service", heartbeat_timeout=patience.get(id, HEARTBEAT_TIMEOUT)), args)
             for id in args.children
@@ -81,6 +82,37 @@ class Stage(Supervisor):
         for id, child in self.state.children.items():
             if child.last_exit is not None and child.last_exit is not before.get(id):
                 self.args.note("ended", id, child.last_exit.how, child.last_exit.value)
+
+
+class Troupe(Supervisor):
+    """Nearly as many children as a shard has; it talks to all of them at each look at the clock."""
+
+    def configure(self, args: Scene) -> None:
+        self.policy = Policy(intensity=Intensity(200, 10.0), backoff=Backoff(0.01, 0.1, 30.0), tick=0.25, pace=0.001)
+        specs = [
+            (ChildSpec(f"extra-{n}", "session", wait_ready=False, heartbeat_timeout=2.0), args) for n in range(TROUPE)
+        ]
+        self.state = decision.add(self.state, specs, time.monotonic())
+
+    def actor_class(self, id: str) -> type[Actor]:
+        return Player
+
+    def heartbeat(self) -> float:
+        return 0.5
+
+    def on_child_up(self, id: str, address: ActorAddress) -> None:
+        self.args.note("up", id, self.processes.pid(id))
+
+    def on_tick(self, now: float) -> None:
+        for id in self.state.children:
+            if (address := self.processes.address(id)) is not None:
+                self.send(address, "your cue")
+
+    def _exited(self, address: ActorAddress, now: float) -> None:
+        super()._exited(address, now)
+        for id, child in self.state.children.items():
+            if child.last_exit is not None and child.since == now:
+                self.args.note("ended", id, child.last_exit.how)
 
 
 class Player(Worker):
@@ -297,5 +329,6 @@ ACTORS: dict[str, type[Actor]] = {
     "talker": Talker,
     "stillborn": Stillborn,
     "player": Player,
+    "troupe": Troupe,
 }
 ROOTS: dict[str, type[Actor]] = {"stage": Stage, "bereaved": Bereaved, "plain": BereavedByPlainThespian}

@@ -1,6 +1,7 @@
 """The runtime with small actors in a real actor system: keeper, launcher, Thespian's processes, supervisors."""
 
 import asyncio
+import os
 import random
 import signal
 import sys
@@ -13,7 +14,7 @@ import psutil
 import pytest
 
 from tests.fixtures_daemon import until
-from tests.integration.runtime_actors import COUNT, HEARTBEAT, HEARTBEAT_TIMEOUT
+from tests.integration.runtime_actors import COUNT, HEARTBEAT, HEARTBEAT_TIMEOUT, TROUPE
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(60)]
 
@@ -111,6 +112,26 @@ async def test_an_actor_that_hangs_does_not_take_along_who_talks_to_it(tmp_path:
         assert not system.notes("ended deaf")
         next(process for process in system.living() if process.name() == "wv:deaf").kill()
         await system.until_noted("up", "deaf", "4")
+        assert await system.stop() == 0
+
+
+async def test_a_supervisor_all_of_whose_children_hang_lives_on_and_replaces_them(tmp_path: Path) -> None:
+    """Its own heartbeats leave it while messages to thirty who take none are under way."""
+    async with running(tmp_path, "stage", "troupe") as system:
+        await until("all are up", lambda: len(system.notes("up extra-")) == TROUPE)
+        hung = {id: pid for _, id, pid in system.notes("up extra-")}
+        for pid in hung.values():
+            os.kill(int(pid), signal.SIGSTOP)
+
+        def replaced() -> bool:
+            now = {id: pid for _, id, pid in system.notes("up extra-")}
+            return all(now[id] != pid for id, pid in hung.items())
+
+        await until("all are replaced", replaced, 40)
+        ended = {(id, how) for _, id, how in system.notes("ended extra-")}
+        assert {(id, "hung") for id in hung} <= ended
+        assert not set(hung.values()) & {str(process.pid) for process in system.living()}
+        assert not system.notes("ended troupe")
         assert await system.stop() == 0
 
 

@@ -63,6 +63,7 @@ def test_the_oldest_are_dropped_beyond_the_limit(caplog: pytest.LogCaptureFixtur
     for number in range(outbox.LIMIT + 50):
         box.put("hangs", number)
     assert len(box) == outbox.LIMIT
+    assert box.dropped == 50
     box.flush()
     assert transport.sent["hangs"] == [50, 51, 52, 53]
     assert "the oldest are dropped" in caplog.text

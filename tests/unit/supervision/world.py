@@ -172,7 +172,7 @@ class World:
         if child is not None and after is not None and after.restarts > child.restarts:
             assert not taken, "who goes along has not failed"
             assert process.asked_at is None, "nor who was asked to go"
-            self._failed(child.spec, after.phase)
+            self._failed(child.spec, after.phase, result[0])
         elif child is not None and child.spec.restart is Restart.PERMANENT and not child.removed:
             due = after is not None and after.phase is Phase.WAITING
             gone_for_good = self.shutting_down or child.incarnation != process.incarnation or not child.alive
@@ -181,7 +181,7 @@ class World:
             self.may_start.add(process.id)
         self.perform(result)
 
-    def _failed(self, spec: ChildSpec, phase: Phase) -> None:
+    def _failed(self, spec: ChildSpec, phase: Phase, after: State) -> None:
         self.may_start.add(spec.id)
         if spec.on_intensity is OnIntensity.ESCALATE:
             self.restarts.append(self.now)
@@ -198,6 +198,7 @@ class World:
             child = self.state.children[id]
             if child.phase is Phase.STOPPED:
                 self.may_start.add(id)
+                assert after.children[id].phase is Phase.WAITING, "all of them are started"
             processes = [p for p in [*self.alive.values(), *dying] if p.id == id]
             self.must_go += [process for process in processes if process not in self.must_go]
 
