@@ -12,7 +12,7 @@ from pathlib import Path
 from actors.connectors.node import NodeNotFound, find_node
 from actors.settings import SOCKET_GATEWAY, Settings, settings_from
 from actors.store.errors import StoreError
-from actors.store.migrate import upgrade
+from actors.store.migrate import refuse, upgrade
 from actors.store.tables import Kind
 from actors.store.watch import free_bytes
 from actors.vault import keyring
@@ -58,8 +58,11 @@ def prepare(loaded: Loaded) -> Prepared:
         socket_path(runtime, SOCKET_GATEWAY)
         token_file = state / TOKEN_FILE
         token = _token(token_file)
-        for kind in (Kind.API, Kind.VAULT, Kind.HEALTH, Kind.RECOVERY):
-            upgrade(state / f"{kind}.db", kind)
+        files = {state / f"{kind}.db": kind for kind in (Kind.API, Kind.VAULT, Kind.HEALTH, Kind.RECOVERY)}
+        for path, kind in (files | dict.fromkeys(state.glob("shard-*.db"), Kind.SHARD)).items():
+            refuse(path, kind)
+        for path, kind in files.items():
+            upgrade(path, kind)
         settings = settings_from(config, _node(loaded))
         # A wrong key is told to whoever starts the daemon, and not by a vault that crashes over and over.
         keyring.prepare(settings.database(Kind.VAULT), keyring.Keyring(settings.vault_key))

@@ -63,6 +63,18 @@ def known_revision(kind: Kind) -> str:
     return head
 
 
+def refuse(path: Path, kind: Kind) -> None:
+    """Raises for a file that is another user's, foreign or too new; changes nothing.
+
+    For all files before the first is upgraded, so that none is if one is refused.
+    """
+    if _has_content(path):
+        owner, user = path.stat().st_uid, os.geteuid()
+        if owner != user:
+            raise StoreError(path, StoreReason.FOREIGN, f"belongs to user {owner}, wavigil runs as {user}")
+        _accept(path, kind, _inspect(path, check=False), known_revision(kind))
+
+
 def upgrade(path: Path, kind: Kind) -> str:
     """Makes or upgrades the database and returns its revision.  Mode 0600.
 
@@ -102,7 +114,7 @@ def _has_content(path: Path) -> bool:
     return found.st_size > 0
 
 
-def _inspect(path: Path) -> _Found:
+def _inspect(path: Path, *, check: bool = True) -> _Found:
     engine = sync_reader(path)
     try:
         with engine.begin() as conn:
@@ -110,12 +122,12 @@ def _inspect(path: Path) -> _Found:
             versioned = _scalar(conn, "SELECT count(*) FROM sqlite_master WHERE name = 'alembic_version'")
             revision = _scalar(conn, "SELECT max(version_num) FROM alembic_version") if versioned else None
             application_id = _scalar(conn, "PRAGMA application_id")
-            check = _scalar(conn, "PRAGMA quick_check(1)")
+            sound = _scalar(conn, "PRAGMA quick_check(1)") if check else "ok"
     except DBAPIError as error:
         raise translate(path, error) from error
     finally:
         engine.dispose()
-    return _Found(int(str(application_id)), None if revision is None else str(revision), int(str(tables)), str(check))
+    return _Found(int(str(application_id)), None if revision is None else str(revision), int(str(tables)), str(sound))
 
 
 def _scalar(conn: Connection, statement: str) -> object:

@@ -15,7 +15,7 @@ class Role(IntEnum):
     OPERATOR = 2
     """Acts on sessions: adds, pairs, sends, reconnects, starts, stops, removes; their auth states stay."""
     ADMIN = 3
-    """Also decides over auth states: logs out, purges."""
+    """Also decides over auth states: logs out, purges; reads the audit log."""
 
     @property
     def label(self) -> str:

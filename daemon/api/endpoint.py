@@ -4,6 +4,8 @@ In this order: token, limits, query, body, handler, reply.  Nothing of a body is
 known and its limits allow it.
 """
 
+import asyncio
+
 from aiohttp import web
 from aiohttp.typedefs import Handler
 from pydantic import BaseModel
@@ -20,6 +22,8 @@ from daemon.api.route import Route
 from daemon.audit.deeds import Deed
 from daemon.backend import BackendError
 
+BODY_PATIENCE = 10.0
+"""Seconds for a body of at most `http.max_body`; meanwhile it holds one of the token's places."""
 CHALLENGE = 'Bearer realm="wavigil"'
 
 
@@ -104,7 +108,12 @@ async def _body(model: type[B], request: web.Request) -> B:
     if request.content_type != "application/json":
         raise ProblemError(Reason.UNSUPPORTED_MEDIA_TYPE, "This route takes JSON.")
     limited = request.clone(client_max_size=request.app[keys.CURRENT].settings.body_limit)
-    return parse_body(model, await limited.read())
+    try:
+        async with asyncio.timeout(BODY_PATIENCE):
+            raw = await limited.read()
+    except TimeoutError:
+        raise ProblemError(Reason.SLOW_BODY, f"The body was not there within {BODY_PATIENCE:g} s.") from None
+    return parse_body(model, raw)
 
 
 def respond(reply: Reply) -> web.Response:

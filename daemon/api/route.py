@@ -58,7 +58,7 @@ class Route(Generic[Q, B]):
         if self.audited is not None:
             found += [Reason.STORAGE_FULL, Reason.UNAVAILABLE]
         if self.body is not NoBody:
-            found += [Reason.MALFORMED, Reason.PAYLOAD_TOO_LARGE, Reason.UNSUPPORTED_MEDIA_TYPE]
+            found += [Reason.MALFORMED, Reason.SLOW_BODY, Reason.PAYLOAD_TOO_LARGE, Reason.UNSUPPORTED_MEDIA_TYPE]
         if "{sessionId}" in self.path:
             found.append(Reason.UNKNOWN_SESSION)
         return tuple(found)

@@ -28,6 +28,7 @@ OriginsOption = Annotated[bool, typer.Option("--origins", help="Say for each val
 
 def run(config: ConfigOption = None) -> None:
     """Run the daemon in the foreground until SIGTERM or Ctrl-C."""
+    load_config(config)  # a wrong one is told before the daemon itself is even imported
     from daemon.app import run as run_daemon
 
     raise typer.Exit(run_daemon(config))
