@@ -55,13 +55,10 @@ async def test_entries_and_counts(short_tmp: Path) -> None:
         await daemon.until_status("alpha", "connected")
 
         # what the supervisors did is known also when they are gone
-        await killed(daemon, "alpha")
-        await until_counted(daemon, "automatic", "restart_session", 1)
-        await killed(daemon, "shard-0")
-        await until_counted(daemon, "automatic", "restart_supervisor", 1)
-        await killed(daemon, "shard-0/connector")
-        await until_counted(daemon, "automatic", "restart_connector_host", 1)
-        await until_counted(daemon, "automatic", "reconnect", 1)
+        for id in ("alpha", "shard-0", "shard-0/connector"):
+            await killed(daemon, id)
+        for action in ("restart_session", "restart_supervisor", "restart_connector_host", "reconnect"):
+            await until_counted(daemon, "automatic", action, 1)
         before = await counts(daemon)
         assert before["automatic", "restart_session"] == 1
         assert before["manual", "reconnect"] == 1

@@ -14,6 +14,8 @@ from typing import Any
 
 import pytest
 
+from config.loader import check
+from daemon.prepare import StartError, prepare
 from tests.fixtures_daemon import COMMAND, Daemon, running_daemon, until
 
 pytestmark = [pytest.mark.acceptance, pytest.mark.needs_root, pytest.mark.timeout(240)]
@@ -197,7 +199,9 @@ async def test_a_full_disk_at_the_start(small_disk: Path) -> None:
         return said.decode()
 
     ballast = fill(state)
-    assert "is full" in await refused()
+    (small_disk / "wavigil.yaml").write_text(f"state_dir: {state}\n")
+    with pytest.raises(StartError, match="is full"):
+        prepare(check(small_disk / "wavigil.yaml"))
     assert [path.name for path in state.iterdir()] == ["ballast"]
     ballast.unlink()
     async with running_daemon(small_disk, {**CONFIG, "sessions": CONFIG["sessions"][:1]}) as daemon:
