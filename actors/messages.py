@@ -71,6 +71,16 @@ class Stop:
 
 
 @dataclass(frozen=True, slots=True)
+class Ping:
+    """Launcher -> root: are you well?"""
+
+
+@dataclass(frozen=True, slots=True)
+class Pong:
+    """Root -> launcher: its message loop turns."""
+
+
+@dataclass(frozen=True, slots=True)
 class Shutdown:
     """To the root supervisor: end the tree in reverse order of its start; nothing is restarted from here on."""
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from actors.runtime.liveness import Beats
 from config.schema import Config
 from config.schema_actors import Health, Recovery, Supervision
 from config.schema_connectors import Connectors
@@ -37,6 +38,11 @@ class Settings:
     """Path of the Node.js binary; None where no session needs one."""
     vault_key: bytes | None
     """SHA-256 of the configured master key (32 bytes, whatever its text is); given to the vault only."""
+
+    @property
+    def beats(self) -> Beats:
+        """How the processes that supervise nobody, or are supervised by nobody, are watched."""
+        return Beats(self.supervision.heartbeat, self.supervision.heartbeat_timeout)
 
     @property
     def shutdown_timeout(self) -> float:

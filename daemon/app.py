@@ -13,15 +13,17 @@ from typing import Any
 
 from aiohttp import web
 
-from actors.runtime import keeper, logs
+from actors.runtime import keeper, liveness, logs
 from actors.runtime.keeper import Keeper
 from actors.runtime.launcher import launch
-from actors.runtime.process import raise_open_files, set_name
+from actors.runtime.liveness import Silence
+from actors.runtime.process import adopt_orphans, end_children, raise_open_files, set_name
 from actors.store.engine import open_writer
 from actors.store.errors import StoreError
 from actors.supervision.tree import Root
 from config.loader import Loaded, check
 from config.problems import ConfigError
+from daemon import rebirth
 from daemon.api import keys
 from daemon.api.app import build_app, build_runner
 from daemon.api.auth import Role, Token
@@ -40,8 +42,11 @@ from daemon.tls import CertificateError, server_context
 log = logging.getLogger(__name__)
 
 STOPPING = (signal.SIGTERM, signal.SIGINT)
+OBEYED = (*STOPPING, signal.SIGHUP)
 STOP_MARGIN = 1.0
 """Seconds beyond ``supervision.shutdown_timeout`` until the keeper and all below it are killed."""
+SIGNAL_PATIENCE = 0.01
+"""Seconds for a signal that came before it was blocked to reach the event loop."""
 HTTP_PATIENCE = 0.5
 """Seconds for requests in flight."""
 
@@ -58,13 +63,15 @@ class App:
         self._runner: web.AppRunner | None = None
         self._database: Any = None
         self.lost = asyncio.Event()
-        """Set when the keeper ended by itself: nothing can be supervised any more."""
+        """Set when the keeper has ended: nothing can be supervised any more."""
         self._began = False
         self.reload_asked = asyncio.Event()
         """Set to have the configuration read again; during the start it waits for its end."""
         self._reloading: asyncio.Task[None] | None = None
         self.address = ""
-        self._watch_keeper()
+        self._silence = Silence(asyncio.get_running_loop().time())
+        self._listen_to_keeper()
+        self._watching = asyncio.create_task(self._watch_keeper(), name="watch the keeper")
 
     async def start(self) -> None:
         """Opens the databases, the gateway and the HTTP port.  Raises StartError when the port is taken."""
@@ -103,7 +110,7 @@ class App:
         host = f"[{http.host}]" if ":" in http.host else http.host
         self.address = f"{'https' if context else 'http'}://{host}:{port}"
 
-    def _watch_keeper(self) -> None:
+    def _listen_to_keeper(self) -> None:
         loop = asyncio.get_running_loop()
         channel = self._keeper.channel
         channel.setblocking(False)
@@ -115,13 +122,22 @@ class App:
                 loop.remove_reader(channel)
                 self.lost.set()
                 return
+            self._silence = liveness.heard(self._silence, loop.time())
             pending.extend(chunk)
-            while b"\n" in pending:
-                line, _, rest = bytes(pending).partition(b"\n")
-                pending[:] = rest
+            *lines, rest = bytes(pending).split(b"\n")
+            pending[:] = rest
+            for line in filter(None, lines):
                 self._keeper_says(json.loads(line))
 
         loop.add_reader(channel, readable)
+
+    async def _watch_keeper(self) -> None:
+        loop, beats = asyncio.get_running_loop(), self._prepared.settings.beats
+        while not liveness.hung(self._silence, beats.timeout):
+            await asyncio.sleep(beats.look)
+            self._silence = liveness.look(self._silence, loop.time(), beats)
+        log.critical("the keeper of the actor system is hung, silent for %g s, and is killed", beats.timeout)
+        os.kill(self._keeper.pid, signal.SIGKILL)
 
     def _keeper_says(self, message: dict[str, Any]) -> None:
         if message["event"] == "up":
@@ -146,6 +162,7 @@ class App:
             await self._database.close()
 
     async def _end_keeper(self) -> None:
+        self._watching.cancel()
         if not self.lost.is_set():
             self._keeper.stop()
             patience = self._prepared.settings.shutdown_timeout + STOP_MARGIN
@@ -160,7 +177,8 @@ class App:
 class EarlySignals:
     """SIGTERM, SIGINT and SIGHUP from the first moment on: those that come early are obeyed as soon as it is possible.
 
-    They interrupt nothing: a migration or a fork under way is finished first.
+    They interrupt nothing: a migration or a fork under way is finished first.  What came while main was replaced by a
+    fresh one (`rebirth`) was blocked, and comes now.
     """
 
     def __init__(self) -> None:
@@ -170,6 +188,7 @@ class EarlySignals:
         for number in STOPPING:
             signal.signal(number, self._note)
         signal.signal(signal.SIGHUP, self._note_reload)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, OBEYED)
 
     def _note(self, _number: int, _frame: Any) -> None:
         self.received = True
@@ -178,7 +197,8 @@ class EarlySignals:
         self.reload = True
 
 
-async def _serve(app: App, early: EarlySignals, announce: Any) -> int:
+async def _serve(app: App, early: EarlySignals, announce: Any) -> int | None:
+    """Serves until a signal; returns the exit status, or None if the keeper was lost, with the signals blocked."""
     stopping = asyncio.Event()
     why = "the keeper was lost"
 
@@ -195,7 +215,7 @@ async def _serve(app: App, early: EarlySignals, announce: Any) -> int:
         app.reload_asked.set()
     if early.received:
         stopping.set()
-    status = 0
+    status: int | None = 0
     try:
         if not stopping.is_set():
             await app.start()
@@ -207,14 +227,18 @@ async def _serve(app: App, early: EarlySignals, announce: Any) -> int:
         for waiter in waiting:
             waiter.cancel()
         if not stopping.is_set():
-            log.critical("the keeper of the actor system is gone; ending, so that the service manager starts afresh")
-            status = 1
+            log.critical("the keeper of the actor system is gone, and with it all actors")
+            status = None
     except (StartError, StoreError, BackendError) as error:
         print(f"wavigil: {error}", file=sys.stderr)  # noqa: T201 - the operator's terminal
         status = 1
     finally:
         log.info("stopping")
         await app.stop(why)
+    if status is None:
+        signal.pthread_sigmask(signal.SIG_BLOCK, OBEYED)
+        await asyncio.sleep(SIGNAL_PATIENCE)
+        status = 0 if stopping.is_set() else None
     return status
 
 
@@ -242,9 +266,15 @@ def run(path: Path | None, announce: Any = None) -> int:
     settings = prepared.settings
     gc.collect()
     gc.freeze()  # what is imported stays shared between all processes
-    kept = keeper.spawn(lambda report, command: launch(Root, settings, report, command))
+    beats = settings.beats
+    adopt_orphans()  # whose keeper dies comes here, and is ended before anything else is done
+    kept = keeper.spawn(lambda report, command: launch(Root, settings, report, command, beats), beats)
 
-    async def serve() -> int:
+    async def serve() -> int | None:
         return await _serve(App(path, loaded, prepared, kept), early, announce)
 
-    return asyncio.run(serve())
+    status = asyncio.run(serve())
+    if status is None:
+        return rebirth.execute(STOPPING)
+    end_children(rebirth.END_PATIENCE)
+    return status

@@ -64,8 +64,8 @@ class Daemon:
         file = self.directory / "log"
         return file.read_text() if file.exists() else ""
 
-    async def start(self) -> Self:
-        """Starts it and waits until it serves."""
+    async def spawn(self) -> int:
+        """Starts it, and waits for nothing.  Returns where in the log it begins."""
         await self._hang_up()
         self.write_config()
         log = (self.directory / "log").open("ab")
@@ -74,6 +74,11 @@ class Daemon:
             *COMMAND, "run", "--config", str(self.config_file), stderr=log, stdout=log, start_new_session=True
         )
         log.close()
+        return before
+
+    async def start(self) -> Self:
+        """Starts it and waits until it serves."""
+        before = await self.spawn()
 
         def serving() -> re.Match[str] | None:
             if self.process is not None and self.process.returncode is not None:
@@ -89,7 +94,7 @@ class Daemon:
     def write_config(self) -> None:
         """Puts ``config`` into the file, from which a running daemon takes it when it is told to."""
         config = {"state_dir": str(self.state_dir), **self.config}
-        config.setdefault("http", {})["listen"] = "127.0.0.1:0"
+        config.setdefault("http", {}).setdefault("listen", "127.0.0.1:0")
         self.config_file.write_text(yaml.safe_dump(config, sort_keys=False))
 
     async def is_ready(self) -> bool:

@@ -4,6 +4,7 @@ From it launchers are forked, one after the other: a fork of a process with thre
 system starts again in place while main goes on answering.  Everything below it dies with it, and it dies with main.
 """
 
+import contextlib
 import json
 import logging
 import os
@@ -13,11 +14,14 @@ import time
 from dataclasses import dataclass
 from typing import Any
 
-from actors.runtime import logs
-from actors.runtime.launcher import Launch, end_children, end_group
+from actors.runtime import liveness, logs
+from actors.runtime.launcher import Launch
+from actors.runtime.liveness import Beats, Silence
 from actors.runtime.process import (
     adopt_orphans,
     die_with_parent,
+    end_children,
+    end_group,
     ignore_termination,
     kill_quietly,
     set_name,
@@ -30,11 +34,18 @@ RESTART_PAUSES = (0.0, 0.2, 1.0, 5.0)
 QUIET = 30.0
 """Seconds an actor system must have lived for the pauses to begin anew."""
 REAP_PATIENCE = 5.0
+STARTING_PATIENCE = 30.0
+"""Seconds that a launcher may be silent while it starts, at least."""
+BEAT = b"\n"
+"""What says on main's channel that the keeper is well: an empty line."""
 
 
 @dataclass(frozen=True, slots=True)
 class Keeper:
-    """Main's handle: ``channel`` carries lines of JSON from the keeper; its closing, or ``stop``, ends everything."""
+    """Main's handle: ``channel`` carries lines of JSON from the keeper, and an empty line for each of its beats.
+
+    The closing of the channel, or ``stop``, ends everything.
+    """
 
     pid: int
     channel: socket.socket
@@ -44,7 +55,40 @@ class Keeper:
         self.channel.shutdown(socket.SHUT_WR)
 
 
-def spawn(launch: Launch) -> Keeper:
+class _Main:
+    """Main as the keeper sees it: it is told what happens, and says nothing but the end."""
+
+    def __init__(self, channel: socket.socket, beats: Beats) -> None:
+        self.channel = channel
+        self._beats = beats
+        self._next_beat = 0.0
+
+    def tell(self, message: dict[str, Any]) -> None:
+        self._send(json.dumps(message).encode() + b"\n")
+
+    def beat(self) -> None:
+        now = time.monotonic()
+        if now >= self._next_beat:
+            self._next_beat = now + self._beats.look
+            self._send(BEAT)
+
+    def _send(self, line: bytes) -> None:
+        with contextlib.suppress(OSError):  # it is gone, or hung with a full buffer: what is below is kept alive
+            self.channel.send(line, socket.MSG_DONTWAIT)
+
+    def stops_within(self, seconds: float) -> bool:
+        """Waits for the end."""
+        until = time.monotonic() + seconds
+        while True:
+            left = until - time.monotonic()
+            if select.select([self.channel], [], [], max(0.0, min(left, self._beats.look)))[0]:
+                return True
+            if left <= 0:
+                return False
+            self.beat()
+
+
+def spawn(launch: Launch, beats: Beats) -> Keeper:
     """Forks the keeper.  Call it before any thread or event loop exists; ``launch`` runs in its grandchildren."""
     ours, theirs = socket.socketpair()
     main = os.getpid()
@@ -56,13 +100,13 @@ def spawn(launch: Launch) -> Keeper:
     try:
         ours.close()
         die_with_parent(main)
-        status = _keep(launch, theirs)
+        status = _keep(launch, _Main(theirs, beats), beats)
     except BaseException:
         log.exception("the keeper failed")
     os._exit(status)
 
 
-def _keep(launch: Launch, channel: socket.socket) -> int:
+def _keep(launch: Launch, main: _Main, beats: Beats) -> int:
     set_name("wv:keeper")
     logs.identify("keeper")
     adopt_orphans()
@@ -70,72 +114,97 @@ def _keep(launch: Launch, channel: socket.socket) -> int:
     losses = 0
     while True:
         began = time.monotonic()
-        stopped, lost_group = _run_once(launch, channel)
-        if lost_group is not None:
-            end_group(lost_group)
-        while left := end_children(REAP_PATIENCE):
+        life = _Life(launch, main, beats)
+        stopped = life.run()
+        if life.group is not None:
+            end_group(life.group)
+        while left := end_children(REAP_PATIENCE, main.beat):
             log.error("these processes can't be killed: %s", left)
             if stopped:
                 break  # else no fresh start beside them: a session must never have two owners
         if stopped:
             return 0
         losses = 1 if time.monotonic() - began > QUIET else losses + 1
-        _tell(channel, {"event": "lost", "losses": losses})
-        pause = RESTART_PAUSES[min(losses, len(RESTART_PAUSES)) - 1]
-        if select.select([channel], [], [], pause)[0]:
+        main.tell({"event": "lost", "losses": losses})
+        if main.stops_within(RESTART_PAUSES[min(losses, len(RESTART_PAUSES)) - 1]):
             return 0
 
 
-def _run_once(launch: Launch, channel: socket.socket) -> tuple[bool, int | None]:
-    """One life of an actor system: (told to stop?, its process group)."""
-    report_read, report_write = os.pipe()
-    command_read, command_write = os.pipe()
+class _Life:
+    """One life of an actor system, from the fork of its launcher to the end of that."""
+
+    def __init__(self, launch: Launch, main: _Main, beats: Beats) -> None:
+        self.group: int | None = None
+        """The process group of the actors, once they are up."""
+        self._main = main
+        self._beats = beats
+        self._report, report = os.pipe()
+        command, self._command = os.pipe()
+        self._pid = _fork(launch, main, (report, command), (self._report, self._command))
+        os.close(report)
+        os.close(command)
+        self._said = b""
+        self._silence = Silence(time.monotonic())
+
+    def run(self) -> bool:
+        """Watches the launcher until it has ended; returns whether main told it to."""
+        end = os.pidfd_open(self._pid)
+        inputs: list[Any] = [end, self._report, self._main.channel]
+        stopped = False
+        while True:
+            ready = select.select(inputs, [], [], self._beats.look)[0]
+            now = time.monotonic()
+            self._main.beat()
+            if self._report in ready:
+                self._hear(now)
+            if self._main.channel in ready:
+                inputs.remove(self._main.channel)
+                stopped = True
+                self._stop()
+            if end in ready:
+                os.waitpid(self._pid, 0)
+                break
+            self._silence = liveness.look(self._silence, now, self._beats)
+            self._end_if_hung(now)
+        for fd in (end, self._report, *([] if stopped else [self._command])):
+            os.close(fd)
+        return stopped
+
+    def _hear(self, now: float) -> None:
+        *lines, self._said = (self._said + os.read(self._report, 65536)).split(b"\n")
+        self._silence = liveness.heard(self._silence, now)
+        for line in filter(None, lines):
+            up = json.loads(line)
+            self.group = up["group"]
+            self._main.tell({"event": "up", "launcher": self._pid, **up})
+
+    def _stop(self) -> None:
+        if self.group is None:
+            kill_quietly(self._pid)  # it is starting, and does not listen: there is nothing to end in order yet
+        os.close(self._command)
+
+    def _end_if_hung(self, now: float) -> None:
+        """While it starts, it waits for others and says little."""
+        patience = self._beats.timeout if self.group is not None else max(self._beats.timeout, STARTING_PATIENCE)
+        if liveness.hung(self._silence, patience):
+            log.error("the launcher process is hung, silent for %g s: the actor system is started afresh", patience)
+            kill_quietly(self._pid)
+            self._silence = Silence(now)
+
+
+def _fork(launch: Launch, main: _Main, theirs: tuple[int, int], ours: tuple[int, int]) -> int:
+    """A launcher, with its ends of the two pipes; returns its pid."""
     keeper = os.getpid()
     pid = os.fork()
-    if pid == 0:
-        status = 70
-        try:
-            die_with_parent(keeper)
-            channel.close()
-            os.close(report_read)
-            os.close(command_write)
-            status = launch(report_write, command_read)
-        except BaseException:
-            log.exception("the actor system did not start")
-        os._exit(status)
-    os.close(report_write)
-    os.close(command_read)
-    watch = os.pidfd_open(pid)
-    group: int | None = None
-    stopped = False
-    inputs: list[Any] = [watch, report_read, channel]
+    if pid:
+        return pid
+    status = 70
     try:
-        while True:
-            ready = select.select(inputs, [], [])[0]
-            if report_read in ready:
-                inputs.remove(report_read)
-                if line := os.read(report_read, 4096):
-                    up = json.loads(line)
-                    group = up["group"]
-                    _tell(channel, {"event": "up", "launcher": pid, **up})
-            if channel in ready:  # main says nothing but the end
-                inputs.remove(channel)
-                stopped = True
-                if group is None:
-                    kill_quietly(pid)  # it is starting, and does not listen: there is nothing to end in order yet
-                os.close(command_write)
-                command_write = -1
-            if watch in ready:
-                os.waitpid(pid, 0)
-                return stopped, group
-    finally:
-        for fd in (report_read, command_write, watch):
-            if fd >= 0:
-                os.close(fd)
-
-
-def _tell(channel: socket.socket, message: dict[str, Any]) -> None:
-    try:
-        channel.sendall(json.dumps(message).encode() + b"\n")
-    except OSError:
-        log.warning("main does not listen any more")
+        die_with_parent(keeper)
+        main.channel.close()
+        for fd in ours:
+            os.close(fd)
+        status = launch(*theirs)
+    except BaseException:
+        log.exception("the actor system did not start")
+    os._exit(status)

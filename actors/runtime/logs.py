@@ -180,6 +180,11 @@ def set_level(level: str) -> None:
         logging.getLogger(chatty).setLevel(max(logging.WARNING, _root.level))
 
 
+def root() -> logging.Logger:
+    """The root logger that ``setup`` made ready, also where Thespian has replaced it."""
+    return _root
+
+
 def restore() -> None:
     """Puts the ordinary logging tree back in an actor process."""
     logging.root = _root

@@ -1,12 +1,16 @@
 """What a process asks of Linux: to die with its parent, to inherit orphans, to open many files, to be watched."""
 
+import contextlib
 import ctypes
 import multiprocessing
 import os
 import resource
 import signal
 import time
+from collections.abc import Callable
 from pathlib import Path
+
+import psutil
 
 PR_SET_PDEATHSIG = 1
 PR_SET_NAME = 15
@@ -81,6 +85,56 @@ def kill_quietly(pid: int, number: signal.Signals = signal.SIGKILL) -> None:
         os.kill(pid, number)
     except ProcessLookupError:
         return
+
+
+def parent_of(pid: int) -> int | None:
+    """The parent of a process, or None if that is gone."""
+    try:
+        return int(Path(f"/proc/{pid}/stat").read_text("utf-8").rpartition(")")[2].split()[1])
+    except OSError:
+        return None
+
+
+def children() -> list[int]:
+    """The children of this process, zombies included."""
+    return [int(pid) for pid in Path(f"/proc/self/task/{os.getpid()}/children").read_text("ascii").split()]
+
+
+def listens_on(pid: int, port: int) -> bool:
+    """Whether a process has a TCP listener on that port."""
+    try:
+        connections = psutil.Process(pid).net_connections("tcp")
+    except psutil.Error:
+        return False
+    return any(each.status == psutil.CONN_LISTEN and each.laddr.port == port for each in connections)
+
+
+def end_group(group: int) -> None:
+    """SIGKILL to a process group that may be gone."""
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(group, signal.SIGKILL)
+
+
+def reap() -> None:
+    """Buries whichever child has ended."""
+    with contextlib.suppress(ChildProcessError):
+        while os.waitpid(-1, os.WNOHANG)[0]:
+            pass
+
+
+def end_children(patience: float, meanwhile: Callable[[], None] = lambda: None) -> list[int]:
+    """Kills and reaps until this process has no child left; orphans that come to it in between included.
+
+    Calls ``meanwhile`` each few milliseconds.  Returns the pids that are left after ``patience`` seconds.
+    """
+    end = time.monotonic() + patience
+    while (left := children()) and time.monotonic() < end:
+        for pid in left:
+            kill_quietly(pid)
+        reap()
+        meanwhile()
+        time.sleep(0.002)
+    return left
 
 
 def rss_bytes(pid: int) -> int | None:

@@ -1,54 +1,95 @@
 """What Thespian 4.0.1 gets wrong about processes, put right by replacing names inside it.
 
 - Its admin and logger outlive whoever started them: here they die with the launcher.
-- A child's exit can go unreported: handling one ``ChildActorExited`` drops every other child that is dead by then
-from the
-  books (``MultiProcReplicator._childExited``), and nobody is told of them.  Two children that end together, as in a
-  shutdown or
-  after several kills, leave a parent that waits for ever.  The books are kept by the SIGCHLD handler alone
+- A child's exit can go unreported: handling one ``ChildActorExited`` drops every other child that is dead by then from
+  the books (``MultiProcReplicator._childExited``), and nobody is told of them.  Two children that end together, as in a
+  shutdown or after several kills, leave a parent that waits for ever.  The books are kept by the SIGCHLD handler alone
   (``childDied``), which reports each one it drops.
 - It transmits at most 20 messages at a time, to all receivers together: 20 children that hang silence their supervisor.
   Here each ``outbox`` bounds what is under way to one receiver, and the bound for all is out of the way.
+- If something listens on the admin's port already, the system attaches to it.  Here that is ``PortTaken``.
+- Log lines travel as messages to a logger process: one that hangs holds up its senders.  Here every process logs to its
+  own stderr, and the logger, which Thespian insists on, does nothing but beat.
+- The end of the logger ends the admin, and so everything: to start another, it asks for an attribute that nobody set.
+- It keeps a log of its own, messages included, in a file of a well-known name that everybody can read: switched off.
 """
 
+import contextlib
 import logging
+import os
+import time
+from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 import thespian.system.multiprocCommon as multiproc
 import thespian.system.transport.asyncTransportBase as async_transport
+from thespian.system.messages.multiproc import LoggerConnected
+from thespian.system.transport import TransmitIntent, TransmitOnly
+from thespian.system.transport.TCPTransport import TCPTransport
+from thespian.system.utilis import thesplog_control
 
 from actors.runtime import logs
 from actors.runtime.process import die_with_parent, set_name
 
 MAX_TRANSMITS = 100_000
 """Messages under way from one process; more than windows of an outbox times receivers."""
+GREETING_PATIENCE = timedelta(seconds=5)
+"""For the logger to tell the admin that it is there."""
 
 _plain_admin = multiproc.MultiProcAdmin.__init__
-_plain_logger = multiproc.startupASLogger
+_plain_probe = TCPTransport.probeAdmin
 
 
-def install(launcher: int) -> None:
-    """Replaces them in this process and all that it forks; Thespian's own processes die with ``launcher`` (a pid)."""
+class PortTaken(Exception):
+    """Another process listens on the port that was chosen for the admin."""
 
-    def admin(self: Any, *args: Any, **kwargs: Any) -> None:
+
+def install(launcher: int, logger_beats: int, period: float) -> None:
+    """Replaces them in this process and all that it forks; Thespian's own processes die with ``launcher`` (a pid).
+
+    Each ``period`` seconds the logger writes its pid to the descriptor ``logger_beats``, a line each.
+    """
+
+    def admin(self: Any, transport: Any, address: Any, capabilities: Any, definitions: Any, context: Any) -> None:
         die_with_parent(launcher)  # Thespian double-forks it; the launcher inherits orphans
         set_name("wv:admin")
         logs.restore()
         logs.identify("admin")
         logging.disable(logging.INFO)  # its greeting says nothing to an operator
-        _plain_admin(self, *args, **kwargs)
+        _plain_admin(self, transport, address, capabilities, definitions, context)
+        self.logDefs = definitions
         logging.disable(logging.NOTSET)
 
     multiproc.MultiProcAdmin.__init__ = admin
-    multiproc.startupASLogger = _logger
+    multiproc.startupASLogger = _logger(logger_beats, period)
+    multiproc.ThespianLogForwarder = lambda *_args, **_kwargs: logs.root()
     multiproc.MultiProcReplicator._childExited = _child_exited  # noqa: SLF001 - that is the point
     async_transport.MAX_PENDING_TRANSMITS = MAX_TRANSMITS
+    TCPTransport.probeAdmin = staticmethod(_probe)
+    thesplog_control(logging.CRITICAL, False, 0)
 
 
-def _logger(*args: Any, **kwargs: Any) -> Any:
-    die_with_parent()
-    set_name("wv:logger")
-    return _plain_logger(*args, **kwargs)
+def _logger(beats: int, period: float) -> Callable[..., None]:
+    def run(admin: Any, endpoint: Any, _definitions: Any, transport_class: Any, _aggregator: Any) -> None:
+        die_with_parent()
+        set_name("wv:logger")
+        transport = transport_class(endpoint)
+        transport.scheduleTransmit(None, TransmitIntent(admin, LoggerConnected()))
+        transport.run(TransmitOnly, GREETING_PATIENCE)
+        line = f"{os.getpid()}\n".encode()
+        while True:  # nobody sends it anything, so it reads nothing
+            with contextlib.suppress(BlockingIOError):
+                os.write(beats, line)
+            time.sleep(period)
+
+    return run
+
+
+def _probe(address: Any) -> bool:
+    if _plain_probe(address):
+        raise PortTaken(f"another process has {address.addressDetails.bindArgs[0]}")
+    return False
 
 
 def _child_exited(self: Any, child: Any) -> None:

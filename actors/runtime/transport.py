@@ -2,7 +2,8 @@
 
 Plain Thespian binds 0.0.0.0 and unpickles whatever arrives: anyone who reaches a port runs code.  Here every
 packet carries an HMAC-SHA256 under a key made anew for each actor system, and nothing is unpickled before it is
-checked. This replaces names inside a library, so the version is pinned and a test shows that the attack fails.
+checked, nor is more than ``MAX_PACKET`` kept of it.  This replaces names inside a library, so the version is pinned and
+a test shows that the attack fails.
 """
 
 import hmac
@@ -18,6 +19,10 @@ import thespian.system.transport.TCPTransport as tcp_transport
 SUPPORTED = "4.0.1"
 LOOPBACK = "127.0.0.1"
 MAC_BYTES = 32
+MAX_PACKET = 16 * 1024 * 1024
+"""Bytes; the plan of a fleet of 10,000 sessions takes a tenth of it."""
+HEADER_BYTES = 20
+"""More than the digits of any length."""
 
 
 class TransportError(Exception):
@@ -40,6 +45,18 @@ class _Signed:
         if not hmac.compare_digest(hmac.digest(self._key, body, "sha256"), mac):
             raise TransportError("a packet without a valid signature was dropped")
         return pickle.loads(body)  # noqa: S301 - authenticated above
+
+
+class _Bounded(stream_buffer.ReceiveBuffer):
+    """A packet on its way in.  One that announces an impossible length ends its connection before any of it is kept."""
+
+    def addMore(self, buf: bytes) -> None:  # noqa: N802 - Thespian's name
+        super().addMore(buf)
+        if self._size is None:
+            if len(self._buf) > HEADER_BYTES:
+                raise TransportError("a packet without a length was dropped")
+        elif not 0 < self._size <= MAX_PACKET:
+            raise TransportError("a packet of an impossible length was dropped")
 
 
 def harden(key: bytes) -> None:
@@ -66,5 +83,6 @@ def harden(key: bytes) -> None:
     ip_base.IPActorAddress.__init__ = bind_loopback
     signed = _Signed(key)
     tcp_transport.serializer = signed
+    tcp_transport.ReceiveBuffer = _Bounded
     tcp_transport.ackMsg = stream_buffer.toSendBuffer(stream_buffer.ackPacket, signed.dumps)
     tcp_transport.ackDataErrMsg = stream_buffer.toSendBuffer(stream_buffer.ackDataErrPacket, signed.dumps)

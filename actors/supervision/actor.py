@@ -20,7 +20,20 @@ from thespian.actors import (
     WakeupMessage,
 )
 
-from actors.messages import Directory, Heartbeat, Init, Restarts, ServiceUp, Shutdown, Stop, TreeAnswer, TreeQuery, Up
+from actors.messages import (
+    Directory,
+    Heartbeat,
+    Init,
+    Ping,
+    Pong,
+    Restarts,
+    ServiceUp,
+    Shutdown,
+    Stop,
+    TreeAnswer,
+    TreeQuery,
+    Up,
+)
 from actors.runtime import logs
 from actors.runtime.outbox import Outbox, transmit_for
 from actors.runtime.process import set_name, settle_actor
@@ -132,8 +145,8 @@ class Supervisor(Actor):
             self._spread(message)
         elif isinstance(message, ServiceUp):
             self.on_service(message)
-        elif isinstance(message, TreeQuery):
-            self.send(sender, self._describe(message, now))
+        elif isinstance(message, TreeQuery | Ping):
+            self.send(sender, Pong() if isinstance(message, Ping) else self._describe(message, now))
         elif isinstance(message, Stop | Shutdown):
             self._do(stopping.shutdown(self.state, now), now)
         elif isinstance(message, ActorExitRequest):

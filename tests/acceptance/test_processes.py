@@ -1,158 +1,191 @@
-"""What holds the process tree together: nothing outlives its parent, what is lost comes back, strangers run nothing."""
+"""What holds the process tree together: nothing outlives its parent, and what is killed comes back."""
 
-import os
-import pickle
-import signal
-import socket
+import asyncio
+import random
 import time
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
-import psutil
 import pytest
 
+from daemon import healing, rebirth
 from tests.fixtures_daemon import Daemon, running_daemon, until
+from tests.fixtures_processes import (
+    PATIENCE,
+    SESSIONS,
+    VICTIMS,
+    Sender,
+    find,
+    fleet,
+    gone,
+    healed,
+    well,
+)
 
-pytestmark = [pytest.mark.acceptance, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.acceptance, pytest.mark.timeout(180)]
 
-SESSIONS = [f"sim-{i}" for i in range(4)]
-FLEET: dict[str, Any] = {
-    "sessions": [{"id": id, "connector": "simulator"} for id in SESSIONS],
-    "supervision": {"heartbeat": "200ms", "heartbeat_timeout": "2s", "tick": "100ms"},
-    "connectors": {"simulator": {"heartbeat": "1s", "heartbeat_timeout": "900ms"}},
-}
+EXIT_PATIENCE = 8.0 + 2.0
+"""Seconds: ``supervision.shutdown_timeout`` and a margin."""
 
 
-async def all_connected(daemon: Daemon) -> None:
-    for id in SESSIONS:
-        await daemon.until_status(id, "connected")
+async def kill_and_heal(daemon: Daemon, sender: Sender, names: list[str]) -> None:
+    """Kills them at once."""
+    victims = [await find(daemon, name) for name in names]
+    for victim in victims:
+        victim.kill()
+    await healed(daemon, sender, victims, names)
 
 
-def nodes(tree: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    yield tree
-    for child in tree["children"]:
-        yield from nodes(child)
+async def stopped_in_order(daemon: Daemon) -> None:
+    everything = daemon.processes()
+    status, seconds = await daemon.stop()
+    assert status == 0
+    assert seconds < EXIT_PATIENCE
+    await gone(everything, daemon.directory)
 
 
 async def test_whoever_is_killed_comes_back(short_tmp: Path) -> None:
-    async with running_daemon(short_tmp, FLEET) as daemon:
-        await all_connected(daemon)
-        for victim in (
-            "sim-0",
-            "vault",
-            "gateway",
-            "host",
-            "health",
-            "recovery",
-            "shard-0",
-            "services",
-            "fleet",
-            "wv:logger",
-            "root",
-            "wv:admin",
-            "wv:launcher",
-        ):
-            await killed_and_replaced(daemon, victim)
-        assert (await daemon.stop())[0] == 0
+    async with running_daemon(short_tmp, fleet()) as daemon:
+        await until("all are connected", lambda: well(daemon), PATIENCE)
+        main, sender = daemon.process, Sender(daemon)
+        for victim in VICTIMS:
+            await kill_and_heal(daemon, sender, [victim])
+        assert daemon.process is main
+        assert main is not None
+        assert main.returncode is None
+        await stopped_in_order(daemon)
 
 
-async def killed_and_replaced(daemon: Daemon, victim: str) -> None:
-    """Thespian's own processes are told by their names, actors by their places in the tree."""
-    if victim.startswith("wv:"):
-        process = next(p for p in daemon.processes() if p.name() == victim)
-        process.kill()
-        await until("it is gone", lambda: not process.is_running() or process.status() == psutil.STATUS_ZOMBIE)
-        await until("the actors are up", daemon.is_ready, 20)
-    else:
-        killed = await daemon.kill(victim)
-
-        async def replaced() -> bool:
-            status, tree = await daemon.call("GET", "/api/supervision")
-            found = [node for node in nodes(tree) if node["id"] == victim] if status == 200 else []
-            return bool(found) and found[0]["pid"] not in {None, killed} and found[0]["state"] == "running"
-
-        await until(f"another {victim}", replaced, 30)
-    await all_connected(daemon)
-    status, problem = await daemon.call(
-        "POST", "/api/sessions/sim-0/messages", json={"to": "15550009999", "text": "still here", "wait": "20s"}
-    )
-    assert status == 200, (victim, problem)
+async def test_whoever_is_killed_together_or_repeatedly_comes_back(short_tmp: Path) -> None:
+    async with running_daemon(short_tmp, fleet()) as daemon:
+        await until("all are connected", lambda: well(daemon), PATIENCE)
+        rng, sender = random.Random(3), Sender(daemon)
+        for _ in range(3):
+            await kill_and_heal(daemon, sender, ["sim-0"])
+        victims = [rng.choice([*VICTIMS, *SESSIONS]) for _ in range(20)]
+        for batch in range(0, len(victims), 5):
+            await kill_and_heal(daemon, sender, sorted(set(victims[batch : batch + 5])))
+        await stopped_in_order(daemon)
 
 
-async def test_a_hung_actor_is_killed_and_restarted(short_tmp: Path) -> None:
-    async with running_daemon(short_tmp, FLEET) as daemon:
-        await all_connected(daemon)
-        for victim in ("sim-1", "recovery"):
-            stopped = await daemon.kill(victim, signal.SIGSTOP)
+@pytest.mark.full
+@pytest.mark.timeout(3600)
+async def test_two_hundred_random_kills(short_tmp: Path) -> None:
+    async with running_daemon(short_tmp, fleet()) as daemon:
+        await until("all are connected", lambda: well(daemon), PATIENCE)
+        rng, sender = random.Random(200), Sender(daemon)
+        fresh_starts: list[float] = []
+        for _ in range(200):
+            victim = rng.choice([*VICTIMS, *SESSIONS])
+            if victim == "keeper":
+                now = time.monotonic()
+                if sum(now - at < healing.PERIOD for at in fresh_starts) >= len(healing.PAUSES) - 1:
+                    continue  # one more, and main rightly gives up
+                fresh_starts.append(now)
+            await kill_and_heal(daemon, sender, [victim])
+        await stopped_in_order(daemon)
 
-            async def replaced(victim: str = victim, stopped: int = stopped) -> dict[str, Any] | None:
-                node = await daemon.node(victim)
-                return node if node["pid"] != stopped else None
 
-            began = time.monotonic()
-            node = await until(f"another {victim}", replaced, 20)
-            assert time.monotonic() - began < 2 + 5
-            assert node["lastExit"]["how"] == "hung"
+async def test_the_death_of_main_leaves_nothing(short_tmp: Path) -> None:
+    rng = random.Random(1)
+    await main_is_killed(short_tmp, [rng.uniform(0.3, 2.5) for _ in range(3)])
 
 
-@pytest.mark.parametrize("victim", ["main", "wv:keeper"])
-async def test_nothing_outlives_main_or_keeper(short_tmp: Path, victim: str) -> None:
-    async with running_daemon(short_tmp, FLEET) as daemon:
-        await all_connected(daemon)
-        everything = daemon.processes()
-        assert daemon.process is not None
-        pid = daemon.process.pid if victim == "main" else next(p.pid for p in everything if p.name() == victim)
-        os.kill(pid, signal.SIGKILL)
+@pytest.mark.full
+@pytest.mark.timeout(1200)
+async def test_the_death_of_main_leaves_nothing_at_many_moments(short_tmp: Path) -> None:
+    rng = random.Random(50)
+    await main_is_killed(short_tmp, [rng.uniform(0.0, 6.0) for _ in range(50)])
 
-        def left() -> list[psutil.Process]:
-            return [p for p in everything if p.is_running() and p.status() != psutil.STATUS_ZOMBIE]
 
-        await until("nothing is left", lambda: not left(), 2.5)
-        await daemon.process.wait()
+async def main_is_killed(directory: Path, moments: list[float]) -> None:
+    """Seconds after its start, and once when all are connected."""
+    daemon = Daemon(directory, fleet())
+    try:
+        for moment in moments:
+            await daemon.spawn()
+            await asyncio.sleep(moment)  # the moment is what is varied
+            await kill_main(daemon)
         await daemon.start()
-        await all_connected(daemon)
+        await until("all are connected", lambda: well(daemon), PATIENCE)
+        await kill_main(daemon)
+        await daemon.start()
+        await until("all are connected again", lambda: well(daemon), PATIENCE)
+        await Sender(daemon).send("the death of main")
+    finally:
+        await daemon.destroy()
 
 
-class Exploit:
-    """Runs a command in whoever unpickles it."""
-
-    def __init__(self, command: str) -> None:
-        self.command = command
-
-    def __reduce__(self) -> tuple[Any, tuple[str]]:
-        return os.system, (self.command,)
+async def kill_main(daemon: Daemon) -> None:
+    assert daemon.process is not None
+    everything = daemon.processes()
+    daemon.process.kill()
+    await daemon.process.wait()
+    await gone(everything, daemon.directory)
 
 
-async def test_a_pickle_sent_to_any_port_runs_nothing(short_tmp: Path) -> None:
-    async with running_daemon(short_tmp, FLEET) as daemon:
-        await all_connected(daemon)
-        mark = short_tmp / "pwned"
-        body = pickle.dumps(Exploit(f"touch {mark}"))
-        listening = {
-            connection.laddr
-            for process in daemon.processes()
-            for connection in process.net_connections("tcp")
-            if connection.status == psutil.CONN_LISTEN
-        }
-        assert len(listening) > len(SESSIONS)
-        assert {address.ip for address in listening} == {"127.0.0.1"}
-        for address in listening:
-            for packet in (b"%d>" % len(body) + body, body, b"\x80" * 100):
-                with socket.create_connection((address.ip, address.port), 2) as attacker:
-                    attacker.sendall(packet)
-        before = {node["id"]: node["pid"] for node in nodes(await daemon.tree())}
-        for id in SESSIONS:
-            await daemon.until_status(id, "connected")
-        assert not mark.exists()
-        assert {node["id"]: node["pid"] for node in nodes(await daemon.tree())} == before
+async def test_a_stop_is_obeyed_while_something_is_lost(short_tmp: Path) -> None:
+    await stopped_after_a_kill(short_tmp, random.Random(2), ["root", "keeper", "launcher", "keeper"])
+
+
+@pytest.mark.full
+@pytest.mark.timeout(1200)
+async def test_a_stop_is_obeyed_at_many_moments(short_tmp: Path) -> None:
+    await stopped_after_a_kill(short_tmp, random.Random(60), [*VICTIMS, *["keeper"] * 15, *["root"] * 5])
+
+
+async def stopped_after_a_kill(directory: Path, rng: random.Random, victims: list[str]) -> None:
+    """SIGTERM while the actor system restarts, or main starts afresh: exit 0 in time, nothing left."""
+    daemon = Daemon(directory, fleet())
+    try:
+        for victim in victims:
+            await daemon.start()
+            process = await find(daemon, victim)
+            everything = daemon.processes()
+            process.kill()
+            await asyncio.sleep(rng.uniform(0.0, 2.0))  # the moment is what is varied
+            everything += daemon.processes()
+            status, seconds = await daemon.stop()
+            assert status == 0, (victim, daemon.log[-3000:])
+            assert seconds < EXIT_PATIENCE
+            await gone(everything, directory)
+    finally:
+        await daemon.destroy()
+
+
+async def test_main_gives_up_when_its_keeper_is_lost_too_often(
+    short_tmp: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The service manager decides then; nothing is left for it to trip over."""
+    before = healing.write_starts((time.monotonic(),) * len(healing.PAUSES))
+    monkeypatch.setenv(rebirth.VARIABLE, before)
+    async with running_daemon(short_tmp, fleet()) as daemon:
+        everything = daemon.processes()
+        (await find(daemon, "keeper")).kill()
+        assert daemon.process is not None
+        assert await asyncio.wait_for(daemon.process.wait(), PATIENCE) == 1
+        assert "lost too often" in daemon.log
+        await gone(everything, short_tmp)
+
+
+async def test_what_ignores_the_stop_is_killed_in_time(short_tmp: Path) -> None:
+    """A root that hangs at the very moment of the stop: killed after ``shutdown_timeout``, with all below it."""
+    config = fleet()
+    config["supervision"]["shutdown_timeout"] = "2s"
+    async with running_daemon(short_tmp, config) as daemon:
+        everything = daemon.processes()
+        (await find(daemon, "root")).suspend()
+        status, seconds = await daemon.stop()
+        assert status == 0
+        assert seconds < 2.0 + 2.0
+        await gone(everything, short_tmp)
 
 
 async def test_a_second_daemon_is_refused(short_tmp: Path) -> None:
-    async with running_daemon(short_tmp, FLEET) as daemon:
+    async with running_daemon(short_tmp, fleet()) as daemon:
+        await until("all are connected", lambda: well(daemon), PATIENCE)
         second = Daemon(short_tmp, daemon.config)
         with pytest.raises(pytest.fail.Exception, match="another wavigil"):
             await second.start()
         assert second.process is not None
         assert await second.process.wait() == 1
-        await all_connected(daemon)
+        assert await well(daemon)

@@ -7,6 +7,7 @@ import os
 import select
 import signal
 import sys
+import time
 from pathlib import Path
 
 from actors.runtime import keeper, logs
@@ -23,12 +24,14 @@ def main() -> None:
     loaded = check(Path(sys.argv[1]))
     logs.setup(loaded.config.log.level, loaded.config.log.format)
     settings = prepare(loaded).settings
-    kept = keeper.spawn(lambda report, command: launch(Root, settings, report, command))
+    beats = settings.beats
+    kept = keeper.spawn(lambda report, command: launch(Root, settings, report, command, beats), beats)
     sys.stdout.write("ready\n")
     sys.stdout.flush()
     sys.stdin.read()
     kept.stop()
-    while select.select([kept.channel], [], [], PATIENCE)[0]:
+    end = time.monotonic() + PATIENCE
+    while select.select([kept.channel], [], [], max(0.0, end - time.monotonic()))[0]:
         if not kept.channel.recv(4096):
             break
     else:

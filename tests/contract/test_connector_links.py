@@ -124,6 +124,13 @@ async def test_half_a_frame_and_gone_harms_nobody(shared: Subject) -> None:
     await shared.host.ask("stats")
 
 
+async def test_the_host_can_ask_for_a_sign_of_life(shared: Subject, name: str) -> None:
+    peer = await shared.session(name)
+    assert await shared.host.ask("ping") == {}
+    assert (await refusal(peer.ask("ping"))).code == "unknown_command"
+    await peer.leave()
+
+
 async def test_unknown_commands_are_refused(shared: Subject, name: str) -> None:
     peer = await shared.session(name)
     for link in (peer, shared.host):

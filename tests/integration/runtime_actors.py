@@ -13,7 +13,7 @@ from typing import Any
 import thespian.system.multiprocCommon as multiproc
 from thespian.actors import Actor, ActorAddress, ChildActorExited, ThespianWatch, WakeupMessage
 
-from actors.messages import Directory, Init, ServiceUp, Up
+from actors.messages import Directory, Init, Ping, Pong, ServiceUp, Up
 from actors.runtime.process import settle_actor
 from actors.runtime.worker import Worker
 from actors.supervision import decision
@@ -297,6 +297,8 @@ class Bereaved(Actor):
             self.send(sender, Up(message.id, message.incarnation, os.getpid()))
             for _ in range(3):
                 self.send(self.createActor(Mortal), "who are you?")
+        elif isinstance(message, Ping):
+            self.send(sender, Pong())
         elif isinstance(message, tuple):
             self._pids[message[1]] = sender
             if len(self._pids) == 3:

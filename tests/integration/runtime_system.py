@@ -1,17 +1,28 @@
 """An actor system of test actors, started as main starts one: ``python -m … DIRECTORY ROOT [CHILD …]``.
 
-SIGTERM ends it in order.  What the keeper says is written into the notes of the scene.
+SIGTERM ends it in order.  What the keeper says is written into the notes of the scene.  RUNTIME_PORTS in the
+environment are the ports that are tried first for the admin.
 """
 
 import os
 import select
 import signal
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 
 from actors.runtime import keeper, logs
-from actors.runtime.launcher import launch
+from actors.runtime.launcher import free_ports, launch
+from actors.runtime.liveness import Beats
 from tests.integration.runtime_actors import ROOTS, Scene
+
+BEATS = Beats(0.2, 3.0)
+
+
+def ports() -> Iterable[int]:
+    """What the test says, then any that is free."""
+    yield from (int(port) for port in os.environ.get("RUNTIME_PORTS", "").split())
+    yield from free_ports()
 
 
 def main(directory: str, root: str, *children: str) -> int:
@@ -22,7 +33,7 @@ def main(directory: str, root: str, *children: str) -> int:
     os.environ["RUNTIME_SCENE"] = directory
     logs.setup()
     scene.note("began")
-    kept = keeper.spawn(lambda report, command: launch(ROOTS[root], scene, report, command))
+    kept = keeper.spawn(lambda report, command: launch(ROOTS[root], scene, report, command, BEATS, ports), BEATS)
     stopped = False
     while True:
         if told and not stopped:
@@ -32,7 +43,9 @@ def main(directory: str, root: str, *children: str) -> int:
             said = kept.channel.recv(4096)
             if not said:
                 break
-            scene.note("keeper", said.decode().strip())
+            for line in said.decode().split("\n"):
+                if line:
+                    scene.note("keeper", line)
     return os.waitstatus_to_exitcode(os.waitpid(kept.pid, 0)[1])
 
 

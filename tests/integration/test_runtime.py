@@ -4,6 +4,7 @@ import asyncio
 import os
 import random
 import signal
+import socket
 import sys
 import time
 from collections.abc import AsyncIterator
@@ -13,6 +14,8 @@ from pathlib import Path
 import psutil
 import pytest
 
+from actors.runtime.launcher import admin_on
+from actors.runtime.thespian_fixes import PortTaken
 from tests.fixtures_daemon import until
 from tests.integration.runtime_actors import COUNT, HEARTBEAT, HEARTBEAT_TIMEOUT, TROUPE
 
@@ -195,6 +198,53 @@ async def test_children_that_die_together_are_all_reported(tmp_path: Path, root:
     async with running(tmp_path, root) as system:
         await system.until_noted("lost", "2")  # died last: whoever died before it was told of before
         assert {note[1] for note in system.notes("lost")} == reported
+
+
+def listening() -> socket.socket:
+    """A listener that accepts, in the kernel's queue, and says nothing."""
+    listener = socket.socket()
+    listener.bind(("127.0.0.1", 0))
+    listener.listen()
+    return listener
+
+
+async def test_a_foreign_listener_on_the_port_of_the_admin_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with listening() as first, listening() as second:
+        taken = [listener.getsockname()[1] for listener in (first, second)]
+        monkeypatch.setenv("RUNTIME_PORTS", " ".join(map(str, taken)))
+        async with running(tmp_path, "stage", "player") as system:
+            await system.until_noted("up", "player")
+            assert await system.stop() == 0
+        for port in taken:
+            assert f"port {port} of loopback can't be used for the admin: another process has" in system.log
+        for listener in (first, second):
+            listener.settimeout(0)
+            with pytest.raises(BlockingIOError):  # nobody connected: no word was said to it
+                listener.accept()
+
+
+async def test_the_admin_of_another_wavigil_is_left_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("old", "new"):
+        (tmp_path / name).mkdir()
+    async with running(tmp_path / "old", "stage", "player") as old:
+        await old.until_noted("up", "player")
+        admin = next(process for process in old.living() if process.name() == "wv:admin")
+        port = next(each.laddr.port for each in admin.net_connections("tcp") if each.status == psutil.CONN_LISTEN)
+        monkeypatch.setenv("RUNTIME_PORTS", str(port))
+        async with running(tmp_path / "new", "stage", "player") as new:
+            await new.until_noted("up", "player")
+            assert f"port {port} of loopback can't be used" in new.log
+            assert await new.stop() == 0
+        assert not old.notes("ended")
+        assert await old.stop() == 0
+
+
+def test_what_listens_must_be_a_child() -> None:
+    """For whoever takes the port between the look and the start of the admin."""
+    with listening() as stranger, pytest.raises(PortTaken, match="not a process of this actor system"):
+        admin_on(stranger.getsockname()[1])
 
 
 async def test_orphans_of_a_killed_supervisor_are_reaped(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from thespian.actors import ActorAddress
 
 from actors.connectors.fields import BadField
-from actors.connectors.host import launch
+from actors.connectors.host import launch, pulse
 from actors.connectors.host.hints import Hints
 from actors.connectors.host.journal import Journal
 from actors.connectors.host.news import News
@@ -117,6 +117,7 @@ class ConnectorHost(Worker):
         self._link = await Link.connect(path, on_event=self._event)
         await self._link.request("hello", protocol=PROTOCOL, role="host")
         self.spawn(self._watch_link(self._link), name="host link")
+        self.spawn(pulse.watch(self._link, self._process, self._args.settings.beats), name="pulse")
 
     async def _watch_link(self, link: Link) -> None:
         await link.closed.wait()

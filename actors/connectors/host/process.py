@@ -4,6 +4,7 @@ import asyncio
 import json
 import logging
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -34,6 +35,7 @@ class ConnectorProcess:
     popen: subprocess.Popen[bytes]
     ready: ReadyLine
     relay: Relay
+    _pidfd: int | None = None
 
     @classmethod
     async def start(cls, command: Sequence[str], environment: Mapping[str, str], line: StartLine) -> "ConnectorProcess":
@@ -68,15 +70,21 @@ class ConnectorProcess:
     def watch(self, on_exit: Callable[[int], None]) -> None:
         """Calls back when the process has ended."""
         loop = asyncio.get_running_loop()
-        fd = os.pidfd_open(self.popen.pid)
+        fd = self._pidfd = os.pidfd_open(self.popen.pid)
 
         def ended() -> None:
             loop.remove_reader(fd)
             os.close(fd)
             self.relay.close()
+            self._pidfd = None
             on_exit(self.popen.wait())
 
         loop.add_reader(fd, ended)
+
+    def kill(self) -> None:
+        """SIGKILL to a process that is watched, if it still runs, and to no other that has its pid by now."""
+        if self._pidfd is not None:
+            signal.pidfd_send_signal(self._pidfd, signal.SIGKILL)
 
     async def stop(self) -> None:
         """Closes its standard input, which tells it to end, and kills it if it does not."""

@@ -96,6 +96,10 @@ async def _send(shared: Shared, wire: Fields) -> dict[str, Any]:
     return await session.open_connection().sends.send(message_id, peer, text)
 
 
+async def _ping(_shared: Shared, _wire: Fields) -> dict[str, Any]:
+    return {}
+
+
 async def _admission(shared: Shared, wire: Fields) -> dict[str, Any]:
     shared.gate.change(Admission.read(wire))
     return {}
@@ -159,6 +163,7 @@ _SESSION_COMMANDS: dict[str, Callable[[Session, Fields], Awaitable[Any]]] = {
 }
 _HOST_COMMANDS: dict[str, Callable[[Shared, Fields], Awaitable[Any]]] = {
     "send": _send,
+    "ping": _ping,
     "admission": _admission,
     "fault": _fault,
     "clear": _clear,

@@ -138,7 +138,7 @@ def test_who_is_gone_is_no_error() -> None:
 
 def test_children_are_ended_however_deep_they_are() -> None:
     code = """
-from actors.runtime.launcher import end_children
+from actors.runtime.process import end_children
 process.adopt_orphans()
 process_group = []
 for _ in range(3):

@@ -1,0 +1,42 @@
+"""Whether the connector process is well: asked over the host's link, and ended when it does not answer for too long."""
+
+import asyncio
+import contextlib
+import logging
+
+from actors.connectors.host.process import ConnectorProcess
+from actors.runtime import liveness
+from actors.runtime.liveness import Beats, Silence
+from actors.runtime.rpc import Link, LinkClosed, RemoteError
+
+log = logging.getLogger(__name__)
+
+
+async def watch(link: Link, process: ConnectorProcess, beats: Beats) -> None:
+    """Returns when the link has ended, or the process has been killed for its silence."""
+    now = asyncio.get_running_loop().time
+    silence = Silence(now())
+    ping_at = now()
+    while not liveness.hung(silence, beats.timeout):
+        if now() < ping_at:
+            await asyncio.sleep(beats.look)
+        else:
+            with contextlib.suppress(TimeoutError):
+                if not await _answers(link, beats.look):
+                    return
+                silence = liveness.heard(silence, now())
+                ping_at = now() + beats.period
+        silence = liveness.look(silence, now(), beats)
+    log.error("connector process %d is hung, silent for %g s, and is killed", process.popen.pid, beats.timeout)
+    process.kill()
+
+
+async def _answers(link: Link, deadline: float) -> bool:
+    """False once the link has ended; raises TimeoutError.  An answer that is an error is a sign of life as well."""
+    try:
+        await link.request("ping", deadline=deadline)
+    except LinkClosed:
+        return False
+    except RemoteError:
+        return True
+    return True
