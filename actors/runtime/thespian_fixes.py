@@ -29,7 +29,7 @@ from thespian.system.transport import TransmitIntent, TransmitOnly
 from thespian.system.transport.TCPTransport import TCPTransport
 from thespian.system.utilis import thesplog_control
 
-from actors.runtime import logs
+from actors.runtime import logs, thespian_retries
 from actors.runtime.process import die_with_parent, set_name
 
 MAX_TRANSMITS = 100_000
@@ -64,6 +64,7 @@ def install(launcher: int, logger_beats: int, period: float) -> None:
     multiproc.MultiProcAdmin.__init__ = admin
     multiproc.startupASLogger = _logger(logger_beats, period)
     multiproc.ThespianLogForwarder = lambda *_args, **_kwargs: logs.root()
+    thespian_retries.install()
     multiproc.MultiProcReplicator._childExited = _child_exited  # noqa: SLF001 - that is the point
     async_transport.MAX_PENDING_TRANSMITS = MAX_TRANSMITS
     TCPTransport.probeAdmin = staticmethod(_probe)

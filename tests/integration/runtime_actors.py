@@ -12,6 +12,7 @@ from typing import Any
 
 import thespian.system.multiprocCommon as multiproc
 from thespian.actors import Actor, ActorAddress, ChildActorExited, ThespianWatch, WakeupMessage
+from thespian.system.transport import TransmitIntent
 
 from actors.messages import Directory, Init, Ping, Pong, ServiceUp, Up
 from actors.runtime.process import settle_actor
@@ -206,6 +207,23 @@ class Talker(Player):
         return len(self._outbox)
 
 
+class Stranded(Player):
+    """Has a message to an echo that waits for a connection which nobody uses, as a race inside Thespian leaves it."""
+
+    async def on_directory(self, directory: Directory) -> None:
+        echo = directory.addresses.get("echo")
+        if echo is not None and not hasattr(self, "_sent"):
+            self._sent = TransmitIntent(echo, "hello")
+            transport = self._myRef.transport
+            self._sent.serMsg = transport.serializer(self._sent)
+            self._sent.stage = transport._XMITStepSendConnect
+            self._sent.awaitingTXSlot()
+            transport._waitingTransmits.append(self._sent)
+
+    async def on_message(self, message: Any, sender: ActorAddress) -> None:
+        self.scene.note("answered", message == "hello")
+
+
 class Poker(Player):
     """Tells each new raiser one thing."""
 
@@ -325,6 +343,7 @@ ACTORS: dict[str, type[Actor]] = {
     "busy": Busy,
     "caller": Caller,
     "poker": Poker,
+    "stranded": Stranded,
     "raiser": Raiser,
     "hasty": Hasty,
     "deaf": Deaf,

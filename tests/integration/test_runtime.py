@@ -103,6 +103,13 @@ async def test_a_thousand_messages_go_both_ways_in_order(tmp_path: Path) -> None
         assert await system.stop() == 0
 
 
+async def test_a_message_that_waits_for_a_connection_nobody_uses_gets_one(tmp_path: Path) -> None:
+    """Thespian as it is leaves it for 150 s."""
+    async with running(tmp_path, "stage", "echo", "stranded") as system:
+        assert (await system.until_noted("answered"))[1:] == ["True"]
+        assert await system.stop() == 0
+
+
 async def test_an_actor_that_hangs_does_not_take_along_who_talks_to_it(tmp_path: Path) -> None:
     """Without a window for each receiver, 21 messages to one that hangs stop all that the sender says."""
     async with running(tmp_path, "stage", "deaf", "echo", "talker") as system:
