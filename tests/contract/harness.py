@@ -41,6 +41,12 @@ class Subject:
         self._vault_socket = str(folder / "vault.sock")
         self._stderr: asyncio.Task[bytes]
 
+    @property
+    def options(self) -> dict[str, Any]:
+        """Those of every test."""
+        usual = {"heartbeatMs": HEARTBEAT_MS, "heartbeatTimeoutMs": HEARTBEAT_TIMEOUT_MS, "ackTimeoutMs": 8000}
+        return {**usual, **self.connector.options()}
+
     async def start_process(self, **options: Any) -> None:
         """Starts the connector and waits until it is ready; ``options`` go before those of every test."""
         pipe = asyncio.subprocess.PIPE
@@ -55,13 +61,12 @@ class Subject:
         assert self.process.stdout is not None
         assert self.process.stderr is not None
         self._stderr = asyncio.create_task(self.process.stderr.read())
-        usual = {"heartbeatMs": HEARTBEAT_MS, "heartbeatTimeoutMs": HEARTBEAT_TIMEOUT_MS, "ackTimeoutMs": 8000}
         start = StartLine(
             self.connector.name,
             self.socket,
             self._vault_socket,
             "contract",
-            {**usual, **self.connector.options(), **options},
+            {**self.options, **options},
             FREELY,
         )
         self.process.stdin.write(json.dumps(start.to_wire()).encode() + b"\n")

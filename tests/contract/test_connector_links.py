@@ -166,10 +166,24 @@ async def test_bad_arguments_are_refused(shared: Subject, name: str) -> None:
         shared.host.ask("admission", connectsPerSecond=-1, burst=1, pairings=1),
         shared.host.ask("admission", connectsPerSecond=1, burst=0, pairings=1),
         shared.host.ask("admission", connectsPerSecond="1", burst=1, pairings=1),
+        shared.host.ask("options", options={"heartbeatMs": 0}),
+        shared.host.ask("options", options=None),
     ]
     assert [(await refusal(request)).code for request in bad] == ["bad_request"] * len(bad)
     assert (await peer.status()).phase is Phase.IDLE
     await peer.leave()
+
+
+async def test_new_options_leave_open_connections_alone(shared: Subject, name: str, phone: str) -> None:
+    peer = await shared.opened(name, phone)
+    before = await peer.status()
+    assert await shared.host.ask("options", options={**shared.options, "ackTimeoutMs": 7000}) == {}
+    assert await peer.status() == before
+    assert peer.inbox.of(Closed) == []
+    other = await shared.opened(fresh_name(), fresh_phone())
+    assert await shared.host.ask("options", options=shared.options) == {}
+    for link in (peer, other):
+        await shared.close(link)
 
 
 # ---- generations

@@ -12,7 +12,7 @@ from actors.connectors.simulator.faults import read_fault
 from actors.connectors.simulator.mailbox import Letter
 from actors.connectors.simulator.profile import read_phone
 from actors.connectors.simulator.session import Session
-from actors.connectors.simulator.shared import Shared
+from actors.connectors.simulator.shared import Options, Shared
 from actors.connectors.simulator.stats import LagProbe, cpu_ms, rss_bytes
 from actors.runtime.frames import Frame
 from actors.runtime.rpc import RemoteError
@@ -105,6 +105,11 @@ async def _admission(shared: Shared, wire: Fields) -> dict[str, Any]:
     return {}
 
 
+async def _options(shared: Shared, wire: Fields) -> dict[str, Any]:
+    shared.change(Options.read(Fields(wire.get("options"), "options")))
+    return {}
+
+
 async def _fault(shared: Shared, wire: Fields) -> dict[str, Any]:
     fault = read_fault(wire, ("id", "cmd", "session"))
     sessions = _chosen(shared, wire)
@@ -165,6 +170,7 @@ _HOST_COMMANDS: dict[str, Callable[[Shared, Fields], Awaitable[Any]]] = {
     "send": _send,
     "ping": _ping,
     "admission": _admission,
+    "options": _options,
     "fault": _fault,
     "clear": _clear,
     "scan": _scan,

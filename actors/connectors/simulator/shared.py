@@ -3,7 +3,7 @@
 import asyncio
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from actors.connectors.fields import Fields
@@ -57,6 +57,10 @@ class Shared:
         self.counts: Counter[str] = Counter()
         self._phones: dict[str, dict[str, Session]] = {}
         self._wall = wall
+
+    def change(self, options: Options) -> None:
+        """Other options from now on; what the seed decided stays."""
+        self.options = replace(options, seed=self.options.seed)
 
     def now_ms(self) -> int:
         """Milliseconds since 1970."""

@@ -1,7 +1,7 @@
 // The connector's own socket: who may say what on which link.
 import { ProtocolError } from './errors.mjs'
 import { describe, log } from './log.mjs'
-import { BadStart, CONNECTOR, PROTOCOL, readAdmission } from './options.mjs'
+import { BadStart, CONNECTOR, PROTOCOL, readAdmission, readOptions } from './options.mjs'
 import { Peer, Reply } from './peer.mjs'
 import { Session } from './session.mjs'
 
@@ -123,11 +123,13 @@ export class Links {
   }
 
   admission(message) {
-    try {
-      this.#shared.gate.configure(readAdmission(message))
-    } catch (error) {
-      throw error instanceof BadStart ? new ProtocolError('bad_request', error.message) : error
-    }
+    this.#shared.gate.configure(read(readAdmission, message))
+    return {}
+  }
+
+  /** For the connections to come; the root key counts at the start of the process only. */
+  options({ options }) {
+    this.#shared.options = { ...read(readOptions, options), noiseRootKey: this.#shared.options.noiseRootKey }
     return {}
   }
 
@@ -135,6 +137,14 @@ export class Links {
     const counts = { idle: 0, queued: 0, connecting: 0, pairing: 0, open: 0, ...this.#shared.counts }
     for (const { phase } of this.#sessions.values()) counts[phase]++
     return { ...this.#stats(), sessions: this.#sessions.size, counts }
+  }
+}
+
+function read(reader, values) {
+  try {
+    return reader(values)
+  } catch (error) {
+    throw error instanceof BadStart ? new ProtocolError('bad_request', error.message) : error
   }
 }
 
@@ -147,6 +157,7 @@ const HOST = {
   send: (links, message) => links.send(message),
   ping: () => ({}),
   admission: (links, message) => links.admission(message),
+  options: (links, message) => links.options(message),
   stats: links => links.stats()
 }
 
