@@ -9,7 +9,10 @@ class EventType(StrEnum):
     SESSION_STATE = "session.state"
     """A session changed its state; data: state, previous, cause, code, reason, message, detail, attempt, generation."""
     SESSION_REMOVED = "session.removed"
-    """The session is no more: what is known of it is forgotten, what waited to be sent has failed."""
+    """The session is no more: what is known of it is forgotten, what waited to be sent has failed.
+
+    Data: kept, true when it only left the configuration file: then its state waits for its return.
+    """
     SESSION_PAIRED = "session.paired"
     """A pairing is complete and its credentials are committed; data: me (masked)."""
     SESSION_MESSAGE = "session.message"

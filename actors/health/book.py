@@ -8,7 +8,7 @@ from actors.health.signals import Signals, fold
 from actors.health.view import Scoring, Totals, view
 from actors.session.change import Change, read_change
 from actors.session.sample import Sample
-from actors.store.records import OutboxEvent, SessionState
+from actors.store.records import LEFT, OutboxEvent, SessionState
 
 MATERIAL = ("status", "quality", "score")
 """A change of one of these is an event."""
@@ -36,6 +36,8 @@ class Book:
     def states(self, states: Mapping[str, SessionState], now: float) -> None:
         """The stored states of a shard."""
         for session, stored in states.items():
+            if stored.data.get(LEFT):
+                continue
             data = {**stored.data, "state": stored.state, "cause": stored.cause, "resumed": True}
             self._change(session, read_change(stored.since, data), now)
 

@@ -81,6 +81,10 @@ class AuditEntry:
     """begun, done, or the reason why not: the last part of a problem's type."""
 
 
+LEFT = "left"
+"""Key in the data of a state that is kept for a session's return, and not shown meanwhile."""
+
+
 @dataclass(frozen=True, slots=True)
 class SessionState:
     """The last transition of a session; the order of two is that of (incarnation, number)."""

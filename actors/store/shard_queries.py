@@ -5,14 +5,14 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Final
 
-from sqlalchemy import delete, select, text, tuple_
+from sqlalchemy import delete, select, text, tuple_, update
 from sqlalchemy.dialects.sqlite import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from actors.events import EventType
 from actors.store import cursors, outbox
 from actors.store.engine import Database
-from actors.store.records import NewEvent, SendProgress, SessionState
+from actors.store.records import LEFT, NewEvent, SendProgress, SessionState
 from actors.store.tables import send_state, session_state
 
 SENDS_CURSOR: Final = "api.sends"
@@ -161,14 +161,31 @@ async def fail_unfinished(conn: AsyncConnection, session: str, error: str, now: 
     return len(waiting)
 
 
-async def forget_session(conn: AsyncConnection, session: str, now: float) -> None:
-    """Removes what is stored of a session that is no more, and tells so; its events stay until they are pruned."""
+async def leave_session(conn: AsyncConnection, session: str, now: float) -> None:
+    """Tells that a session is not wanted any more, and marks its state, which is kept for its return.
+
+    The next transition, which comes with the return, takes the mark away.
+    """
+    known = select(session_state.c.data).where(session_state.c.session == session)
+    data = (await conn.execute(known)).scalar_one_or_none()
+    if data is not None:
+        marked = update(session_state).where(session_state.c.session == session).values(data={**data, LEFT: True})
+        await conn.execute(marked)
+    await outbox.append(conn, [NewEvent(now, EventType.SESSION_REMOVED, session, {"kept": True})])
+
+
+async def forget_session(conn: AsyncConnection, session: str, now: float, *, moved: bool) -> None:
+    """Removes what is stored of a session that is no more, and tells so; its events stay until they are pruned.
+
+    Of one that ``moved`` to another shard nothing is told but the end of its messages: it lives.
+    """
     await conn.execute(delete(session_state).where(session_state.c.session == session))
     for progress in await unfinished_sends(conn, session, -1):
         data = {"id": progress.id, "messageId": progress.message_id, "state": "failed", "error": "session_removed"}
         await outbox.append(conn, [NewEvent(now, EventType.SESSION_SEND, session, data)])
     await conn.execute(delete(send_state).where(send_state.c.session == session))
-    await outbox.append(conn, [NewEvent(now, EventType.SESSION_REMOVED, session)])
+    if not moved:
+        await outbox.append(conn, [NewEvent(now, EventType.SESSION_REMOVED, session, {"kept": False})])
 
 
 async def known_sessions(conn: AsyncConnection) -> dict[str, float]:

@@ -8,7 +8,7 @@ from typing import Any
 from thespian.actors import ActorAddress
 
 from actors.messages import SessionHello, SessionPlan
-from actors.store.records import SessionState
+from actors.store.records import LEFT, SessionState
 
 
 def refusal(state: SessionState) -> str | None:
@@ -60,6 +60,13 @@ class Roster:
     def forget(self, session: str) -> None:
         """What was stored of a session is stored no more."""
         self._states.pop(session, None)
+
+    def leavers(self) -> list[str]:
+        """Sessions of which a state is stored, that are not wanted, and that were not named here before."""
+        found = [id for id, state in self._states.items() if id not in self._members and not state.data.get(LEFT)]
+        for id in found:
+            self._states[id] = replace(self._states[id], data={**self._states[id].data, LEFT: True})
+        return found
 
     def enter(self, hello: SessionHello, address: ActorAddress) -> Member | None:
         """A session actor reports: a new one begins a new life, a repeated report changes nothing."""

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import time
+from collections.abc import Iterable
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -30,6 +31,10 @@ class Upkeep:
         self._journal = journal
         self._api = api
         self._hints = hints
+        self.use(settings)
+
+    def use(self, settings: Settings) -> None:
+        """How long things are kept, from the next look on."""
         self._sends_keep = settings.sends_keep
         self._events_keep = settings.events_keep
 
@@ -42,18 +47,35 @@ class Upkeep:
         try:
             async with self._api.begin() as conn:
                 placed = await api_queries.placed_since(conn, self._shard)
+                anywhere = await api_queries.load_placement(conn)
             known = await self._journal.read(shard_queries.known_sessions)
             for session, since in known.items():
                 if session not in placed or since < placed[session]:
-                    await self._journal.write(self._forgetting(session))
+                    moved = session in anywhere and session not in placed
+                    await self._journal.write(self._forgetting(session, moved=moved))
                     gone.append(session)
         except StoreError as error:
             self._database.watch.tell(log, "removed sessions can't be forgotten yet", error)
         return gone
 
-    def _forgetting(self, session: str) -> Operation:
+    async def leave(self, sessions: Iterable[str]) -> None:
+        """Tells of sessions that are not wanted any more, and keeps their states for their return."""
+        for session in sessions:
+            try:
+                await self._journal.write(self._leaving(session))
+            except StoreError as error:
+                self._database.watch.tell(log, "sessions that left can't be marked", error)
+
+    def _leaving(self, session: str) -> Operation:
+        async def leave(conn: AsyncConnection) -> None:
+            await shard_queries.leave_session(conn, session, time.time())
+            self._hints.concerns_all()
+
+        return leave
+
+    def _forgetting(self, session: str, *, moved: bool) -> Operation:
         async def forget(conn: AsyncConnection) -> None:
-            await shard_queries.forget_session(conn, session, time.time())
+            await shard_queries.forget_session(conn, session, time.time(), moved=moved)
             self._hints.concerns_all()
 
         return forget
