@@ -10,6 +10,8 @@ from typing import Any
 
 from thespian.actors import ActorAddress
 
+from actors.settings import Tuning
+
 
 @dataclass(frozen=True, slots=True)
 class Init:
@@ -137,6 +139,8 @@ class FleetPlan:
 
     version: int
     shards: Mapping[int, tuple[SessionPlan, ...]]
+    tuning: Tuning
+    """Settings that hold from now on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,6 +151,22 @@ class ShardPlan:
     sessions: tuple[SessionPlan, ...]
     shards: int
     """Number of shards with the same connector: the divisor of the fleet's admission bound."""
+    tuning: Tuning
+    """Settings that hold from now on."""
+
+
+@dataclass(frozen=True, slots=True)
+class Retune:
+    """Root -> services supervisor: settings that hold from now on."""
+
+    tuning: Tuning
+
+
+@dataclass(frozen=True, slots=True)
+class LogLevel:
+    """Supervisor -> child: the least severe lines that it writes from now on."""
+
+    level: str
 
 
 @dataclass(frozen=True, slots=True)

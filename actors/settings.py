@@ -4,7 +4,8 @@ API tokens are not in it: a session actor has no use for them.
 """
 
 import hashlib
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +13,44 @@ from actors.runtime.liveness import Beats
 from config.schema import Config
 from config.schema_actors import Health, Recovery, Supervision
 from config.schema_connectors import Connectors
+from config.section import Section
 
 SOCKET_GATEWAY = "gateway.sock"
 SOCKET_VAULT = "vault.sock"
+
+
+@dataclass(frozen=True, slots=True)
+class Tuning:
+    """The settings that a reload of the configuration may change while the actors run."""
+
+    log_level: str
+    """debug, info, warning, error"""
+    supervision: Supervision
+    recovery: Recovery
+    health: Health
+    connectors: Connectors
+    ack_timeout: float
+    sends_keep: float
+    events_keep: float
+    node: str | None
+
+    def to_wire(self) -> dict[str, Any]:
+        """As plain data."""
+        values = ((item.name, getattr(self, item.name)) for item in fields(self))
+        return {name: value.model_dump() if isinstance(value, Section) else value for name, value in values}
+
+    @classmethod
+    def read(cls, wire: Mapping[str, Any]) -> "Tuning":
+        """The inverse.  Raises KeyError, TypeError or ValueError for something else."""
+        return cls(**{**wire, **{name: section.model_validate(wire[name]) for name, section in _SECTIONS.items()}})
+
+
+_SECTIONS: dict[str, type[Section]] = {
+    "supervision": Supervision,
+    "recovery": Recovery,
+    "health": Health,
+    "connectors": Connectors,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +72,7 @@ class Settings:
     """How long entries of the audit log are kept."""
     node: str | None
     """Path of the Node.js binary; None where no session needs one."""
+    log_level: str
     vault_key: bytes | None
     """SHA-256 of the configured master key (32 bytes, whatever its text is); given to the vault only."""
 
@@ -57,6 +94,15 @@ class Settings:
         """The path of a Unix socket."""
         return str(self.runtime_dir / name)
 
+    @property
+    def tuning(self) -> Tuning:
+        """The part that a reload may change."""
+        return Tuning(**{item.name: getattr(self, item.name) for item in fields(Tuning)})
+
+    def tuned(self, tuning: Tuning) -> "Settings":
+        """The same with another tuning."""
+        return replace(self, **{item.name: getattr(tuning, item.name) for item in fields(Tuning)})
+
     def without_key(self) -> "Settings":
         """For every actor but the vault."""
         return replace(self, vault_key=None)
@@ -77,6 +123,7 @@ def settings_from(config: Config, node: str | None) -> Settings:
         events_keep=config.events.keep,
         audit_keep=config.audit.keep,
         node=node,
+        log_level=config.log.level,
         vault_key=hashlib.sha256(key.reveal().encode()).digest() if key is not None else None,
     )
 

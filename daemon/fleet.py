@@ -86,7 +86,8 @@ class Fleet:
             if (shard := self.shard_of(id)) in ready:
                 plans = shards.setdefault(shard, [])
                 plans.append(SessionPlan(id, record.connector, record.enabled, profile))
-        return FleetPlan(self._version, {shard: tuple(plans) for shard, plans in sorted(shards.items())})
+        placed = {shard: tuple(plans) for shard, plans in sorted(shards.items())}
+        return FleetPlan(self._version, placed, self._settings.tuning)
 
     def renew(self) -> None:
         """The next plan is another one, though nothing was changed here."""

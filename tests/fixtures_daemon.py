@@ -97,6 +97,21 @@ class Daemon:
         config.setdefault("http", {}).setdefault("listen", "127.0.0.1:0")
         self.config_file.write_text(yaml.safe_dump(config, sort_keys=False))
 
+    async def reload(self) -> dict[str, Any]:
+        """Has it take over ``config`` while it runs; returns what changed."""
+        self.write_config()
+        status, body = await self.call("POST", "/api/reload")
+        assert status == 200, body
+        return dict(body)
+
+    async def marks(self, *sessions: str) -> dict[str, Any]:
+        """What changes when a session's process or connection is another one."""
+        found = {}
+        for id in sessions:
+            status, node = (await self.status(id))["statusMetadata"], await self.node(id)
+            found[id] = (node["pid"], node["restarts"], status["generation"], status["since"])
+        return found
+
     async def is_ready(self) -> bool:
         """What /readyz says."""
         return (await self.call("GET", "/readyz"))[0] == 200

@@ -8,6 +8,7 @@ sends grew), ``tree`` (the supervision tree).  Events to main: ``hint`` (an outb
 from typing import Any
 
 from actors.messages import FleetPlan, SessionPlan
+from actors.settings import Tuning
 
 COMMAND_DEADLINE = 15.0
 """Seconds that a session may take to answer a command."""
@@ -31,15 +32,17 @@ def plan_to_wire(plan: FleetPlan) -> dict[str, Any]:
             ]
             for shard, sessions in plan.shards.items()
         },
+        "tuning": plan.tuning.to_wire(),
     }
 
 
 def plan_from_wire(wire: dict[str, Any]) -> FleetPlan:
-    """The inverse.  Raises KeyError or TypeError for something else."""
+    """The inverse.  Raises KeyError, TypeError or ValueError for something else."""
     return FleetPlan(
         version=wire["version"],
         shards={
             int(shard): tuple(SessionPlan(s["id"], s["connector"], s["enabled"], s["profile"]) for s in sessions)
             for shard, sessions in wire["shards"].items()
         },
+        tuning=Tuning.read(wire["tuning"]),
     )

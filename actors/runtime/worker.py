@@ -8,7 +8,7 @@ from typing import Any
 
 from thespian.actors import ActorAddress, ChildActorExited, DeadEnvelope, PoisonMessage
 
-from actors.messages import Directory, Heartbeat, Init, Stop, Up
+from actors.messages import Directory, Heartbeat, Init, LogLevel, Stop, Up
 from actors.runtime import logs
 from actors.runtime.loop_actor import LoopActor
 from actors.runtime.process import set_name
@@ -68,6 +68,8 @@ class Worker(LoopActor):
             if message.version > self.directory.version:
                 self.directory = message
                 await self.on_directory(message)
+        elif isinstance(message, LogLevel):
+            logs.set_level(message.level)
         elif isinstance(message, PoisonMessage | DeadEnvelope):
             log.warning("%s: a message could not be handled by its receiver", self.id)
         elif not isinstance(message, ChildActorExited):

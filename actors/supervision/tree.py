@@ -6,6 +6,7 @@
          └─ fleet ── shard-0 … shard-n ── host, session …
 """
 
+import logging
 import time
 from collections import deque
 from dataclasses import dataclass
@@ -16,8 +17,19 @@ from thespian.actors import Actor, ActorAddress
 from actors.connectors.host.actor import ConnectorHost, HostArgs
 from actors.gateway.actor import Gateway
 from actors.health.actor import HealthActor
-from actors.messages import Directory, FleetPlan, HostAddress, ServiceUp, SessionPlan, ShardPlan, ShardReport
+from actors.messages import (
+    Directory,
+    FleetPlan,
+    HostAddress,
+    LogLevel,
+    Retune,
+    ServiceUp,
+    SessionPlan,
+    ShardPlan,
+    ShardReport,
+)
 from actors.recovery.actor import RecoveryActor
+from actors.runtime import logs
 from actors.session.actor import SessionActor, SessionArgs
 from actors.settings import Settings, host_name, shard_name
 from actors.supervision import decision
@@ -25,6 +37,8 @@ from actors.supervision.actor import Supervisor
 from actors.supervision.spec import Backoff, ChildSpec, Intensity, OnIntensity, Policy
 from actors.supervision.state import Phase
 from actors.vault.actor import VaultActor
+
+log = logging.getLogger(__name__)
 
 REPORT_PERIOD = 5.0
 """Seconds between a shard's aggregates."""
@@ -40,6 +54,9 @@ SERVICES: dict[str, type[Actor]] = {
 }
 """In the order of their start."""
 
+TUNED: dict[str, tuple[str, ...]] = {"health": ("health", "events_keep"), "recovery": ("recovery", "events_keep")}
+"""What of the tuning a service reads at its start: it is restarted when that changes."""
+
 
 class _Configured(Supervisor):
     """A supervisor whose policy comes from the configuration."""
@@ -47,7 +64,9 @@ class _Configured(Supervisor):
     settings: Settings
 
     def use(self, settings: Settings) -> None:
+        """These settings hold from now on, for children that are started as well."""
         self.settings = settings
+        logs.set_level(settings.log_level)
         supervision = settings.supervision
         self.policy = Policy(
             intensity=Intensity(supervision.intensity.restarts, supervision.intensity.period),
@@ -80,6 +99,9 @@ class Root(_Configured):
     def actor_class(self, id: str) -> type[Actor]:
         return Services if id == "services" else Fleet
 
+    def child_args(self, id: str) -> Settings:
+        return self.settings if id == "services" else self.settings.without_key()
+
     def on_service(self, message: ServiceUp) -> None:
         self._names[message.name] = message.address
         self._spread(Directory(self.directory.version + 1, dict(self._names)))
@@ -94,6 +116,10 @@ class Root(_Configured):
     def on_other(self, message: Any, sender: ActorAddress) -> None:
         if isinstance(message, FleetPlan) and (self._plan is None or message.version > self._plan.version):
             self._plan = message
+            if message.tuning != self.settings.tuning:
+                self.use(self.settings.tuned(message.tuning))
+                if (services := self.processes.address("services")) is not None:
+                    self.send(services, Retune(message.tuning))
             if (fleet := self.processes.address("fleet")) is not None:
                 self.send(fleet, message)
 
@@ -103,11 +129,7 @@ class Services(_Configured):
 
     def configure(self, args: Settings) -> None:
         self.use(args)
-        plain = args.without_key()
-        children = [
-            (self.spec(name, "service", wait_ready=name == "vault"), args if name == "vault" else plain)
-            for name in SERVICES
-        ]
+        children = [(self.spec(name, "service", wait_ready=name == "vault"), None) for name in SERVICES]
         self.state = decision.add(self.state, children, time.monotonic())
 
     def actor_class(self, id: str) -> type[Actor]:
@@ -115,6 +137,21 @@ class Services(_Configured):
 
     def exported(self, id: str) -> str | None:
         return id
+
+    def child_args(self, id: str) -> Settings:
+        return self.settings if id == "vault" else self.settings.without_key()
+
+    def on_other(self, message: Any, sender: ActorAddress) -> None:
+        if not isinstance(message, Retune):
+            return
+        before, now = self.settings.tuning, time.monotonic()
+        self.use(self.settings.tuned(message.tuning))
+        for id in SERVICES:
+            if any(getattr(before, name) != getattr(message.tuning, name) for name in TUNED.get(id, ())):
+                log.info("%s is restarted with its new settings", id)
+                self._do(decision.restart(self.state, id, now), now)
+            elif message.tuning.log_level != before.log_level and (address := self.processes.address(id)) is not None:
+                self.send(address, LogLevel(message.tuning.log_level))
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +168,7 @@ class Fleet(_Configured):
 
     def configure(self, args: Settings) -> None:
         self.use(args)
-        self._plan = FleetPlan(0, {})
+        self._plan = FleetPlan(0, {}, args.tuning)
 
     def actor_class(self, id: str) -> type[Actor]:
         return Shard
@@ -141,8 +178,11 @@ class Fleet(_Configured):
             return
         now = time.monotonic()
         self._plan = message
+        self.use(self.settings.tuned(message.tuning))
         wanted = {shard_name(shard): shard for shard, sessions in message.shards.items() if sessions}
         for id in [id for id in self.state.children if id not in wanted]:
+            if (address := self.processes.public(id)) is not None:
+                self._tell(id, address)  # its host tells of those that leave
             self._do(decision.remove(self.state, id, now), now)
         new = [
             (
@@ -164,7 +204,7 @@ class Fleet(_Configured):
         args: ShardArgs = self.state.children[id].args
         sessions = self._plan.shards.get(args.shard, ())
         kin = sum(1 for s in self._plan.shards.values() if s and s[0].connector == args.connector)
-        self.send(address, ShardPlan(self._plan.version, sessions, max(1, kin)))
+        self.send(address, ShardPlan(self._plan.version, sessions, max(1, kin), self._plan.tuning))
 
 
 class Shard(_Configured):
@@ -199,6 +239,11 @@ class Shard(_Configured):
         if not isinstance(message, ShardPlan) or (self._plan and message.version <= self._plan.version):
             return
         now = time.monotonic()
+        if message.tuning.log_level != self.settings.log_level:
+            for id in self._wanted:
+                if (address := self.processes.address(id)) is not None:
+                    self.send(address, LogLevel(message.tuning.log_level))
+        self.use(self.settings.tuned(message.tuning))
         before, self._plan = self._wanted, message
         self._wanted = {session.id: session for session in message.sessions}
         for id in before.keys() - self._wanted.keys():

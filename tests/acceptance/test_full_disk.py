@@ -110,7 +110,10 @@ async def test_a_disk_that_fills_up_and_has_room_again(small_disk: Path) -> None
         os.kill(connector, signal.SIGCONT)
 
         # what can't be stored is refused, in words, and nothing of it is done
+        file = daemon.config_file.read_text()
+        daemon.config_file.write_text(file.replace("id: beta", "id: gamma"))
         refused = [
+            await daemon.call("POST", "/api/reload"),
             await send(daemon, "refused-0"),
             await daemon.call("POST", "/api/sessions", json={"id": "made-0", "connector": "simulator"}),
             await daemon.call("POST", "/api/sessions/alpha/stop"),
@@ -120,7 +123,9 @@ async def test_a_disk_that_fills_up_and_has_room_again(small_disk: Path) -> None
         for status, problem in refused:
             assert (status, problem["type"]) == (507, "/problems/storage_full"), problem
             assert "the disk of the state directory is full" in problem["detail"]
-        assert (await daemon.call("GET", "/api/sessions/made-0"))[0] == 404
+        daemon.config_file.write_text(file)
+        for id, expected in {"made-0": 404, "gamma": 404, "beta": 200}.items():
+            assert (await daemon.call("GET", f"/api/sessions/{id}"))[0] == expected
         assert (await daemon.call("GET", "/api/sessions/alpha"))[1]["enabled"] is True
 
         # it can be alerted on, and is told in words; the daemon is ready all the same

@@ -60,6 +60,40 @@ async def test_paired_sending_restarted_and_killed(short_tmp: Path) -> None:
         assert len(await lab.journal("paired")) == paired
         await send(daemon, "alpha", "beta", "after the restart")
 
+        # reloaded: nobody logs in for it, and the next connection has the new settings
+        marks, before_reload = await daemon.marks("alpha", "beta"), len(await lab.journal("login"))
+        daemon.config["connectors"]["baileys"] |= {"client_version": [2, 3000, 1234567890], "connects_per_second": 40}
+        beta = daemon.config["sessions"][1]
+        daemon.config["sessions"][1] = {**beta, "labels": {"team": "another"}}
+        assert (await daemon.reload())["restartNeeded"] == []
+        await send(daemon, "beta", "alpha", "after the reload")
+        assert await daemon.marks("alpha", "beta") == marks
+        assert len(await lab.journal("login")) == before_reload
+        await daemon.call("POST", "/api/whatsapp-status/alpha/reconnect")
+
+        async def new_version() -> bool:
+            last = (await lab.journal("login"))[-1].data
+            return bool(last["account"] == PHONES["alpha"] and last["version"] == "2.3000.1234567890")
+
+        await until("alpha says the new version", new_version)
+        await daemon.until_status("alpha", "connected")
+
+        # another connector moves it to a shard of its own, and back: its auth state is still there
+        gamma = daemon.config["sessions"][2]
+        daemon.config["sessions"][2] = {"id": "gamma", "connector": "simulator"}
+        await daemon.reload()
+        cause = "bad_session"  # what Baileys stored says nothing to the simulator, which leaves it alone
+
+        async def moved() -> bool:
+            found = (await daemon.status("gamma"))["statusMetadata"]["cause"]
+            return bool(found and found["name"] == cause)
+
+        await until("gamma is the simulator's", moved)
+        daemon.config["sessions"][2] = gamma
+        await daemon.reload()
+        await all_connected(daemon)
+        await send(daemon, "alpha", "gamma", "back again")
+
         # a session actor killed with -9: open again, median < 2 s
         healed = []
         for id in (*PHONES, *PHONES):

@@ -1,6 +1,5 @@
 """The configuration is changed under a running daemon: by SIGHUP, by the command line, over the API."""
 
-import asyncio
 import json
 import os
 import re
@@ -31,14 +30,6 @@ def configuration(*sessions: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-async def reload(daemon: Daemon, query: str = "") -> dict[str, Any]:
-    """With the file as ``daemon.config`` says."""
-    daemon.write_config()
-    status, body = await daemon.call("POST", f"/api/reload{query}")
-    assert status == 200, body
-    return dict(body)
-
-
 def hang_up(daemon: Daemon) -> int:
     """SIGHUP; returns how much of the log is older."""
     assert daemon.process is not None
@@ -66,16 +57,6 @@ async def gone(daemon: Daemon, id: str) -> None:
     await until(f"{id} left the tree", is_gone)
 
 
-async def marks(daemon: Daemon, *ids: str) -> dict[str, Any]:
-    """What changes when a session's process or connection is another one."""
-    found = {}
-    for id in ids:
-        status = (await daemon.status(id))["statusMetadata"]
-        node = await daemon.node(id)
-        found[id] = (node["pid"], node["restarts"], status["generation"], status["since"])
-    return found
-
-
 def stored(daemon: Daemon, database: str, query: str) -> list[Any]:
     with closing(sqlite3.connect(f"file:{daemon.state_dir}/{database}.db?mode=ro", uri=True)) as conn:
         return list(conn.execute(query))
@@ -96,7 +77,7 @@ async def test_sessions_come_and_go_and_the_others_do_not_notice(short_tmp: Path
     async with running_daemon(short_tmp, configuration(*map(simulated, ("stays", "goes", "turns")))) as daemon:
         for id in ("stays", "goes", "turns"):
             await daemon.until_status(id, "connected")
-        before = await marks(daemon, "stays", "turns")
+        before = await daemon.marks("stays", "turns")
         paired = await daemon.status("goes")
 
         # one goes, one comes, labels of one change, by signal
@@ -128,7 +109,7 @@ async def test_sessions_come_and_go_and_the_others_do_not_notice(short_tmp: Path
         again = await daemon.until_status("goes", "connected")
         assert again["statusMetadata"]["generation"] > paired["statusMetadata"]["generation"]
         await daemon.until_status("turns", "stopped")
-        assert (await marks(daemon, "stays"))["stays"] == before["stays"]
+        assert (await daemon.marks("stays"))["stays"] == before["stays"]
         assert (await daemon.node("turns"))["pid"] == before["turns"][0]
         entries = (await daemon.get("/api/audit?action=config.reload"))["entries"]
         assert [(entry["who"], entry["outcome"]) for entry in entries] == [("admin", "done")] * 2 + [
@@ -141,71 +122,94 @@ async def test_sessions_come_and_go_and_the_others_do_not_notice(short_tmp: Path
 WRONG = {
     "not YAML": "sessions: [",
     "an unknown key": "sesions: []",
-    "a wrong value": "log: {level: loud}\nhttp: {max_body: 3}",
-    "a certificate that is none": "http: {tls: {certificate: wavigil.yaml, key: wavigil.yaml}}",
+    "two wrong values": "log: {level: loud}\nhttp: {max_body: 3}",
+    "a certificate that is none": "http: {tls: {certificate: FILE, key: FILE}}",
 }
 
 
 async def test_a_bad_file_changes_nothing_and_says_why(short_tmp: Path) -> None:
+    success_at = "wavigil_config_last_reload_success_timestamp_seconds"
     async with running_daemon(short_tmp, configuration(simulated("stays"))) as daemon:
         await daemon.until_status("stays", "connected")
-        before, at = (
-            await marks(daemon, "stays"),
-            await metric(daemon, "wavigil_config_last_reload_success_timestamp_seconds"),
-        )
+        before, at = await daemon.marks("stays"), await metric(daemon, success_at)
         good = daemon.config_file.read_text()
+        problem: dict[str, Any] = {}
         for text in WRONG.values():
-            daemon.config_file.write_text(text.replace("wavigil.yaml", str(daemon.config_file)))
+            daemon.config_file.write_text(text.replace("FILE", str(daemon.config_file)))
             status, problem = await daemon.call("POST", "/api/reload")
             assert (status, problem["type"]) == (422, "/problems/configuration"), problem
             for found, error in zip(problem["context"]["problems"], problem["errors"], strict=True):
                 assert found["expected"]
                 place = f"{daemon.config_file}:{found['line']}:{found['column']}: "
                 assert error["detail"].startswith(place), error
-            status, output = await wavigil(daemon, "reload")
-            assert status == 2
-            assert all(error["detail"] in output for error in problem["errors"]), output
-        seen = hang_up(daemon)
-        await logged(daemon, seen, r"was not reloaded, nothing was changed:\n.*http\.tls")
+        status, output = await wavigil(daemon, "reload")
+        assert status == 2
+        assert problem["errors"][0]["detail"] in output
+        await logged(daemon, hang_up(daemon), r"was not reloaded, nothing was changed:\n.*http\.tls")
         assert await metric(daemon, "wavigil_config_last_reload_successful") == 0
-        assert await metric(daemon, "wavigil_config_last_reload_success_timestamp_seconds") == at
-        assert await marks(daemon, "stays") == before
+        assert await metric(daemon, success_at) == at
         assert await who_may(daemon, "old") == 200
         daemon.config_file.write_text(good)
         await logged(daemon, hang_up(daemon), "the configuration was reloaded")
         assert await metric(daemon, "wavigil_config_last_reload_successful") == 1
-        assert await marks(daemon, "stays") == before
+        assert await metric(daemon, success_at) > at
+        assert await daemon.marks("stays") == before
 
-
-async def test_settings_take_effect_or_are_named(short_tmp: Path) -> None:
-    async with running_daemon(short_tmp, configuration(simulated("stays"))) as daemon:
-        await daemon.until_status("stays", "connected")
-        before = await marks(daemon, "stays")
+        # now what is right: each setting takes effect, or is named
+        services = {id: (await daemon.node(id))["pid"] for id in ("vault", "gateway", "health", "shard-0/connector")}
         assert [await who_may(daemon, token) for token in ("old", "new")] == [200, 401]
         daemon.config["http"] = {
             "tokens": [{"name": "shop", "role": "viewer", "token": TOKENS["new"]}],
             "max_body": "1KiB",
         }
         daemon.config["log"] = {"level": "warning", "format": "json"}
-        done = await reload(daemon)
-        assert done["settings"] == ["log.level", "http.tokens", "http.max_body"]
+        daemon.config["connectors"] = {
+            "simulator": {"connects_per_second": 7, "heartbeat": "200ms", "heartbeat_timeout": "150ms"}
+        }
+        daemon.config["health"] = {"stale_after": "20s"}
+        done = await daemon.reload()
+        assert set(done["settings"]) == {
+            "log.level",
+            "http.tokens",
+            "http.max_body",
+            "connectors.simulator.connects_per_second",
+            "connectors.simulator.heartbeat",
+            "connectors.simulator.heartbeat_timeout",
+            "health.stale_after",
+        }
         assert done["restartNeeded"] == ["log.format"]
         assert await metric(daemon, "wavigil_config_restart_needed") == 1
         assert [await who_may(daemon, token) for token in ("old", "new")] == [401, 200]
         body = {"to": "15550100009", "text": "x" * 2000}
         assert (await daemon.call("POST", "/api/sessions/stays/messages", json=body))[0] == 413
+
+        async def restarted() -> bool:
+            return bool((await daemon.node("health"))["pid"] != services["health"])
+
+        await until("health has its new settings", restarted)
+        counted = int((await daemon.status("stays"))["statusMetadata"]["counts"].get("heartbeats", 0))
+
+        async def beating() -> bool:
+            counts = (await daemon.status("stays"))["statusMetadata"]["counts"]
+            return int(counts.get("heartbeats", 0)) > counted + 5  # one each 10 s before
+
+        await until("the open connection has the new heartbeat", beating)
         seen = len(daemon.log)
-        await daemon.get("/api/sessions")
-        assert "GET /api/sessions" not in daemon.log[seen:]
+        await daemon.call("POST", "/api/sessions/stays/stop")
+        await daemon.until_status("stays", "stopped")
+        await daemon.call("POST", "/api/sessions/stays/start")
+        await daemon.until_status("stays", "connected")
+        assert not re.search("INFO", daemon.log[seen:])  # neither main nor the session's actor
         # until it agrees again
         del daemon.config["log"]
-        done = await reload(daemon)
+        done = await daemon.reload()
         assert (done["settings"], done["restartNeeded"]) == (["log.level"], [])
         assert await metric(daemon, "wavigil_config_restart_needed") == 0
         await logged(daemon, seen, "POST /api/reload 200")
-        assert await marks(daemon, "stays") == before
-        for secret in TOKENS.values():
-            assert secret not in daemon.log
+        assert (await daemon.marks("stays"))["stays"][:3] == before["stays"][:3]
+        del services["health"]
+        assert {id: (await daemon.node(id))["pid"] for id in services} == services
+        assert not any(token in daemon.log for token in TOKENS.values())
 
 
 async def test_file_and_api_own_the_same_session(short_tmp: Path) -> None:
@@ -215,28 +219,28 @@ async def test_file_and_api_own_the_same_session(short_tmp: Path) -> None:
         await daemon.until_status("made-0", "connected")
         assert (await daemon.call("POST", "/api/sessions/file-0/stop"))[0] == 202
         await daemon.until_status("file-0", "stopped")
-        before = await marks(daemon, "made-0")
+        before = await daemon.marks("made-0")
 
         daemon.config["sessions"] = [simulated("file-0", labels={"team": "file"}), simulated("made-0")]
-        done = await reload(daemon)
+        done = await daemon.reload()
         assert (done["takenOver"], done["added"]) == (["made-0"], [])
         assert (await daemon.get("/api/sessions/made-0"))["origin"] == "file"
         assert (await daemon.call("DELETE", "/api/sessions/made-0"))[0] == 409
-        assert await marks(daemon, "made-0") == before
+        assert await daemon.marks("made-0") == before
         # the operator's wish holds, until the file changes its mind
         assert (await daemon.status("file-0"))["status"] == "stopped"
         daemon.config["sessions"][0]["enabled"] = False
-        await reload(daemon)
+        await daemon.reload()
         daemon.config["sessions"][0]["enabled"] = True
-        await reload(daemon)
+        await daemon.reload()
         await daemon.until_status("file-0", "connected")
 
         daemon.config["sessions"] = [simulated("file-0")]
-        done = await reload(daemon)
+        done = await daemon.reload()
         assert (done["givenBack"], done["removed"]) == (["made-0"], [])
         session = await daemon.get("/api/sessions/made-0")
         assert (session["origin"], session["labels"]) == ("api", {"team": "api"})
-        assert await marks(daemon, "made-0") == before
+        assert await daemon.marks("made-0") == before
 
 
 async def test_while_the_actors_start_afresh_and_main_is_killed(short_tmp: Path) -> None:
@@ -244,7 +248,7 @@ async def test_while_the_actors_start_afresh_and_main_is_killed(short_tmp: Path)
         await daemon.until_status("stays", "connected")
         os.kill((await daemon.node("root"))["pid"], signal.SIGKILL)
         daemon.config["sessions"] = [simulated("stays"), simulated("comes")]
-        assert (await reload(daemon))["added"] == ["comes"]
+        assert (await daemon.reload())["added"] == ["comes"]
         for id in ("stays", "comes"):
             await daemon.until_status(id, "connected")
 
@@ -256,7 +260,7 @@ async def test_while_the_actors_start_afresh_and_main_is_killed(short_tmp: Path)
         hang_up(daemon)
         daemon.process.kill()
         await daemon.process.wait()
-        await asyncio.gather(*(until("nothing is left", lambda: not daemon.remaining()),))
+        await until("nothing is left", lambda: not daemon.remaining())
         await daemon.start()
         sessions = (await daemon.get("/api/sessions"))["sessions"]
         assert [session["id"] for session in sessions] == ["many-0", "many-1", "many-2"]

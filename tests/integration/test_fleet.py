@@ -1,19 +1,20 @@
 """The wanted fleet on a real database: who owns a session, where it lives, what holds over a restart."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
-from actors.settings import settings_from
+from actors.settings import Settings, settings_from
 from actors.store import api_queries
 from actors.store.engine import Database, open_writer
+from actors.store.errors import StoreFull
 from actors.store.migrate import upgrade
 from actors.store.tables import Kind
-from config.loader import check
+from config.loader import Loaded, check
 from daemon.backend import BackendError, SessionRecord
 from daemon.fleet import Fleet
 
@@ -89,6 +90,70 @@ async def test_the_file_owns_what_it_names(load: Load) -> None:
     await fleet.add(made("b"), "test")
     assert (await load(["a", "b"])).records["b"].origin == "file"
     assert (await load(["a"])).records["b"].origin == "api"
+
+
+def file(tmp_path: Path, *sessions: dict[str, Any]) -> tuple[Loaded, Settings]:
+    config = {"state_dir": str(tmp_path), "sessions": list(sessions)}
+    (tmp_path / "wavigil.yaml").write_text(yaml.safe_dump(config))
+    loaded = check(tmp_path / "wavigil.yaml")
+    return loaded, settings_from(loaded.config, None)
+
+
+async def ready(_shards: Collection[int]) -> None:
+    """They always are."""
+
+
+async def test_a_refused_reload_changes_nothing(
+    load: Load, tmp_path: Path, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fleet = await load(["a", "b"])
+    await fleet.enable("a", "test", False)
+    before, plan = dict(fleet.records), fleet.plan(range(9))
+    wanted = file(
+        tmp_path, {"id": "a", "connector": "baileys", "enabled": False}, {"id": "c", "connector": "simulator"}
+    )
+
+    async def full(*_: object) -> None:
+        raise StoreFull(tmp_path / "api.db")
+
+    async def no_room(shards: Collection[int]) -> None:
+        assert shards == {0, 1}
+        raise BackendError("storage_full", "no room")
+
+    assert await reason(fleet.reload(*wanted, no_room)) == "storage_full"
+    with monkeypatch.context() as patch:
+        patch.setattr(api_queries, "set_meta", full)
+        assert await reason(fleet.reload(*wanted, ready)) == "storage_full"
+    assert (fleet.records, fleet.plan(range(9))) == (before, plan)
+    async with database.begin() as conn:
+        assert await api_queries.load_placement(conn) == {"a": ("simulator", 0), "b": ("simulator", 0)}
+        assert (await api_queries.load_desired(conn))["a"].enabled is False
+
+    await fleet.reload(*wanted, ready)
+    assert places(fleet) == {"a": 1, "c": 0}
+    assert not fleet.records["a"].enabled
+    # the number of a shard stays with its connector while the actors run
+    await fleet.reload(*file(tmp_path, {"id": "a", "connector": "baileys"}), ready)
+    await fleet.reload(*file(tmp_path, *({"id": id, "connector": "baileys"} for id in "ade")), ready)
+    assert set(places(fleet).values()) == {1}
+
+
+async def test_what_the_file_says_of_enabled_holds_the_same_after_a_restart(
+    load: Load, tmp_path: Path, database: Database
+) -> None:
+    fleet = await load(["a"])
+    await fleet.add(made("b"), "test")
+    await fleet.enable("a", "test", False)
+    on, off = ({"id": "a", "connector": "simulator", "enabled": enabled} for enabled in (True, False))
+    taken = {"id": "b", "connector": "simulator", "enabled": False}
+    await fleet.reload(*file(tmp_path, on, taken), ready)
+    assert [record.enabled for record in fleet.records.values()] == [False, False]  # the wish; the file of a new owner
+    await fleet.reload(*file(tmp_path, off), ready)
+    assert (fleet.records["b"].origin, fleet.records["b"].enabled) == ("api", False)  # given back as it was
+    again = Fleet(*file(tmp_path, on), database)
+    await again.load()
+    assert again.records["a"].enabled  # the file said off, now it says on: the wish is void
+    assert not again.records["b"].enabled
 
 
 async def test_what_can_not_run_is_refused(load: Load) -> None:

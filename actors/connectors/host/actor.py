@@ -75,6 +75,8 @@ class ConnectorHost(Worker):
 
     async def on_init(self, args: HostArgs) -> None:
         self._args = args
+        self._settings = args.settings
+        self._planning = asyncio.Lock()
         self._name = shard_name(args.shard)
         logs.identify(host_name(args.shard))
         self._link: Link | None = None
@@ -94,6 +96,7 @@ class ConnectorHost(Worker):
         await self._upkeep.forget_gone()
         self._roster = Roster(await self._journal.read(shard_queries.load_states))
         self._roster.plan(args.sessions)
+        await self._upkeep.leave(self._roster.leavers())
         link = self._link_now
         self._sends = Sends(args.shard, self._journal, self._api, link, args.settings.ack_timeout, self.spawn)
         self._news = News(self._journal, self._sends)
@@ -148,7 +151,10 @@ class ConnectorHost(Worker):
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(DRAIN_PATIENCE):
                 await self._news.flush()
-        await self._upkeep.forget_gone()  # the last session of a shard is removed by stopping the shard
+        async with self._planning:  # the last session of a shard is removed by stopping the shard
+            for session in await self._upkeep.forget_gone():
+                self._roster.forget(session)
+            await self._upkeep.leave(self._roster.leavers())
         await self._database.close()
         await self._api.close()
 
@@ -255,21 +261,36 @@ class ConnectorHost(Worker):
             self.post(address, message)
 
     async def _plan(self, message: ShardPlan) -> None:
+        async with self._planning:  # in their order
+            await self._follow(message)
+
+    async def _follow(self, message: ShardPlan) -> None:
         for plan in self._roster.plan(message.sessions):
             # the operator's command may have been lost on its way; a session that got it does nothing now
             name = "start" if plan.enabled else "stop"
             if (address := self._roster.address(plan.id)) is not None:
                 self.post(address, Command(0, plan.id, name, {}, self.myAddress))
         await self._forget_gone()
-        if self._link is not None:
-            try:
-                await self._link.request(
-                    "admission", **launch.admission(self._args.settings, self._args.connector, message.shards).to_wire()
-                )
-            except (LinkClosed, TimeoutError):
-                return  # the end of the process is noticed elsewhere
-            except RemoteError as error:
-                log.error("%s refused the admission bounds: %s", self._name, error)
+        await self._upkeep.leave(self._roster.leavers())
+        settings, connector = self._settings.tuned(message.tuning), self._args.connector
+        new_options = launch.options(settings, connector)
+        if new_options != launch.options(self._settings, connector):
+            await self._tell_connector("options", options=new_options)
+        self._settings = settings
+        logs.set_level(settings.log_level)
+        self._upkeep.use(settings)
+        self._sends.use(settings.ack_timeout)
+        await self._tell_connector("admission", **launch.admission(settings, connector, message.shards).to_wire())
+
+    async def _tell_connector(self, command: str, **fields: Any) -> None:
+        if self._link is None:
+            return
+        try:
+            await self._link.request(command, **fields)
+        except (LinkClosed, TimeoutError):
+            return  # the end of the process is noticed elsewhere
+        except RemoteError as error:
+            log.error("%s: the connector refused new %s: %s", self._name, command, error)
 
     async def _forget_gone(self) -> None:
         gone = await self._upkeep.forget_gone()

@@ -1,5 +1,7 @@
 """What a connector process is started with."""
 
+from typing import Any
+
 from actors.connectors.baileys import launch as baileys
 from actors.connectors.host.process import (
     ConnectorFailed,
@@ -19,6 +21,11 @@ def admission(settings: Settings, connector: str, shards: int) -> Admission:
     return Admission(share, burst=max(1, round(share)), pairings=2)
 
 
+def options(settings: Settings, connector: str) -> dict[str, Any]:
+    """The options of its connector process."""
+    return connector_options(settings.connectors, connector, settings.ack_timeout)
+
+
 async def start(settings: Settings, name: str, connector: str, shards: int) -> ConnectorProcess:
     """Starts the connector process of the host ``name``.  Raises ConnectorFailed."""
     line = StartLine(
@@ -26,7 +33,7 @@ async def start(settings: Settings, name: str, connector: str, shards: int) -> C
         socket=settings.socket(f"{name}.connector.sock"),
         vault=settings.socket(SOCKET_VAULT),
         host=name,
-        options=connector_options(settings.connectors, connector, settings.ack_timeout),
+        options=options(settings, connector),
         admission=admission(settings, connector, shards),
     )
     if connector == "baileys":

@@ -61,7 +61,7 @@ class Sends:
         self._journal = journal
         self._api = api
         self._link = link
-        self._patience = ack_timeout + 5.0
+        self.use(ack_timeout)
         self._spawn = spawn
         self._ahead: dict[str, collections.deque[SendProgress]] = {}
         self._unread: set[str] = set()
@@ -72,6 +72,10 @@ class Sends:
         """Sessions that will not send by themselves, and why: what they are given has failed."""
         self._position = 0
         self._taking = asyncio.Lock()
+
+    def use(self, ack_timeout: float) -> None:
+        """How long the connector may take to tell of an acknowledgement, in seconds."""
+        self._patience = ack_timeout + 5.0
 
     async def restore(self, refusing: Mapping[str, str]) -> None:
         """Takes up what an earlier host left unfinished, then what is new."""
