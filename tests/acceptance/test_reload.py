@@ -1,5 +1,6 @@
 """The configuration is changed under a running daemon: by SIGHUP, by the command line, over the API."""
 
+import asyncio
 import json
 import os
 import re
@@ -261,7 +262,13 @@ async def test_while_the_actors_start_afresh_and_main_is_killed(short_tmp: Path)
         daemon.process.kill()
         await daemon.process.wait()
         await until("nothing is left", lambda: not daemon.remaining())
-        await daemon.start()
+        old, seen = (daemon.state_dir / "lock").read_text(), len(daemon.log)
+        starting = asyncio.ensure_future(daemon.start())
+        # during the start it waits for its end
+        await until("it starts", lambda: (daemon.state_dir / "lock").read_text() not in {old, ""})
+        hang_up(daemon)
+        await starting
+        await logged(daemon, seen, "reloaded by SIGHUP: 3 sessions unchanged")
         sessions = (await daemon.get("/api/sessions"))["sessions"]
         assert [session["id"] for session in sessions] == ["many-0", "many-1", "many-2"]
         for number in range(3):

@@ -202,6 +202,15 @@ async def test_sessions_wishes_and_placement(api: Database) -> None:
         assert await api_queries.load_desired(conn) == {}
 
 
+async def test_wishes_that_are_void_are_forgotten(api: Database) -> None:
+    async with api, api.begin() as conn:
+        for session in ("a", "b"):
+            await api_queries.set_desired(conn, Desired(session, False, 1.0, "test"))
+        await api_queries.forget_desired(conn, ())
+        await api_queries.forget_desired(conn, ("a", "nobody"))
+        assert set(await api_queries.load_desired(conn)) == {"b"}
+
+
 async def test_sends_are_accepted_once_and_read_in_order(api: Database) -> None:
     async with api, api.begin() as conn:
         first, new = await api_queries.add_send(conn, "a", "1", "x@s.whatsapp.net", "hello", 1.0)
