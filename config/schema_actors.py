@@ -77,6 +77,9 @@ class Supervision(Section):
     shutdown_timeout: Annotated[float, Span("100ms", "5m")] = 8.0
     """How long the tree may take to end by itself before what is left is killed."""
 
+    merge_memory: bool = True
+    """Whether the kernel may share equal pages of session actors; it does while the machine lets ksmd run."""
+
     cross_checks: ClassVar[tuple[Rule, ...]] = (
         Rule(("heartbeat", "heartbeat_timeout"), rules.patient_supervisor),
         Rule(("tick", "heartbeat_timeout"), rules.attentive_supervisor),

@@ -27,6 +27,7 @@ from actors.messages import (
     TransitionStored,
 )
 from actors.recovery.plans import Action
+from actors.runtime.process import merge_memory
 from actors.runtime.worker import Worker
 from actors.session import effects, inputs, resume
 from actors.session.causes import explain
@@ -75,6 +76,8 @@ class SessionActor(Worker):
     """One session.  It opens no database: the host stores its transitions, the vault its auth state."""
 
     async def on_init(self, args: SessionArgs) -> None:
+        if args.settings.supervision.merge_memory:
+            merge_memory()
         self._args = args
         self._host = args.host
         self._life = 0

@@ -50,5 +50,9 @@ def memory(fleet: Fleet, available: int, cgroup: int | None, used: int) -> Findi
     what += f", of which {used // MB} MB are in use" if used else ""
     if room >= need * COMFORT:
         return ok(name, what)
-    remedy = "add memory, raise MemoryMax of the unit if that is what bounds it, or run fewer sessions on this machine"
+    remedy = (
+        "add memory, raise MemoryMax of the unit if that is what bounds it, let the kernel share equal pages of "
+        "session actors (echo 1 > /sys/kernel/mm/ksm/run, and `w /sys/kernel/mm/ksm/run - - - - 1` in /etc/tmpfiles.d), "
+        "or run fewer sessions on this machine"
+    )
     return (fail if room < need else warn)(name, what, remedy)

@@ -154,3 +154,10 @@ except ChildProcessError:
     print("nobody left")
 """
     assert python(code).split("\n") == ["[]", "nobody left"]
+
+
+def test_memory_is_merged_where_the_kernel_can() -> None:
+    merged, asked = python(
+        "get = 68  # PR_GET_MEMORY_MERGE\nprint(process.merge_memory(), process._libc.prctl(get, 0, 0, 0, 0))"
+    ).split()
+    assert asked == ("1" if merged == "True" else "-1")
