@@ -1,0 +1,54 @@
+"""What every bench says of the machine, and how it sums up what a tree of processes uses."""
+
+import os
+import platform
+import statistics
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import psutil
+
+
+def describe() -> str:
+    """One line: what the figures were measured on."""
+    memory = psutil.virtual_memory().total / 2**30
+    cores = f"{os.cpu_count()} cores, {memory:.0f} GiB, {platform.machine()}"
+    return f"{cores}, Linux {platform.release()}, Python {platform.python_version()}, load {os.getloadavg()[0]:.1f}"
+
+
+def pss_bytes(pids: Iterable[int]) -> int:
+    """Proportional set size of these processes together: shared pages count once."""
+    total = 0
+    for pid in pids:
+        try:
+            lines = Path(f"/proc/{pid}/smaps_rollup").read_text("ascii").splitlines()
+        except OSError:
+            continue
+        total += sum(int(line.split()[1]) for line in lines if line.startswith("Pss:")) * 1024
+    return total
+
+
+def cpu_seconds(processes: Iterable[psutil.Process]) -> dict[int, float]:
+    """Processor time of each process so far, by pid."""
+    found = {}
+    for process in processes:
+        try:
+            times = process.cpu_times()
+        except psutil.Error:
+            continue
+        found[process.pid] = times.user + times.system
+    return found
+
+
+def percentile(values: Sequence[float], share: float) -> float:
+    """The nearest-rank percentile; ``share`` in 0..1."""
+    ordered = sorted(values)
+    return ordered[min(len(ordered) - 1, max(0, round(share * len(ordered) + 0.5) - 1))]
+
+
+def row(what: str, times: Sequence[float], unit: str = "ms") -> str:
+    """One line of a table of times."""
+    figures = (
+        f"median {statistics.median(times):8.1f}  p99 {percentile(times, 0.99):8.1f}  max {max(times):8.1f} {unit}"
+    )
+    return f"{what:<44} n={len(times):<4} {figures}"
