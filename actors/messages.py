@@ -33,6 +33,7 @@ class Up:
     id: str
     incarnation: int
     pid: int
+    owned: "OwnedProcess | None" = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +44,14 @@ class Heartbeat:
     incarnation: int
     sample: Any = None
     """What the child folded since the last one: a session's Sample, a ServiceSample of infrastructure."""
+    sent: float = 0.0
+    """CLOCK_MONOTONIC, which all processes of a machine share: how long it waits tells its receiver's mailbox age."""
+    mailbox_age: float = 0.0
+    """Seconds that the oldest message whose handling is not finished has been there, and how late its loop is."""
+    dropped: int = 0
+    """Messages that the child dropped because their receivers took none, since its process began."""
+    pss: int | None = None
+    """Bytes, measured by a ``MemoryProbe``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,8 +60,21 @@ class ServiceSample:
 
     store: Mapping[str, Any] | None = None
     """Whether its database takes writes: the report of a ``StoreWatch``."""
-    process: Mapping[str, Any] | None = None
-    """A node of the supervision tree."""
+    process: "OwnedProcess | None" = None
+
+
+@dataclass(frozen=True, slots=True)
+class OwnedProcess:
+    """A process that is no actor, but lives and ends with one."""
+
+    id: str
+    kind: str
+    pid: int
+    version: str
+    started: float
+    """CLOCK_MONOTONIC"""
+    status: int | None = None
+    """How it ended, as subprocess has it: negative for a signal; None while it runs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +130,8 @@ class TreeQuery:
     """Gateway -> supervisor: describe yourself and your children."""
 
     correlation: int
+    memory: bool = False
+    """Whether /proc is to be read for each child."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +144,8 @@ class TreeAnswer:
     children: tuple[Mapping[str, Any], ...]
     restarts: Mapping[str, int]
     """Restarts in its life by kind, those of the supervisors below it included."""
+    itself: Mapping[str, Any]
+    """Its own node, for who has no supervisor to describe it."""
 
 
 @dataclass(frozen=True, slots=True)

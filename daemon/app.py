@@ -31,6 +31,7 @@ from daemon.api.settings import ApiSettings, api_settings
 from daemon.audit import life
 from daemon.audit.deeds import AUTOMATIC
 from daemon.backend import BackendError
+from daemon.chain import Chain
 from daemon.fleet import Fleet
 from daemon.interventions import RESTART_SYSTEM
 from daemon.live_backend import LiveBackend
@@ -59,6 +60,7 @@ class App:
         self._loaded = loaded
         self._prepared = prepared
         self._keeper = kept
+        self._chain = Chain(kept.pid)
         self._backend: LiveBackend | None = None
         self._runner: web.AppRunner | None = None
         self._database: Any = None
@@ -79,7 +81,7 @@ class App:
         self._database = await open_writer(settings.database("api"))
         fleet = Fleet(self._loaded, settings, self._database)
         await fleet.load()
-        self._backend = LiveBackend(settings, fleet, self._database)
+        self._backend = LiveBackend(settings, fleet, self._database, self._chain)
         await self._backend.open()
         reloader = Reloader(self._path, self._loaded, settings.node, fleet, self._backend)
         await self._listen(self._backend, reloader)
@@ -92,7 +94,7 @@ class App:
         number = version("wavigil")
         own = (Token("admin", Role.ADMIN, self._prepared.token),)
         api = api_settings(http, ApiSettings(host=http.host, tokens=own, version=number))
-        exporter = Exporter(backend, number, lambda: backend.last_tree, lambda: reloader.status)
+        exporter = Exporter(backend, number, lambda: backend.supervision.last, lambda: reloader.status)
         application = build_app(backend, api, exporter, reloader)
         self._runner = build_runner(application, shutdown_timeout=HTTP_PATIENCE)
         await self._runner.setup()
@@ -141,8 +143,10 @@ class App:
 
     def _keeper_says(self, message: dict[str, Any]) -> None:
         if message["event"] == "up":
+            self._chain.up(message["launcher"], message["admin"], message["root"])
             log.info("actor system up: root %d, admin %d", message["root"], message["admin"])
         else:
+            self._chain.lost()
             log.error("actor system lost (%d in a row), starting afresh", message["losses"])
             if self._backend is not None:
                 self._backend.accounts.counts.note(AUTOMATIC, RESTART_SYSTEM)

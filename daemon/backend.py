@@ -178,5 +178,5 @@ class Backend(Protocol):
 
     async def find_send(self, session: str, id: str) -> Send | None: ...
     async def tree(self) -> dict[str, Any]:
-        """The supervision tree: id, kind, pid, state, uptimeSeconds, restarts, lastExit, rssBytes, children."""
+        """The supervision tree as ``daemon.api.models.Tree`` has it."""
         ...

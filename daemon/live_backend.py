@@ -20,6 +20,7 @@ from actors.store.records import OutboxEvent
 from config.loader import Loaded
 from daemon.accounts import LiveAccounts
 from daemon.backend import BackendError, Pairing, Send, SessionLive, SessionRecord
+from daemon.chain import Chain
 from daemon.fleet import Fleet
 from daemon.gateway_client import GatewayClient
 from daemon.purge import purge_auth, purging
@@ -27,12 +28,12 @@ from daemon.sends import SendDesk
 from daemon.shards import Shards
 from daemon.snapshot import Snapshot
 from daemon.storage import refusal
+from daemon.supervision import SupervisionView
 
 log = logging.getLogger(__name__)
 
 REFUSING = frozenset({"blocked", "halted", "stopped", "parked"})
 """States in which a message is not even accepted: it would wait for an operator."""
-TREE_PERIOD = 5.0
 CATCH_UP_PERIOD = 2.0
 """Seconds between looks for what nobody told of: a hint may be lost, or the gateway be down."""
 PRUNE_PERIOD = 60.0
@@ -45,7 +46,7 @@ RETRY_PERIOD = 0.2
 class LiveBackend:
     """Implements ``daemon.backend.Backend``."""
 
-    def __init__(self, settings: Settings, fleet: Fleet, database: Database) -> None:
+    def __init__(self, settings: Settings, fleet: Fleet, database: Database, chain: Chain) -> None:
         self._settings = settings
         self._fleet = fleet
         self._snapshot = Snapshot(lambda session: session in fleet.records)
@@ -56,7 +57,7 @@ class LiveBackend:
         self.gateway = GatewayClient(settings.socket(SOCKET_GATEWAY), self._connected, self._pushed)
         self._desk = SendDesk(database, self._read_shard, self._announce)
         self.accounts = LiveAccounts(settings, database)
-        self.last_tree: dict[str, Any] | None = None
+        self.supervision = SupervisionView(self.gateway, self.accounts, chain)
 
     async def open(self) -> None:
         """Rebuilds the snapshot and begins to keep the connection to the actors.  Raises StoreError."""
@@ -65,7 +66,7 @@ class LiveBackend:
         await self.accounts.open()
         await self._load_health()
         self._spawn(self.gateway.run())
-        self._spawn(self._watch_tree())
+        self._spawn(self.supervision.watch())
         self._spawn(self._catch_up())
         self._spawn(self._prune())
         for coroutine in self.accounts.tasks():
@@ -131,13 +132,6 @@ class LiveBackend:
             self._snapshot.health(frame["views"])
         elif frame["ev"] == "hint" and frame["source"].startswith("shard-"):
             self._spawn(self._shards.catch_up(int(frame["source"].removeprefix("shard-")), frame["upto"]))
-
-    async def _watch_tree(self) -> None:
-        """For the metrics, and for the counts of what healed by itself."""
-        while True:
-            with contextlib.suppress(BackendError):
-                await self.accounts.take_tree(await self.tree())
-            await asyncio.sleep(TREE_PERIOD)
 
     async def _read_shard(self, session: str, query: Callable[[AsyncConnection], Awaitable[object]]) -> object:
         self._fleet.get(session)  # it may have been removed meanwhile
@@ -298,5 +292,4 @@ class LiveBackend:
 
     async def tree(self) -> dict[str, Any]:
         """See Backend."""
-        self.last_tree = await self.gateway.request("tree")
-        return self.last_tree
+        return await self.supervision.read(memory=True)

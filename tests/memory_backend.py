@@ -180,6 +180,7 @@ class MemoryBackend:
             raise BackendError("unavailable", "The actor system is starting.")
         return {
             **_node("root", "root"),
+            "above": [_node(kind, kind) for kind in ("main", "keeper", "launcher", "admin", "logger")],
             "children": [_node(session, "session", state="running") for session in self._sessions],
         }
 
@@ -249,5 +250,7 @@ def _node(id: str, kind: str, state: str = "running") -> dict[str, Any]:
         "restarts": 1,
         "lastExit": None,
         "rssBytes": 3_600_000,
+        "pssBytes": 1_200_000,
+        "mailboxAgeSeconds": 0.002,
         "children": [],
     }

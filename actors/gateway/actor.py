@@ -76,7 +76,7 @@ class Gateway(Worker):
             root = self.directory.addresses.get("root")
             if root is None:
                 raise RemoteError("unavailable", "the tree is starting")
-            return await self._tree.read(root)
+            return await self._tree.read(root, memory=frame.get("memory", False))
         raise RemoteError("unknown_command", f"no such request: {name!r}")
 
     def _take_plan(self, plan: FleetPlan) -> None:

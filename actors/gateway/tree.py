@@ -9,7 +9,10 @@ from thespian.actors import ActorAddress
 
 from actors.gateway.protocol import TREE_DEADLINE
 from actors.messages import TreeAnswer, TreeQuery
-from actors.runtime.process import rss_bytes
+from actors.supervision import describe
+
+LIVE = frozenset({"mailboxAgeSeconds", "droppedMessages", "pssBytes"})
+"""What a supervisor knows of itself better than its own supervisor does, from its last heartbeat."""
 
 
 class TreeReader:
@@ -26,28 +29,18 @@ class TreeReader:
         if future is not None and not future.done():
             future.set_result(answer)
 
-    async def read(self, root: ActorAddress) -> dict[str, Any]:
+    async def read(self, root: ActorAddress, *, memory: bool) -> dict[str, Any]:
         """The whole tree as the API shows it; a supervisor that does not answer in time is ``unresponsive``."""
-        node: dict[str, Any] = {
-            "id": "root",
-            "kind": "supervisor",
-            "pid": None,
-            "state": "running",
-            "uptimeSeconds": None,
-            "restarts": 0,
-            "lastExit": None,
-            "rssBytes": None,
-            "children": [],
-        }
-        answer = await self._fill(node, root)
+        node = describe.node("root", "supervisor", None, "running", memory=False)
+        answer = await self._fill(node, root, memory=memory)
         node["restartsByKind"] = None if answer is None else dict(answer.restarts)
         return node
 
-    async def _fill(self, node: dict[str, Any], address: ActorAddress) -> TreeAnswer | None:
+    async def _fill(self, node: dict[str, Any], address: ActorAddress, *, memory: bool) -> TreeAnswer | None:
         correlation = next(self._ids)
         future: asyncio.Future[TreeAnswer] = asyncio.get_running_loop().create_future()
         self._waiting[correlation] = future
-        self._post(address, TreeQuery(correlation))
+        self._post(address, TreeQuery(correlation, memory))
         try:
             answer = await asyncio.wait_for(future, TREE_DEADLINE)
         except TimeoutError:
@@ -55,13 +48,15 @@ class TreeReader:
             return None
         finally:
             self._waiting.pop(correlation, None)
-        node["pid"], node["rssBytes"] = answer.pid, rss_bytes(answer.pid)
         below = []
+        for name, value in answer.itself.items():
+            if name in LIVE or node[name] is None:  # the root has no supervisor that told of it
+                node[name] = value
         for child in answer.children:
             described = dict(child)
             supervisor = described.pop("address", None)
             node["children"].append(described)
             if supervisor is not None:
-                below.append(self._fill(described, supervisor))
+                below.append(self._fill(described, supervisor, memory=memory))
         await asyncio.gather(*below)
         return answer

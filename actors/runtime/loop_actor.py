@@ -60,6 +60,8 @@ class LoopActor(Actor):
         self._loop: asyncio.SelectorEventLoop | None = None
         self._outbox = Outbox(transmit_for(self), lambda: self._timer.set(0))
         self._tasks: set[asyncio.Task[Any]] = set()
+        self._handling: dict[asyncio.Task[Any], float] = {}
+        """Messages whose handling is not finished -> when they came, oldest first."""
 
     def post(self, address: ActorAddress, message: Any) -> None:
         """Queues a message to another actor; it leaves when the loop comes to rest and the receiver has room."""
@@ -72,6 +74,10 @@ class LoopActor(Actor):
         self._tasks.add(task)
         task.add_done_callback(self._task_done)
         return task
+
+    def mailbox_age(self) -> float:
+        """Seconds since the oldest message came whose handling is not finished; 0 when there is none."""
+        return max(0.0, time.monotonic() - next(iter(self._handling.values()))) if self._handling else 0.0
 
     async def handle(self, message: Any, sender: ActorAddress) -> None:
         """Called for every message that is not Thespian's own."""
@@ -89,7 +95,7 @@ class LoopActor(Actor):
             if isinstance(message, ActorExitRequest):
                 os._exit(0)  # only the end of the whole system sends it; supervisors stop children with messages
             if not isinstance(message, WatchMessage):
-                self.spawn(self.handle(message, sender))
+                self._handling[self.spawn(self.handle(message, sender))] = time.monotonic()
             self._step()
         except Exception as error:  # noqa: BLE001 - whatever it is, the supervisor decides
             self.crash("an error in the actor itself", error)
@@ -115,5 +121,6 @@ class LoopActor(Actor):
 
     def _task_done(self, task: asyncio.Task[Any]) -> None:
         self._tasks.discard(task)
+        self._handling.pop(task, None)
         if not task.cancelled() and (error := task.exception()) is not None:
             self.crash(f"task {task.get_name()} failed", error)

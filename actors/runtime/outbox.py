@@ -48,6 +48,10 @@ class Outbox:
         """How many messages wait."""
         return sum(len(route.waiting) for route in self._routes.values())
 
+    def busy(self, address: ActorAddress) -> bool:
+        """Whether something for that receiver waits or is under way."""
+        return str(address) in self._routes
+
     def put(self, address: ActorAddress, message: Any) -> None:
         """Queues a message; it leaves with the next ``flush`` that finds room for it."""
         key = str(address)

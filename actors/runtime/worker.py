@@ -4,16 +4,21 @@ import asyncio
 import logging
 import os
 import random
+import time
 from typing import Any
 
 from thespian.actors import ActorAddress, ChildActorExited, DeadEnvelope, PoisonMessage
 
-from actors.messages import Directory, Heartbeat, Init, LogLevel, Stop, Up
+from actors.messages import Directory, Heartbeat, Init, LogLevel, OwnedProcess, Stop, Up
 from actors.runtime import logs
 from actors.runtime.loop_actor import LoopActor
+from actors.runtime.memory import MemoryProbe
 from actors.runtime.process import set_name
 
 log = logging.getLogger(__name__)
+
+LAST_WORDS_PATIENCE = 0.2
+"""Seconds; a supervisor that takes no message for longer learns less."""
 
 
 class Worker(LoopActor):
@@ -28,6 +33,7 @@ class Worker(LoopActor):
         self.incarnation = 0
         self.supervisor: ActorAddress | None = None
         self.directory = Directory(version=0)
+        self._memory = MemoryProbe()
         self._stopping = False
         self._ready = asyncio.Event()
 
@@ -45,6 +51,10 @@ class Worker(LoopActor):
 
     def sample(self) -> Any:
         """What travels with the next heartbeat."""
+        return None
+
+    def owned(self) -> OwnedProcess | None:
+        """A process that is no actor and ends with this one."""
         return None
 
     def tell(self, name: str, message: Any) -> bool:
@@ -81,14 +91,30 @@ class Worker(LoopActor):
         logs.identify(message.id, message.id if message.kind == "session" else None)
         await self.on_init(message.args)
         self._ready.set()
-        self.post(sender, Up(self.id, self.incarnation, os.getpid()))
+        self.post(sender, Up(self.id, self.incarnation, os.getpid(), self.owned()))
         self.spawn(self._beat(message.heartbeat), name="heartbeat")
 
     async def _beat(self, period: float) -> None:
-        await asyncio.sleep(random.uniform(0, period))
+        wait = random.uniform(0, period)
         while True:
-            self.post(self.supervisor, Heartbeat(self.id, self.incarnation, self.sample()))
-            await asyncio.sleep(period)
+            due = time.monotonic() + wait
+            await asyncio.sleep(wait)
+            self._post_beat(max(0.0, time.monotonic() - due))
+            wait = period
+
+    def _post_beat(self, lag: float) -> None:
+        now = time.monotonic()
+        age, dropped, pss = self.mailbox_age() + lag, self._outbox.dropped, self._memory.look(now)
+        self.post(self.supervisor, Heartbeat(self.id, self.incarnation, self.sample(), now, age, dropped, pss))
+
+    async def last_words(self) -> None:
+        """Sends a heartbeat out of turn and waits until it is received, or nearly: this process is about to end."""
+        self._post_beat(0.0)
+        end = time.monotonic() + LAST_WORDS_PATIENCE
+        while time.monotonic() < end:
+            await asyncio.sleep(0.002)  # the outbox is emptied between turns of the loop
+            if not self._outbox.busy(self.supervisor):
+                return
 
     async def _stop(self) -> None:
         if self._stopping:

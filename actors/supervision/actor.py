@@ -42,6 +42,7 @@ from actors.supervision.children import Processes
 from actors.supervision.spec import Policy
 from actors.supervision.state import AskToStop, Escalate, Exit, Finished, Kill, Result, Start, State
 from actors.supervision.tally import Tally
+from actors.supervision.vitals import Vitals
 
 log = logging.getLogger(__name__)
 
@@ -63,7 +64,7 @@ class Supervisor(Actor):
         self.processes = Processes(self)
         self.directory = Directory(version=0)
         self.parent: ActorAddress | None = None
-        self.samples: dict[str, Any] = {}
+        self.vitals = Vitals()
         self._init: Init | None = None
         self._outbox = Outbox(transmit_for(self), self._flush)
         self._rng = random.Random()
@@ -97,7 +98,6 @@ class Supervisor(Actor):
 
     def on_sample(self, id: str, sample: Any) -> None:
         """What a child folded since its last heartbeat."""
-        self.samples[id] = sample
 
     def on_tick(self, now: float) -> None:
         """Every tick."""
@@ -165,7 +165,10 @@ class Supervisor(Actor):
             self._count(tally.told(self.tally, message.id, message.incarnation, message.by_kind))
             return
         self.state = decision.beat(self.state, message.id, message.incarnation, now)
-        if message.sample is not None and self._current(message.id, message.incarnation):
+        if not self._current(message.id, message.incarnation):
+            return
+        self.vitals.heard(message, now)
+        if message.sample is not None:
             self.on_sample(message.id, message.sample)
 
     def _start(self, message: Init, sender: ActorAddress, now: float) -> None:
@@ -190,7 +193,7 @@ class Supervisor(Actor):
         self._do(clock.tick(self.state, now, self.policy), now)
         if self._init is not None and self._init.heartbeat > 0 and now >= self._next_beat:
             self._next_beat = now + self._init.heartbeat
-            self.send(self.parent, Heartbeat(self.id, self._init.incarnation))
+            self.send(self.parent, self.vitals.beat(self.id, self._init.incarnation, now, self._outbox.dropped))
         self.on_tick(now)
 
     def _schedule(self, now: float) -> None:
@@ -212,6 +215,7 @@ class Supervisor(Actor):
             return
         self.state = decision.up(self.state, message.id, message.incarnation, now)
         self.processes.bind(message.id, sender)
+        self.vitals.sees(message.id, message.owned)
         if self.directory.version and self.wants_directory(message.id):
             self.send(sender, self.directory)
         if (name := self.exported(message.id)) is not None:
@@ -236,20 +240,20 @@ class Supervisor(Actor):
                 self.send(address, message)
 
     def _describe(self, query: TreeQuery, now: float) -> TreeAnswer:
-        children = self.state.children.values()
-        nodes = tuple(self.processes.describe(child, now, self.samples.get(child.spec.id)) for child in children)
-        return TreeAnswer(query.correlation, self.id, os.getpid(), nodes, self.tally.total)
+        total, dropped = self.tally.total, self._outbox.dropped
+        return self.vitals.answer(query, self.id, self.state, self.processes, now, total, dropped)
 
     def _exited(self, address: ActorAddress, now: float) -> None:
         found = self.processes.exited(address)
         if found is None:
             return
         id, incarnation, exit_ = found
-        self.samples.pop(id, None)
         asked = self.state.children[id].verdict if id in self.state.children else None
         if asked != "asked":
             log.warning("%s/%s ended: %s %s%s", self.id, id, exit_.how, exit_.value, f" ({asked})" if asked else "")
         self._do(decision.exited(self.state, id, incarnation, exit_, now, self.policy, self._rng), now)
+        child = self.state.children.get(id)
+        self.vitals.gone(id, None if child is None else child.last_exit)
         self._do(clock.tick(self.state, now, self.policy), now)
 
     def _do(self, result: Result, now: float) -> None:

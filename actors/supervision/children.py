@@ -9,9 +9,8 @@ from typing import Any
 
 from thespian.actors import Actor, ActorAddress
 
-from actors.messages import ServiceSample
-from actors.runtime.process import kill_quietly, rss_bytes
-from actors.supervision.state import Child, Exit, Phase
+from actors.runtime.process import kill_quietly
+from actors.supervision.state import Exit
 
 
 class Processes:
@@ -76,34 +75,3 @@ class Processes:
                     return id, incarnation, Exit("unknown", None, now)
                 return id, incarnation, Exit("signal", -code, now) if code < 0 else Exit("code", code, now)
         return None
-
-    def describe(self, child: Child, now: float, extra: Any) -> dict[str, Any]:
-        """One node of the supervision API."""
-        id = child.spec.id
-        pid = self.pid(id)
-        running = child.phase is Phase.RUNNING
-        node: dict[str, Any] = {
-            "id": id,
-            "kind": child.spec.kind,
-            "pid": pid,
-            "state": str(child.phase),
-            "uptimeSeconds": round(now - child.since, 1) if running else None,
-            "restarts": child.restarts,
-            "lastExit": _exit(child.last_exit),
-            "rssBytes": rss_bytes(pid) if pid else None,
-            "heartbeatAgeSeconds": round(now - child.last_beat, 1) if running else None,
-            "address": self.public(id) if child.spec.kind == "supervisor" else None,
-            "children": [],
-        }
-        if isinstance(extra, ServiceSample):
-            if extra.store is not None:
-                node["store"] = dict(extra.store)
-            if extra.process is not None:
-                node["children"] = [{**extra.process, "rssBytes": rss_bytes(extra.process["pid"])}]
-        return node
-
-
-def _exit(last: Exit | None) -> dict[str, Any] | None:
-    if last is None:
-        return None
-    return {"how": last.how, "value": last.value, "at": last.at}

@@ -281,9 +281,7 @@ class Shard(_Configured):
             self.send(address, HostAddress(host))
 
     def on_sample(self, id: str, sample: Any) -> None:
-        if id == "host":
-            super().on_sample(id, sample)
-        elif id in self._wanted:
+        if id in self._wanted:
             self._folded.setdefault(id, deque(maxlen=UNREPORTED)).append(sample)
 
     def on_tick(self, now: float) -> None:

@@ -239,22 +239,6 @@ class Interventions(Response):
     """Automatic ones among all, 0 to 1; null if there was none."""
 
 
-class Node(Response):
-    """A node of the supervision tree."""
-
-    model_config = ConfigDict(extra="allow")
-
-    id: str
-    kind: str
-    pid: int | None = None
-    state: str
-    uptime_seconds: float | None = None
-    restarts: int = 0
-    last_exit: Any = None
-    rss_bytes: int | None = None
-    children: list["Node"] = Field(default_factory=list)
-
-
 class Alive(Response):
     """The process answers."""
 

@@ -2,7 +2,7 @@
 
 import typer
 
-from daemon.cli import audit, doctor, local, pair, reload, send, sessions, status, support
+from daemon.cli import audit, doctor, local, pair, reload, send, sessions, status, support, tree
 from daemon.cli.options import connected, examples
 
 ABOUT = """\
@@ -79,7 +79,7 @@ app.command(
         "wavigil send support-1 +15550100189 'Your order' --id order-1234   never twice",
     ),
 )(connected(send.send))
-app.command("tree", epilog=examples("wavigil tree", "wavigil tree --json"))(connected(status.tree))
+app.command("tree", epilog=examples("wavigil tree", "wavigil tree --json"))(connected(tree.tree))
 app.command(
     "audit",
     epilog=examples(

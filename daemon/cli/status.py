@@ -1,6 +1,5 @@
-"""`wavigil status` and `wavigil tree`: how things are."""
+"""`wavigil status`: how the sessions are."""
 
-import signal
 from typing import Annotated, Any
 
 import typer
@@ -13,7 +12,6 @@ from daemon.cli.output import (
     dash,
     duration,
     labels_text,
-    size,
     table,
     write,
     write_json,
@@ -120,42 +118,3 @@ def _one(client: Client, session: str, *, json: bool) -> None:
 
 def _round_trip(times: dict[str, float]) -> str:
     return ", ".join(f"{name} {value:.0f} ms" for name, value in times.items()) or "-"
-
-
-def tree(client: Client, json: JsonOption = False) -> None:
-    """Show the supervision tree: every process with its age, memory and restarts."""
-    root = client.get("/api/supervision")
-    if json:
-        write_json(root)
-        return
-    rows: list[list[str]] = []
-    _walk(root, "", "", rows)
-    write(table(("PROCESS", "KIND", "PID", "STATE", "AGE", "MEMORY", "RESTARTS", "LAST EXIT"), rows))
-
-
-def _walk(node: dict[str, Any], lead: str, below: str, rows: list[list[str]]) -> None:
-    rows.append(
-        [
-            f"{lead}{node['id']}",
-            node["kind"],
-            dash(node["pid"]),
-            node["state"],
-            duration(node["uptimeSeconds"]),
-            size(node["rssBytes"]),
-            str(node["restarts"]),
-            _exit(node["lastExit"]),
-        ]
-    )
-    children = node["children"]
-    for index, child in enumerate(children):
-        last = index == len(children) - 1
-        _walk(child, below + ("└─ " if last else "├─ "), below + ("   " if last else "│  "), rows)
-
-
-def _exit(last: dict[str, Any] | None) -> str:
-    """How a process ended last: ``signal 9 (SIGKILL)``, ``code 70``, ``hung``."""
-    if last is None:
-        return dash(None)
-    if last["how"] == "signal" and last["value"] is not None:
-        return f"signal {last['value']} ({signal.Signals(last['value']).name})"
-    return "code " + str(last["value"]) if last["how"] == "code" else str(last["how"]).replace("_", " ")

@@ -11,7 +11,7 @@ from typing import Any, get_args
 
 import pytest
 
-from daemon.api import models, render
+from daemon.api import models, models_supervision, render
 from daemon.backend import Backend, BackendError, Send, SessionLive, SessionRecord
 from tests.memory_backend import Behaviour
 
@@ -79,10 +79,10 @@ class BackendContract:
             assert models.SessionStatus.model_validate_json(_timeless(shown)).session_id == session
 
     async def test_the_tree_has_its_documented_shape(self, backend: Backend) -> None:
-        tree = models.Node.model_validate(await backend.tree())
+        tree = models_supervision.Tree.model_validate(await backend.tree())
         sessions: set[str] = set()
 
-        def walk(node: models.Node) -> None:
+        def walk(node: models_supervision.Node) -> None:
             if node.kind == "session":
                 sessions.add(node.id)
             for child in node.children:

@@ -17,6 +17,7 @@ from actors.settings import settings_from
 from actors.store.engine import open_writer
 from config.loader import Loaded, check
 from daemon.backend import Backend, SessionRecord
+from daemon.chain import Chain
 from daemon.fleet import Fleet
 from daemon.live_backend import LiveBackend
 from tests.contract.backend_contract import BackendContract, BackendFactory
@@ -108,7 +109,7 @@ class TestLiveBackend(BackendContract):
             fleet = Fleet(loaded, settings, database)
             await fleet.load()
             fleet._version = next(_versions)  # the actors outlive this main, which in life they never do
-            backend = LiveBackend(settings, fleet, database)
+            backend = LiveBackend(settings, fleet, database, Chain(os.getpid()))
             await backend.open()
             opened.extend((backend, database))
             return backend

@@ -75,7 +75,7 @@ class Stage(Supervisor):
         self.args.note("up", id, self.state.children[id].incarnation, self.processes.pid(id))
 
     def on_sample(self, id: str, sample: Any) -> None:
-        self.args.note("beat", id, sample)
+        self.args.note("beat", id, sample, self.vitals.beats[id].mailbox_age)
 
     def _exited(self, address: ActorAddress, now: float) -> None:
         before: dict[str, Exit | None] = {id: child.last_exit for id, child in self.state.children.items()}
@@ -188,6 +188,16 @@ class Deaf(Player):
         os.kill(os.getpid(), signal.SIGSTOP)
 
 
+class Slow(Player):
+    """Does not finish with what it is told."""
+
+    async def on_message(self, message: Any, sender: ActorAddress) -> None:
+        await asyncio.Event().wait()
+
+    def sample(self) -> Any:
+        return "slow"
+
+
 class Talker(Player):
     """Talks more to a deaf one than Thespian can hold, then has an echo answer."""
 
@@ -225,10 +235,10 @@ class Stranded(Player):
 
 
 class Poker(Player):
-    """Tells each new raiser one thing."""
+    """Tells the first raiser or slow one one thing."""
 
     async def on_directory(self, directory: Directory) -> None:
-        raiser = directory.addresses.get("raiser")
+        raiser = directory.addresses.get("raiser") or directory.addresses.get("slow")
         if raiser is not None and not hasattr(self, "_poked"):
             self._poked = True
             self.post(raiser, "fail")
@@ -347,6 +357,7 @@ ACTORS: dict[str, type[Actor]] = {
     "raiser": Raiser,
     "hasty": Hasty,
     "deaf": Deaf,
+    "slow": Slow,
     "talker": Talker,
     "stillborn": Stillborn,
     "player": Player,

@@ -157,6 +157,15 @@ async def test_a_handler_that_raises_ends_its_process_once_and_is_not_called_aga
     assert "this one can't be handled" in system.log
 
 
+async def test_heartbeats_tell_how_long_a_message_has_waited(tmp_path: Path) -> None:
+    async with running(tmp_path, "stage", "slow", "poker") as system:
+        await system.until_noted("up", "poker")
+        await until("it has waited", lambda: any(float(note[3]) > 10 * HEARTBEAT for note in system.notes("beat slow")))
+        ages = [float(note[3]) for note in system.notes("beat slow")]
+        assert ages[0] < ages[-1]
+        assert await system.stop() == 0
+
+
 async def test_a_busy_loop_starves_neither_heartbeats_nor_messages(tmp_path: Path) -> None:
     async with running(tmp_path, "stage", "busy", "caller") as system:
         await system.until_noted("back", "5")

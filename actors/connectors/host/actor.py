@@ -27,6 +27,7 @@ from actors.messages import (
     Command,
     CommandResult,
     Hint,
+    OwnedProcess,
     PlanRequest,
     SendsWaiting,
     ServiceSample,
@@ -143,6 +144,7 @@ class ConnectorHost(Worker):
                 if self._link is not None:
                     await self._link.closed.wait()
                     await self._news.flush()
+        await self.last_words()  # how the process ended
         self.crash(why, status=PROCESS_LOST_EXIT)
 
     async def on_stop(self) -> None:
@@ -158,20 +160,21 @@ class ConnectorHost(Worker):
         await self._database.close()
         await self._api.close()
 
+    def owned(self) -> OwnedProcess:
+        """The connector process."""
+        process = self._process
+        return OwnedProcess(
+            f"{self._name}/connector",
+            "connector-process",
+            process.popen.pid,
+            process.ready.version,
+            process.started,
+            process.popen.poll(),
+        )
+
     def sample(self) -> ServiceSample:
         """The database, and the connector process as the supervision tree shows it."""
-        process = {
-            "id": f"{self._name}/connector",
-            "kind": "connector-process",
-            "pid": self._process.popen.pid,
-            "state": "running",
-            "version": self._process.ready.version,
-            "restarts": 0,
-            "lastExit": None,
-            "uptimeSeconds": None,
-            "children": [],
-        }
-        return ServiceSample(self._database.watch.report(), process)
+        return ServiceSample(self._database.watch.report(), self.owned())
 
     # from the connector
 

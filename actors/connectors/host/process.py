@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -35,11 +36,14 @@ class ConnectorProcess:
     popen: subprocess.Popen[bytes]
     ready: ReadyLine
     relay: Relay
+    started: float
+    """CLOCK_MONOTONIC"""
     _pidfd: int | None = None
 
     @classmethod
     async def start(cls, command: Sequence[str], environment: Mapping[str, str], line: StartLine) -> "ConnectorProcess":
         """Starts it and waits for its ready line.  Raises ConnectorFailed, with the process ended."""
+        started = time.monotonic()
         popen = subprocess.Popen(  # noqa: S603, ASYNC220 - our own command; a pidfd watches it, no thread
             list(command),
             stdin=subprocess.PIPE,
@@ -65,7 +69,7 @@ class ConnectorProcess:
             popen.kill()
             relay.close()
             raise ConnectorFailed(f"expected a {line.connector} connector, {ready.connector} answered")
-        return cls(popen, ready, relay)
+        return cls(popen, ready, relay, started)
 
     def watch(self, on_exit: Callable[[int], None]) -> None:
         """Calls back when the process has ended."""

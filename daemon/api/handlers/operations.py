@@ -5,7 +5,7 @@ from dataclasses import asdict
 
 from actors.store.audit_queries import AuditFilter
 from actors.store.intervention_queries import HOUR
-from daemon.api import models, render, requests
+from daemon.api import models, models_supervision, render, requests
 from daemon.api.accept import encoding_accepted
 from daemon.api.call import Call, Reply
 from daemon.api.problems import FieldError, ProblemError, Reason
@@ -15,7 +15,7 @@ from daemon.metrics.text import CONTENT_TYPE
 
 async def supervision(call: Call[requests.NoQuery, requests.NoBody]) -> Reply:
     """The supervision tree as of now."""
-    return Reply(models.Node.model_validate(await call.backend.tree()))
+    return Reply(models_supervision.Tree.model_validate(await call.backend.tree()))
 
 
 async def audit(call: Call[requests.AuditQuery, requests.NoBody]) -> Reply:

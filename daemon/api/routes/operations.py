@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from daemon.api import models, requests
+from daemon.api import models, models_supervision, requests
 from daemon.api.audited import Audited
 from daemon.api.auth import Role
 from daemon.api.handlers import operations
@@ -22,7 +22,7 @@ ROUTES: tuple[Route[Any, Any], ...] = (
         "The supervision tree",
         NoQuery,
         NoBody,
-        (Answer(200, "Its root", models.Node),),
+        (Answer(200, "Its root", models_supervision.Tree),),
         (Reason.UNAVAILABLE, Reason.TIMEOUT),
         operations.supervision,
     ),

@@ -312,4 +312,5 @@ class World:
             if child.spec.restart is Restart.PERMANENT:
                 assert id in self.alive, f"{id} does not come back"
                 assert child.phase is Phase.RUNNING
+                assert not self.alive[id].hung, "nobody hangs for ever"
             assert child.phase in {Phase.RUNNING, Phase.STOPPED}

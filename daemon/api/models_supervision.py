@@ -1,0 +1,53 @@
+"""Answers about the supervision tree."""
+
+from pydantic import ConfigDict, Field
+
+from daemon.api.fields import Time
+from daemon.api.models import Response
+
+
+class Exit(Response):
+    """How a process ended."""
+
+    how: str
+    """`signal` or `code`: by itself; `hung`, `start_timeout`, `stop_timeout`: its supervisor killed it; `asked`;
+    `sibling`: stopped with one that failed; `with_owner`: a connector process with its host; `not_started`; `lost`:
+    with an actor system that the keeper started afresh; `unknown`."""
+    value: int | None
+    """Number of the signal, or exit status."""
+    signal: str | None
+    """The signal's name, if it was one."""
+    at: Time
+
+
+class Node(Response):
+    """A node of the supervision tree."""
+
+    model_config = ConfigDict(extra="allow")
+
+    id: str
+    kind: str
+    pid: int | None = None
+    state: str
+    uptime_seconds: float | None = None
+    restarts: int = 0
+    """Of the place in the tree, in the life of its supervisor."""
+    last_exit: Exit | None = None
+    rss_bytes: int | None = None
+    """Resident memory; most of it is shared between the processes."""
+    pss_bytes: int | None = None
+    """Proportional set size: what n processes share counts 1/n in each, so the sum over all is what they take. An actor
+    measures itself each 5 min, for the first time within 80 s after its start; null before."""
+    mailbox_age_seconds: float | None = None
+    """How long the oldest message has waited to be handled, at the last heartbeat; null before the first."""
+    heartbeat_age_seconds: float | None = None
+    dropped_messages: int | None = None
+    """Messages that it did not send since their receivers took none, since the process began."""
+    children: list["Node"] = Field(default_factory=list)
+
+
+class Tree(Node):
+    """The supervision tree, beginning with its root."""
+
+    above: list[Node] = Field(default_factory=list)
+    """What runs above the root, from the top: main, keeper, launcher, admin, logger."""
