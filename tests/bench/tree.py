@@ -1,4 +1,4 @@
-"""What the supervision tree of 1,000 sessions costs each process: `python -m tests.bench.tree` prints CPU milliseconds."""
+"""What the tree of 1,000 sessions costs each process: `python -m tests.bench.tree` prints milliseconds of CPU."""
 
 import os
 import pickle
@@ -51,7 +51,7 @@ def main() -> None:
     tree = measured("main: unpacks it", lambda: msgpack.unpackb(frame))
     measured("main: sums it up for the metrics", lambda: supervision.render(tree))
     shown = measured("main: checks it", lambda: Tree.model_validate(tree))
-    body = measured("main: writes JSON", lambda: shown.model_dump_json())
+    body = measured("main: writes JSON", shown.model_dump_json)
     print(f"frame {len(frame):,} bytes, JSON {len(body):,} bytes")
 
 
