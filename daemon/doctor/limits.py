@@ -51,8 +51,8 @@ def memory(fleet: Fleet, available: int, cgroup: int | None, used: int) -> Findi
     if room >= need * COMFORT:
         return ok(name, what)
     remedy = (
-        "add memory, raise MemoryMax of the unit if that is what bounds it, let the kernel share equal pages of session "
-        "actors (echo 1 > /sys/kernel/mm/ksm/run, and `w /sys/kernel/mm/ksm/run - - - - 1` in /etc/tmpfiles.d), "
-        "or run fewer sessions on this machine"
+        "add memory, raise MemoryMax of the unit if that is what bounds it, let the kernel share equal pages of "
+        "session actors (echo 1 > /sys/kernel/mm/ksm/run, and `w /sys/kernel/mm/ksm/run - - - - 1` in "
+        "/etc/tmpfiles.d), or run fewer sessions on this machine"
     )
     return (fail if room < need else warn)(name, what, remedy)
