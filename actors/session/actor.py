@@ -117,6 +117,7 @@ class SessionActor(Worker):
             self._command(message)
         elif isinstance(message, HostAddress):
             self._host, self._life = message.address, 0  # the new host gives out a new life
+            self._link.hurry()
             self._say_hello()
 
     # the host

@@ -1,6 +1,7 @@
 """A session's link to its connector process: reserve a generation, connect, say hello, and again whenever it ends."""
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -47,6 +48,7 @@ class SessionLink:
         self._down = down
         self._on_event = on_event
         self._link: Link | None = None
+        self._hurried = asyncio.Event()
         self._early: list[LinkEvent] = []
         """What came right behind the answer to ``hello``, such as a ``closed`` that nobody saw: told after it."""
 
@@ -54,17 +56,24 @@ class SessionLink:
         """Keeps a link for ever; ends only when a higher generation owns the session."""
         pause = RETRY
         while True:
+            self._hurried.clear()
             try:
                 await self._live()
                 pause = RETRY
             except RemoteError as error:
                 if error.code not in {ErrorCode.FENCED, ErrorCode.VAULT_UNAVAILABLE, "link_closed"}:
                     log.error("%s: the connector refuses the link: %s", self._to.session, error)
-                await asyncio.sleep(pause)
             except (OSError, VaultUnavailable, BadField) as error:
                 log.debug("%s: no link yet: %s", self._to.session, error)
-                await asyncio.sleep(pause)
-            pause = min(RETRY_MAX, pause * 1.5)
+            else:
+                continue
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._hurried.wait(), pause)
+            pause = RETRY if self._hurried.is_set() else min(RETRY_MAX, pause * 1.5)
+
+    def hurry(self) -> None:
+        """The connector is there now: whoever waits for the next attempt waits no more."""
+        self._hurried.set()
 
     async def _live(self) -> None:
         self._early = []

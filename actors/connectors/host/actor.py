@@ -84,11 +84,8 @@ class ConnectorHost(Worker):
         self._hints = Hints(self._hint)
         self._owed: dict[str, tuple[int, int]] = {}
         self._ending = False
-        try:
-            self._process = await launch.start(args.settings, self._name, args.connector, args.shards)
-        except ConnectorFailed as error:
-            self.crash(str(error), status=PROCESS_LOST_EXIT)
-        self._process.watch(self._process_ended)
+        starting = asyncio.ensure_future(launch.start(args.settings, self._name, args.connector, args.shards))
+        await asyncio.sleep(0)  # it is forked by now: the databases, which bring threads, are opened while it starts
         self._database = await open_writer(args.settings.database(self._name))
         self._api = await open_reader(args.settings.database("api"))
         self._journal = Journal(self._database, self._hints.grown)
@@ -102,6 +99,11 @@ class ConnectorHost(Worker):
         self._sends = Sends(args.shard, self._journal, self._api, link, args.settings.ack_timeout, self.spawn)
         self._news = News(self._journal, self._sends)
         self.spawn(self._news.run(), name="news")
+        try:
+            self._process = await starting
+        except ConnectorFailed as error:
+            self.crash(str(error), status=PROCESS_LOST_EXIT)
+        self._process.watch(self._process_ended)
         await self._connect()
         await self._sends.restore(self._roster.refusing())
         self.spawn(self._look(), name="look for sends")

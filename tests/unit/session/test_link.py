@@ -6,6 +6,8 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from actors.connectors.protocol import PROTOCOL, Hello
 from actors.runtime import frames
 from actors.session.link import LinkTo, SessionLink
@@ -54,3 +56,20 @@ async def test_what_comes_right_behind_the_hello_is_told_after_it(tmp_path: Path
         running.cancel()
         await asyncio.gather(running, return_exceptions=True)
     assert told == ["up, paired True", "closed"]
+
+
+async def test_a_connector_that_is_there_again_is_reached_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("actors.session.link.RETRY", 600.0)
+    up = asyncio.Event()
+    to = LinkTo("a", str(tmp_path / "c.sock"), str(tmp_path / "v.sock"), None)
+    link = SessionLink(to, lambda _hello, _generation: up.set(), lambda: None, lambda _event: None)
+    running = asyncio.ensure_future(link.run())
+    await asyncio.sleep(0)  # the first attempt: nobody is there
+    async with peer(tmp_path / "c.sock"), peer(tmp_path / "v.sock"):
+        while not up.is_set():  # whatever the first attempt has come to by now
+            link.hurry()
+            await asyncio.sleep(0.01)
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
