@@ -61,6 +61,10 @@ test-full: test-setup ## The same with the long counts
 	@$(MAKE) --no-print-directory lint
 	@$(BIN)/python -m pytest $(PYTEST_ARGS)
 
+.PHONY: soak
+soak: test-setup ## Half an hour of random kills on 300 simulated sessions: nothing may grow or be lost
+	@$(BIN)/python -m tests.bench.soak
+
 .PHONY: lint
 lint: $(STAMPS)/test ## Check style, format, types and import layers
 	@echo '==> lint'

@@ -1,0 +1,217 @@
+"""Hours of trouble in half of one: does anything grow?
+
+    python -m tests.bench.soak [--minutes 30] [--sessions 300] [--seed 1]        (make soak)
+
+A daemon with simulated sessions whose connections drop now and then, sends that go on all the time, and a random kill
+each few seconds: session actors mostly, now and then a host, a connector, a service, a shard, the fleet, the services'
+supervisor, the root.  Each minute it waits
+until all is well and every accepted send acknowledged, and counts processes, descriptors, memory (PSS), threads and
+files, and the sizes of the databases.  It ends with status 1 if a figure of the last third is above that of the second
+by more than its tolerance, if a send was lost, or if something did not heal.
+"""
+
+import argparse
+import asyncio
+import itertools
+import os
+import random
+import signal
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from tests.bench.fleet import until_open
+from tests.bench.machine import describe, pss_bytes
+from tests.fixtures_daemon import Daemon, running_daemon, until
+
+KILL_EVERY = 4.0
+SEND_EVERY = 0.5
+LOOK_EVERY = 60.0
+VICTIMS = (
+    ("session", 20),
+    ("connector-host", 3),
+    ("connector-process", 3),
+    ("service", 3),
+    ("supervisor", 1),
+)
+"""Kinds of the tree, and how often each is chosen."""
+TOLERANCE = {"processes": 0.02, "descriptors": 0.03, "threads": 0.05, "pss_mib": 0.05, "files": 0.02}
+"""Growth from the second third to the last that is still flat, as a share."""
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What was counted once."""
+
+    processes: int
+    descriptors: int
+    threads: int
+    pss_mib: float
+    files: int
+    database_mib: float
+
+    def __str__(self) -> str:
+        """One line."""
+        return "  ".join(f"{field.name} {getattr(self, field.name):8.1f}" for field in fields(self))
+
+
+def count(daemon: Daemon) -> Look:
+    """Looks at every process of the daemon."""
+    descriptors = threads = 0
+    processes = daemon.processes()
+    for process in processes:
+        with suppress(psutil.Error):
+            descriptors += process.num_fds()
+            threads += process.num_threads()
+    files = [file for file in daemon.state_dir.rglob("*") if file.is_file()]
+    sizes = sum(file.stat().st_size for file in files if ".db" in file.name)
+    pss = pss_bytes(process.pid for process in processes)
+    return Look(len(processes), descriptors, threads, pss / 2**20, len(files), sizes / 2**20)
+
+
+def nodes(node: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """A tree, node by node."""
+    yield node
+    for child in node["children"]:
+        yield from nodes(child)
+
+
+class Soak:
+    """One run."""
+
+    def __init__(self, daemon: Daemon, ids: list[str], rng: random.Random) -> None:
+        self._daemon = daemon
+        self._ids = ids
+        self._rng = rng
+        self._numbers = itertools.count()
+        self.kills: dict[str, int] = {}
+        self.sent: dict[str, str] = {}
+        """Accepted sends that are not acknowledged yet: id -> session."""
+        self.accepted = 0
+
+    async def kill(self) -> None:
+        """One random process."""
+        kind = self._rng.choices([kind for kind, _ in VICTIMS], [weight for _, weight in VICTIMS])[0]
+        status, tree = await self._daemon.call("GET", "/api/supervision")
+        found = [n["pid"] for n in nodes(tree) if n["kind"] == kind and n["pid"]] if status == 200 else []
+        if found:
+            with suppress(ProcessLookupError):
+                os.kill(self._rng.choice(found), signal.SIGKILL)
+                self.kills[kind] = self.kills.get(kind, 0) + 1
+
+    async def killing(self) -> None:
+        """Kills for ever."""
+        while True:
+            await asyncio.sleep(KILL_EVERY * self._rng.uniform(0.5, 1.5))
+            await self.kill()
+
+    async def sending(self) -> None:
+        """Sends for ever; what is refused was not accepted."""
+        while True:
+            await asyncio.sleep(SEND_EVERY)
+            number = next(self._numbers)
+            session, id = self._rng.choice(self._ids), f"soak-{number}"
+            body = {"id": id, "to": "15550009999", "text": f"text {number}", "wait": "0s"}
+            status, _ = await self._daemon.call("POST", f"/api/sessions/{session}/messages", json=body)
+            if status in {200, 202}:
+                self.sent[id] = session
+                self.accepted += 1
+
+    async def well(self) -> None:
+        """Waits until every actor runs and every session is open."""
+
+        async def all_run() -> bool:
+            status, tree = await self._daemon.call("GET", "/api/supervision")
+            if status != 200:
+                return False
+            found = [node for node in nodes(tree) if node["kind"] == "session"]
+            return len(found) == len(self._ids) and all(n["state"] == "running" for n in found)
+
+        await until("all actors run", all_run, 120, every=0.5)
+        await until_open(self._daemon, len(self._ids), 180)
+
+    async def settle(self, patience: float) -> list[str]:
+        """Waits until the server acknowledged every accepted send; returns the ids of those that it did not."""
+        end = time.monotonic() + patience
+        while self.sent and time.monotonic() < end:
+            for id, session in list(self.sent.items()):
+                status, send = await self._daemon.call("GET", f"/api/sessions/{session}/messages/{id}")
+                if status == 200 and send["state"] in {"acknowledged", "delivered", "read"}:
+                    del self.sent[id]
+            await asyncio.sleep(0.2)
+        return sorted(self.sent)
+
+
+async def rounds(soak: Soak, daemon: Daemon, minutes: float) -> list[Look]:
+    """Trouble, then a look, until the time is over or a send is lost."""
+    looks: list[Look] = []
+    end = time.monotonic() + minutes * 60
+    while time.monotonic() < end:
+        trouble = {asyncio.ensure_future(soak.killing()), asyncio.ensure_future(soak.sending())}
+        done, _ = await asyncio.wait(trouble, timeout=LOOK_EVERY, return_when=asyncio.FIRST_COMPLETED)
+        for task in trouble:
+            task.cancel()
+        await asyncio.gather(*trouble - done, return_exceptions=True)
+        for task in done:
+            task.result()  # it goes on for ever: it failed
+        await soak.well()
+        if lost := await soak.settle(120):
+            print(f"accepted and not acknowledged: {lost[:5]}")
+            break
+        looks.append(count(daemon))
+        print(f"{len(looks):>3}  {looks[-1]}", flush=True)
+    return looks
+
+
+def verdict(looks: list[Look]) -> list[str]:
+    """What grew.  The first third is warming up.  Pure."""
+    third = len(looks) // 3
+    grown = []
+    for name, tolerance in TOLERANCE.items():
+        before = statistics.median(getattr(look, name) for look in looks[third : 2 * third])
+        after = statistics.median(getattr(look, name) for look in looks[2 * third :])
+        growth = after / before - 1
+        print(f"{name:<12} {before:10.1f} -> {after:10.1f}  {growth:+.1%} (flat: up to {tolerance:.0%})")
+        if growth > tolerance:
+            grown.append(name)
+    return grown
+
+
+async def main(options: argparse.Namespace) -> int:
+    """Runs it; the exit status."""
+    print(describe())
+    ids = [f"s-{index:04d}" for index in range(options.sessions)]
+    config = {
+        "sessions": [{"id": id, "connector": "simulator"} for id in ids],
+        "connectors": {"simulator": {"profile": {"drop_rate_per_hour": 2}}},
+        "http": {"requests_per_second": 5000},
+        "sends": {"keep": "5m"},
+        "events": {"keep": "5m"},
+    }
+    with tempfile.TemporaryDirectory(prefix="wv") as directory:
+        async with running_daemon(Path(directory), config) as daemon:
+            await until_open(daemon, options.sessions, 300)
+            soak = Soak(daemon, ids, random.Random(options.seed))
+            looks = await rounds(soak, daemon, options.minutes)
+            grown = verdict(looks)
+            status, seconds = await daemon.stop()
+            left = daemon.remaining()
+    print(f"killed: {soak.kills}; {soak.accepted} sends accepted, not acknowledged: {len(soak.sent)}")
+    print(f"SIGTERM: exit {status} after {seconds:.1f} s, {len(left)} processes left; grown: {grown or 'nothing'}")
+    return int(bool(grown or soak.sent or left or status))
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--minutes", type=float, default=30)
+    parser.add_argument("--sessions", type=int, default=300)
+    parser.add_argument("--seed", type=int, default=1)
+    sys.exit(asyncio.run(main(parser.parse_args())))
