@@ -19,7 +19,7 @@ from typing import Any
 from thespian.actors import Actor, ActorAddress, ActorSystem, InvalidActorAddress
 
 from actors.messages import Init, Shutdown, Up
-from actors.runtime import logs, thespian_fixes, transport
+from actors.runtime import inherited, logs, thespian_fixes, transport
 from actors.runtime.liveness import Beats
 from actors.runtime.process import adopt_orphans, children, end_children, end_group, listens_on, reap, set_name
 from actors.runtime.thespian_fixes import PortTaken
@@ -89,6 +89,7 @@ def launch(
     for fd in (logger_beats, logger_side):
         os.set_blocking(fd, False)
     thespian_fixes.install(os.getpid(), logger_side, beats.look)
+    inherited.install()
     keeper = _Report(report)
     system, admin = _start(ports())
     keeper.beat()

@@ -40,6 +40,9 @@ from actors.vault.actor import VaultActor
 
 log = logging.getLogger(__name__)
 
+LATE_AFTER = 2.0
+"""Seconds by which a supervisor's look may be late without meaning that the machine stood still; less with a short
+heartbeat timeout, of which a pause that is not forgiven may take a quarter only."""
 REPORT_PERIOD = 5.0
 """Seconds between a shard's aggregates."""
 
@@ -72,6 +75,7 @@ class _Configured(Supervisor):
             intensity=Intensity(supervision.intensity.restarts, supervision.intensity.period),
             backoff=Backoff(supervision.backoff.min, supervision.backoff.max, supervision.backoff.reset_after),
             tick=supervision.tick,
+            late_after=min(LATE_AFTER, supervision.heartbeat_timeout / 4),
             park_retry=supervision.park_retry,
         )
 

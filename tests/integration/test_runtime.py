@@ -187,6 +187,15 @@ async def test_the_order_of_the_stop_is_the_reverse_of_the_start(tmp_path: Path)
         assert [note[1] for note in system.notes("stop")] == players[::-1]
 
 
+async def test_an_actor_keeps_no_descriptors_of_its_siblings(tmp_path: Path) -> None:
+    players = [f"player-{n}" for n in range(10)]
+    async with running(tmp_path, "stage", *players) as system:
+        await system.until_noted("up", players[-1])
+        files = {process.name(): process.num_fds() for process in system.living()}
+        assert files["wv:player-9"] <= files["wv:player-0"] + 4, files
+        assert await system.stop() == 0
+
+
 async def test_messages_wait_until_an_actor_is_initialised(tmp_path: Path) -> None:
     async with running(tmp_path, "stage", "player", "hasty") as system:
         await system.until_noted("directory", "for", "hasty")
