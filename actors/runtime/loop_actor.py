@@ -39,11 +39,12 @@ class _StepSelector(selectors.EpollSelector):
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
         ready = super().select(0)
-        if time.monotonic() >= self.until:
-            self.want = 0.0
-            self.loop.stop()
-        elif not ready and (timeout is None or timeout > 0):
+        if not ready and (timeout is None or timeout > 0):
+            # looked at first: on a busy machine the budget is over at once, and asking for more would keep it busy
             self.want = timeout
+            self.loop.stop()
+        elif time.monotonic() >= self.until:
+            self.want = 0.0
             self.loop.stop()
         return ready
 

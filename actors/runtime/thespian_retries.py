@@ -70,6 +70,9 @@ def _time_to_retry(self: Any, socketAvail: bool = False) -> bool:  # noqa: N803 
 def _delay(self: Any, current_time: float | None = None) -> timedelta:
     """In place of ``TransmitIntent.delay``: never 0, which Thespian takes for no time at all and waits for ever."""
     now = currentTime() if current_time is None else current_time
-    ends = (self._quitTime, getattr(self, "_retryTime", self._quitTime), getattr(self, "_pauseUntil", self._quitTime))
-    soonest: timedelta = min(end.view(now).remaining() for end in ends)
+    ends = [self._quitTime.view(now), getattr(self, "_retryTime", self._quitTime).view(now)]
+    pause = getattr(self, "_pauseUntil", self._quitTime).view(now)
+    if not pause.expired():  # one that is over is left where it is
+        ends.append(pause)
+    soonest: timedelta = min(end.remaining() for end in ends)
     return max(SOONEST, soonest)
