@@ -5,6 +5,7 @@ import collections
 import itertools
 import logging
 import os
+import random
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -26,6 +27,7 @@ from actors.messages import (
     Transition,
     TransitionStored,
 )
+from actors.recovery.backoff import bound
 from actors.recovery.plans import Action
 from actors.runtime.process import merge_memory
 from actors.runtime.worker import Worker
@@ -42,14 +44,15 @@ from actors.settings import SOCKET_VAULT, Settings
 
 log = logging.getLogger(__name__)
 
-HELLO_PERIOD = 0.5
-"""Seconds between reports to the host until it answers."""
-REPEAT_PERIOD = 1.0
-"""Seconds after which a transition that was not stored is sent again."""
+REPEAT_FIRST = 1.0
+"""Seconds until what the host did not confirm is sent again; doubled each time: a slow host gets no more to do."""
+REPEAT_LONGEST = 30.0
 REPEATED = 20
 """Transitions sent again at a time: with a full disk there may be many."""
 KEPT = 1000
 """Transitions that wait in memory to be stored; beyond it those in the middle are lost, and the log says so."""
+NICENESS = 5
+"""Sessions are many: when the machine is short of time, those that serve them all come first."""
 RETIRED_EXIT = 73
 """Exit status of an actor whose session is owned by a newer one."""
 
@@ -78,6 +81,7 @@ class SessionActor(Worker):
     async def on_init(self, args: SessionArgs) -> None:
         if args.settings.supervision.merge_memory:
             merge_memory()
+        os.nice(NICENESS)
         self._args = args
         self._host = args.host
         self._life = 0
@@ -87,6 +91,8 @@ class SessionActor(Worker):
         self._unstored: collections.deque[Transition] = collections.deque()
         self._lost = 0
         self._commands: dict[str, Command] = {}
+        self._nudge = asyncio.Event()
+        """There is something new for the host."""
         self._linking: asyncio.Task[Any] | None = None
         self.state = SessionState(seed=self.id)
         self._folder = Folder()
@@ -118,7 +124,7 @@ class SessionActor(Worker):
         elif isinstance(message, HostAddress):
             self._host, self._life = message.address, 0  # the new host gives out a new life
             self._link.hurry()
-            self._say_hello()
+            self._nudge.set()
 
     # the host
 
@@ -126,13 +132,28 @@ class SessionActor(Worker):
         if self._host is not None and self._life == 0:
             self.post(self._host, SessionHello(self.id, self.incarnation, os.getpid()))
 
+    def _owed(self) -> int | None:
+        """What the host has to confirm next: 0 for the hello, a transition's number, or None."""
+        if self._life == 0:
+            return 0
+        return self._unstored[0].number if self._unstored else None
+
     async def _report(self) -> None:
-        """Repeats what the host has not confirmed."""
+        """Repeats what the host has not confirmed; sleeps while there is nothing."""
+        tries = 0
         while True:
             self._say_hello()
-            owed = self._unstored[0].number if self._unstored else None
-            await asyncio.sleep(HELLO_PERIOD if self._life == 0 else REPEAT_PERIOD)
-            if self._life and self._unstored and self._unstored[0].number == owed:
+            owed = self._owed()
+            self._nudge.clear()
+            wait = bound(tries, base_s=REPEAT_FIRST, cap_s=REPEAT_LONGEST) * random.uniform(0.75, 1.25)
+            try:
+                await asyncio.wait_for(self._nudge.wait(), None if owed is None else wait)
+            except TimeoutError:
+                tries = tries + 1 if owed == self._owed() else 0
+            else:
+                tries = 0
+                continue
+            if tries and owed:
                 for transition in itertools.islice(self._unstored, REPEATED):
                     self.post(self._host, transition)
 
@@ -140,6 +161,7 @@ class SessionActor(Worker):
         if message.incarnation != self.incarnation or message.life <= self._life:
             return
         self._life = message.life
+        self._nudge.set()
         self._unstored = collections.deque(replace(t, life=self._life) for t in self._unstored)
         for transition in self._unstored:
             self.post(self._host, transition)
@@ -259,6 +281,8 @@ class SessionActor(Worker):
             self.id, self._life, self._number, now, str(effect.state), cause, effect.code or None, data
         )
         self._unstored.append(transition)
+        if len(self._unstored) == 1:
+            self._nudge.set()
         if len(self._unstored) > KEPT:
             del self._unstored[1]  # the first stays: the host takes none after one that it still waits for
             self._lost += 1
