@@ -59,7 +59,7 @@ class Supervision(Section):
     heartbeat_timeout: Annotated[float, Span("100ms", "30m")] = 35.0
     """An actor silent for this long is hung: it is killed and restarted."""
 
-    tick: Annotated[float, Span("10ms", "10s")] = 0.5
+    tick: Annotated[float, Span("10ms", "10s")] = 1.0
     """How often a supervisor looks at its deadlines."""
 
     intensity: Intensity = Field(default_factory=Intensity)

@@ -71,7 +71,7 @@ def _deadline(child: Child) -> tuple[str, float]:
 
 def _start_due(state: State, now: float, policy: Policy) -> Result:
     """At most one start: the next comes after the pace."""
-    if now < state.next_start:
+    if now < state.next_start or _enough_are_starting(state, policy):
         return state, ()
     for child in state.children.values():
         if child.phase in {Phase.WAITING, Phase.PARKED} and child.due <= now:
@@ -84,6 +84,10 @@ def _start_due(state: State, now: float, policy: Policy) -> Result:
     return state, ()
 
 
+def _enough_are_starting(state: State, policy: Policy) -> bool:
+    return sum(child.phase is Phase.STARTING for child in state.children.values()) >= policy.starting
+
+
 def _holds_back(child: Child) -> bool:
     """Whether later siblings wait for this one: no look at the clock is due for them, its news wakes the supervisor."""
     return child.spec.wait_ready and child.phase in {Phase.WAITING, Phase.STARTING, Phase.STOPPING}
@@ -92,7 +96,7 @@ def _holds_back(child: Child) -> bool:
 def next_look(state: State, now: float, policy: Policy) -> float:
     """Seconds until ``tick`` should be called next."""
     soon = policy.tick
-    if not state.stopping and not stopping.some_taken(state):
+    if not (state.stopping or stopping.some_taken(state) or _enough_are_starting(state, policy)):
         for child in state.children.values():
             if child.phase in {Phase.WAITING, Phase.PARKED}:
                 soon = min(soon, max(child.due, state.next_start) - now)

@@ -80,6 +80,8 @@ class Policy:
     late_after: float = 2.0
     """A look that comes this many seconds late means that the machine paused: nobody is blamed for silence."""
     kills_a_tick: int = 2
+    starting: int = 1_000_000
+    """Children that may be starting at a time: on a busy machine more of them make each slower."""
     pace: float = 0.02
     """Seconds between two starts: a fork blocks the supervisor for milliseconds."""
     park_retry: float = 300.0

@@ -34,7 +34,7 @@ def test_it_is_yaml_of_all_values_in_human_form() -> None:
     loaded = check_text(TEXT, None, {"HOME": "/h"})
     values = yaml.safe_load(text)
     assert values == plain(loaded.config)
-    assert values["supervision"]["tick"] == "500ms"
+    assert values["supervision"]["tick"] == "1s"
     assert values["http"]["max_body"] == "128KiB"
     assert values["sessions"][0]["labels"] == {"floor": "3", "answer": "no"}
     assert values["sessions"][0]["simulator"]["script"][0]["for"] == "1h"

@@ -24,6 +24,18 @@ def test_children_start_in_order_and_wait_for_each_other() -> None:
     assert started(actions) == ["b"]
 
 
+def test_only_so_many_start_at_a_time() -> None:
+    policy = Policy(pace=0.0, starting=2)
+    state = decision.add(State(), [(spec(id, wait_ready=False), None) for id in "abc"], 0.0)
+    for _ in range(3):
+        state, _actions = clock.tick(state, 0.0, policy)
+    assert [child.phase for child in state.children.values()] == [Phase.STARTING, Phase.STARTING, Phase.WAITING]
+    assert clock.next_look(state, 0.0, policy) == policy.tick  # its news wakes the supervisor
+    state = decision.up(state, "a", state.children["a"].incarnation, 0.1)
+    _, actions = clock.tick(state, 0.1, policy)
+    assert started(actions) == ["c"]
+
+
 def test_starts_keep_their_pace() -> None:
     policy = Policy(pace=0.02)
     state = decision.add(State(), [(spec(f"c{i}", wait_ready=False), None) for i in range(3)], 0.0)
