@@ -54,12 +54,12 @@ clean: ## Remove what setup and the tools made; the daemon's own state stays
 .PHONY: test
 test: test-setup ## Set up, lint, and run every test but the long counts
 	@$(MAKE) --no-print-directory lint
-	@$(BIN)/python -m pytest -m 'not full' $(PYTEST_ARGS)
+	@tests/run.sh $(BIN)/python -m 'not full' $(PYTEST_ARGS)
 
 .PHONY: test-full
 test-full: test-setup ## The same with the long counts
 	@$(MAKE) --no-print-directory lint
-	@$(BIN)/python -m pytest $(PYTEST_ARGS)
+	@tests/run.sh $(BIN)/python $(PYTEST_ARGS)
 
 .PHONY: soak
 soak: test-setup ## Half an hour of random kills on 300 simulated sessions: nothing may grow or be lost
