@@ -7,6 +7,7 @@ import logging
 import os
 import signal
 import sys
+import time
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -61,6 +62,7 @@ class App:
         self._prepared = prepared
         self._keeper = kept
         self._chain = Chain(kept.pid)
+        self._began = time.time()
         self._backend: LiveBackend | None = None
         self._runner: web.AppRunner | None = None
         self._database: Any = None
@@ -81,7 +83,7 @@ class App:
         self._database = await open_writer(settings.database("api"))
         fleet = Fleet(self._loaded, settings, self._database)
         await fleet.load()
-        self._backend = LiveBackend(settings, fleet, self._database, self._chain)
+        self._backend = LiveBackend(settings, fleet, self._database, self._chain, self._began)
         await self._backend.open()
         reloader = Reloader(self._path, self._loaded, settings.node, fleet, self._backend)
         await self._listen(self._backend, reloader)

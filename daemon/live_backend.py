@@ -46,10 +46,11 @@ RETRY_PERIOD = 0.2
 class LiveBackend:
     """Implements ``daemon.backend.Backend``."""
 
-    def __init__(self, settings: Settings, fleet: Fleet, database: Database, chain: Chain) -> None:
+    def __init__(self, settings: Settings, fleet: Fleet, database: Database, chain: Chain, began: float = 0.0) -> None:
+        """``began``: when the actors started, in seconds since 1970."""
         self._settings = settings
         self._fleet = fleet
-        self._snapshot = Snapshot(lambda session: session in fleet.records)
+        self._snapshot = Snapshot(lambda session: session in fleet.records, began)
         self._shards = Shards(settings, database.watch, self._load_shard, self._on_event)
         self._scores: Database | None = None
         self._looked_at = 0.0

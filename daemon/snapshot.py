@@ -16,13 +16,17 @@ from actors.store.records import OutboxEvent, SessionState
 from daemon.backend import SessionLive
 
 _UNKNOWN = SessionLive()
+CONNECTIONS = frozenset({"connecting", "open", "closing", "waiting"})
+"""States that a restart of the daemon ends; verdicts and wishes outlive it."""
 
 
 class Snapshot:
     """The live state by session id.  ``known`` tells whether there is such a session: others are not kept."""
 
-    def __init__(self, known: Callable[[str], bool]) -> None:
+    def __init__(self, known: Callable[[str], bool], began: float = 0.0) -> None:
+        """``began``: when main started, seconds since 1970; connections of before died with their actors."""
         self._known = known
+        self._began = began
         self._states: dict[str, SessionLive] = {}
         self._views: dict[str, Mapping[str, Any]] = {}
 
@@ -53,8 +57,9 @@ class Snapshot:
         for session, stored in states.items():
             if not self._known(session):
                 continue
+            over = stored.since < self._began and stored.state in CONNECTIONS
             self._states[session] = _live(
-                stored.state, stored.since, {**stored.data, "code": stored.code}, stored.cause
+                "starting" if over else stored.state, stored.since, {**stored.data, "code": stored.code}, stored.cause
             )
 
     def apply(self, event: OutboxEvent) -> None:

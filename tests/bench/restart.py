@@ -128,6 +128,10 @@ async def main(kills: int) -> None:
             config = {
                 "sessions": [{"id": "s-0", "connector": "baileys"}],
                 "connectors": {"baileys": {"websocket_url": lab.ws_url, "noise_root_key": lab.root_key}},
+                "supervision": {
+                    "session_intensity": {"restarts": 1000, "period": "1m"},
+                    "backoff": {"reset_after": "1s"},  # as supervisord, which forgets after a second
+                },
                 "http": {"requests_per_second": 5000},
             }
             other = Supervisord(Path(directory), lab)

@@ -76,3 +76,18 @@ def test_the_end_of_an_earlier_session_of_that_id_clears_it() -> None:
     shown.apply(event("session.state", "a", state="blocked", cause="banned"))
     shown.apply(event("session.removed", "a"))
     assert shown.live("a").state == "starting"
+
+
+def test_a_connection_of_before_the_start_is_not_shown_as_one() -> None:
+    shown = Snapshot(lambda _session: True, began=1000.0)
+    shown.load({id: SessionState(id, 1, 1, id, 999.0) for id in ("open", "waiting", "blocked", "stopped", "pairing")})
+    shown.load({"again": SessionState("again", 1, 1, "open", 1001.0)})
+    states = {id: shown.live(id).state for id in ("open", "waiting", "blocked", "stopped", "pairing", "again")}
+    assert states == {
+        "open": "starting",
+        "waiting": "starting",
+        "blocked": "blocked",
+        "stopped": "stopped",
+        "pairing": "pairing",
+        "again": "open",
+    }
