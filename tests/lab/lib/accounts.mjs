@@ -9,6 +9,7 @@ const PENDING_LIMIT = 10_000
 export const DEFAULT_POLICY = Object.freeze({
   latencyMs: 0, // waited before each stanza that the server sends
   loginDelayMs: 5, // a client that has not finished its handshake loses a reply that comes at once
+  holdLogin: false, // true: logins are not answered until it is false again
   ackDelayMs: 0,
   dropAck: false, // true: message swallowed, never acknowledged; 'forward': delivered, never acknowledged
   ackError: null, // '463', '479', '475', ...: nack; nothing is delivered

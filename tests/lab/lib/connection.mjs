@@ -19,6 +19,7 @@ export class Connection {
   lastPing = null
   silent = false
   deaf = false
+  held = false // logged in, and not told so
   since = Date.now()
   handed = new Set() // keys of kept stanzas that were sent on this connection
   #lab
@@ -212,7 +213,10 @@ export class Connection {
     this.later(this.policy.loginDelayMs, () => this.fail(reason, attrs))
   }
 
+  /** Tell the client that it is logged in, unless that is held back; then when the policy no longer says so. */
   #welcome() {
+    this.held = this.policy.holdLogin
+    if (this.held) return
     const { lid } = this.account
     const creation = String(Number(unixSeconds()) - 86400)
     this.send(node('success', { t: unixSeconds(), location: 'lab', props: '27', lid: lidJid(lid, this.device.id), creation }))
@@ -223,8 +227,15 @@ export class Connection {
     this.send(node('ib', { from: SERVER }, [node('offline', { count: String(count) })]))
   }
 
+  /** Policies changed: what they held back goes out. */
+  release() {
+    if (this.held) this.#welcome()
+    this.#lab.router.flush(this)
+  }
+
   #closed(code) {
     this.state = 'closed'
+    this.held = false
     for (const timer of this.#timers) clearTimeout(timer)
     this.#timers.clear()
     this.#lab.connectionClosed(this)

@@ -46,7 +46,7 @@ function routes(lab, shutdown) {
       lab.removeDevice(account, device, 'phone')
       return {}
     },
-    'POST /defaults': body => lab.accounts.setDefaults(body),
+    'POST /defaults': body => lab.setDefaults(body),
     'POST /connect-rules': body => {
       lab.rules.set(body.rules ?? [need(body, 'kind')])
       return { rules: lab.rules.list() }

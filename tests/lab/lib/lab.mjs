@@ -120,13 +120,25 @@ export class Lab {
 
   // ---- accounts
 
-  /** Set a login failure or policy of one account; null takes the failure away. Undeafening hands over what is kept. */
+  /** Policies for everybody who has none of their own. */
+  setDefaults(policy) {
+    const defaults = this.accounts.setDefaults(policy)
+    this.#release(policy, '*')
+    return defaults
+  }
+
+  /** Set a login failure or policy of one account; null takes the failure away. */
   configure(phone, { loginFailure, policy = {} }) {
     const account = this.accounts.get(phone)
     if (loginFailure !== undefined) account.loginFailure = loginFailure && { ...loginFailure }
     this.accounts.setPolicy(account, policy)
-    if (policy.deaf === false) for (const connection of this.find(account.user)) this.router.flush(connection)
+    this.#release(policy, account.user)
     return { loginFailure: account.loginFailure, policy: account.policy }
+  }
+
+  /** Hearing again hands over what is kept, answering again logs in who waits. */
+  #release({ deaf, holdLogin }, target) {
+    if (deaf === false || holdLogin === false) for (const connection of this.find(target)) connection.release()
   }
 
   /** The device is no longer linked: 401 now and at each later login. */

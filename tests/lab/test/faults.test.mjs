@@ -174,6 +174,24 @@ test('a slow ServerHello within the limit opens', async t => {
   assert.ok(Date.now() - start >= 200)
 })
 
+test('a login that is held is answered when the policy ends', async t => {
+  const lab = await startLab(t, QUICK)
+  lab.configure(PHONE, { policy: { holdLogin: true } })
+  const client = new Client(t, lab, memoryAuth(lab.accounts.makeCredentials(PHONE)))
+  await journaled(lab, 'login', e => e.account === PHONE)
+  const other = await openClient(t, lab, '15552002')
+  assert.equal(client.updates.some(u => u.connection === 'open'), false)
+  lab.configure(PHONE, { policy: { holdLogin: false } })
+  await client.open()
+  await client.ack(await client.send('15559999', 'open indeed'))
+  lab.setDefaults({ holdLogin: true })
+  const late = new Client(t, lab, memoryAuth(lab.accounts.makeCredentials('15552003')))
+  await journaled(lab, 'login', e => e.account === '15552003')
+  lab.setDefaults({ holdLogin: false })
+  await late.open()
+  await other.ack(await other.send('15559999', 'was open all the time'))
+})
+
 test('a certificate of an unknown root opens all the same: this version of Baileys does not refuse it', async t => {
   const lab = await startLab(t, QUICK)
   lab.rules.set([{ kind: 'bad_cert' }])
