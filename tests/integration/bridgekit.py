@@ -4,9 +4,10 @@ import asyncio
 import itertools
 import json
 import tempfile
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -29,8 +30,18 @@ QUICK: Final = launch.Options(heartbeat_ms=500, heartbeat_timeout_ms=1500, open_
 _numbers = itertools.count(1)
 
 
+@dataclass(frozen=True, slots=True)
+class Durable:
+    """A commit that the vault has carried out."""
+
+    session: str
+    keys: frozenset[str]
+    at: float
+    """When its answer was there, in milliseconds since 1970, as the lab's journal has it."""
+
+
 class SlowVault:
-    """Stands between the bridge and the vault, and may keep the answers to commits back."""
+    """Stands between the bridge and the vault; may keep commits back, or the answers to them."""
 
     def __init__(self, path: str, vault: str) -> None:
         self.path = path
@@ -38,6 +49,9 @@ class SlowVault:
         self._go.set()
         self._waiting = asyncio.Event()
         self._vault = vault
+        self.delay = 0.0
+        """Seconds that a commit waits before the vault hears of it."""
+        self.commits: list[Durable] = []
         self._server: asyncio.Server | None = None
         self._links: list[Link] = []
 
@@ -76,8 +90,14 @@ class SlowVault:
 
         async def forward(_: Link, frame: Frame) -> Any:
             fields = {name: value for name, value in frame.items() if name not in {"id", "cmd"}}
-            answer = await upstream.request(frame["cmd"], WITHIN, **fields)
-            if frame["cmd"] == "commit" and not self._go.is_set():
+            if frame["cmd"] != "commit":
+                return await upstream.request(frame["cmd"], WITHIN, **fields)
+            if self.delay:
+                await asyncio.sleep(self.delay)  # this delay is what is tested
+            answer = await upstream.request("commit", WITHIN, **fields)
+            keys = frozenset([*fields["set"], *fields["del"]])
+            self.commits.append(Durable(fields["session"], keys, time.time() * 1000))
+            if not self._go.is_set():
                 self._waiting.set()
                 await self._go.wait()
             return answer
