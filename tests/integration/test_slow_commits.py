@@ -23,9 +23,9 @@ def first(commits: list[Durable], session: str, kind: str, of: str = "") -> Dura
     )
 
 
-async def entry(lab: Lab, kind: str, **wanted: object) -> JournalEntry:
+async def entry(lab: Lab, kind: str, **wanted: str) -> JournalEntry:
     """The first such thing that the server saw."""
-    return await lab.wait_for(kind, timeout_s=10 * DELAY, **wanted)
+    return await lab.wait_for(kind, since=0, timeout_s=10 * DELAY, **wanted)
 
 
 async def test_nothing_is_reported_before_its_commit() -> None:
