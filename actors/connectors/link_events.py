@@ -62,8 +62,12 @@ class LinkEvent:
     at: int
 
     def to_wire(self) -> Frame:
-        """The frame of this event."""
-        values = {key: getattr(self, attribute) for attribute, key, _, _ in _LAYOUTS[type(self)]}
+        """The frame of this event; what may be missing and is None is left out."""
+        values = {
+            key: value
+            for attribute, key, _, optional in _LAYOUTS[type(self)]
+            if (value := getattr(self, attribute)) is not None or not optional
+        }
         return {"ev": str(self.name), **values}
 
     @classmethod
@@ -182,6 +186,8 @@ class Receipt(LinkEvent):
     message_id: str
     type: str
     """delivered, read, played, …"""
+    n: int | None = None
+    """Number of what the host confirms; on its link only."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -199,6 +205,7 @@ class Undecryptable(LinkEvent):
     name = EventName.UNDECRYPTABLE
     message_id: str
     sender: str | None = None
+    n: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -246,7 +253,13 @@ class InboundMessage(LinkEvent):
     """When it was sent: milliseconds since 1970."""
     text: str | None
     """None for what is not text."""
+    participant: str | None = None
+    """JID of who wrote, if ``sender`` is a group."""
+    n: int | None = None
 
+
+Kept = Receipt | InboundMessage | Undecryptable
+"""What the host stores and confirms: the server forgets it as soon as it is acknowledged."""
 
 SESSION_EVENTS: Mapping[str, type[LinkEvent]] = {
     kind.name: kind

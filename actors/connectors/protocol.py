@@ -13,7 +13,12 @@ from actors.connectors.fields import BadField, Fields
 
 PROTOCOL = 1
 """Version of the connector and of the vault protocol."""
+STORED = "stored"
+"""The capability to acknowledge what arrives only when the host has stored it."""
 CAPABILITIES = ("qr", "pairing-code", "text")
+"""What every connector can do."""
+WINDOW = 256
+"""Events that may be told and not yet be confirmed as stored, of one connector process."""
 GRACE_SECONDS = 3.0
 """How long a connection waits for the next link of its session."""
 EXIT_SECONDS = 1.0

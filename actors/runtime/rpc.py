@@ -71,6 +71,8 @@ class Link:
         self._pending: dict[int, asyncio.Future[Any]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self.closed = asyncio.Event()
+        self.answered = False
+        """Whether the peer has answered anything yet."""
         self._task = asyncio.get_running_loop().create_task(self._read())
         _reading.add(self._task)
         self._task.add_done_callback(_reading.discard)
@@ -177,6 +179,7 @@ class Link:
         future = self._pending.get(number) if isinstance(number, int) else None
         if future is None or future.done():
             return  # its deadline has passed
+        self.answered = True
         error = message.get("err")
         if error is None:
             future.set_result(message.get("ok"))

@@ -10,7 +10,7 @@ from sqlalchemy.dialects.sqlite import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from actors.events import EventType
-from actors.store import cursors, outbox
+from actors.store import cursors, inbound, outbox
 from actors.store.engine import Database
 from actors.store.records import LEFT, NewEvent, SendProgress, SessionState
 from actors.store.tables import send_state, session_state
@@ -184,6 +184,7 @@ async def forget_session(conn: AsyncConnection, session: str, now: float, *, mov
         data = {"id": progress.id, "messageId": progress.message_id, "state": "failed", "error": "session_removed"}
         await outbox.append(conn, [NewEvent(now, EventType.SESSION_SEND, session, data)])
     await conn.execute(delete(send_state).where(send_state.c.session == session))
+    await inbound.forget_session(conn, session)
     if not moved:
         await outbox.append(conn, [NewEvent(now, EventType.SESSION_REMOVED, session, {"kept": False})])
 

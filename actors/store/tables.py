@@ -165,6 +165,15 @@ send_state = Table(
     Index("send_state_message_id", "message_id"),
     Index("send_state_unfinished", "session", sqlite_where=text("state IN ('queued', 'sent-unconfirmed')")),
 )
+inbound_seen = Table(
+    "inbound_seen",
+    SHARD,
+    Column("session", Text, primary_key=True),
+    Column("digest", LargeBinary, primary_key=True),
+    Column("at", Float, nullable=False),
+    Index("inbound_seen_at", "at"),
+    sqlite_with_rowid=False,
+)
 
 HEALTH = MetaData()
 health_outbox = _outbox(HEALTH)

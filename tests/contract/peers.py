@@ -4,10 +4,10 @@ import asyncio
 from collections.abc import Callable, Mapping
 from typing import Any, Self, TypeVar
 
-from actors.connectors.link_events import LinkEvent, parse_host_event, parse_session_event
+from actors.connectors.link_events import Kept, LinkEvent, parse_host_event, parse_session_event
 from actors.connectors.protocol import PROTOCOL, Hello, State
 from actors.runtime.frames import Frame
-from actors.runtime.rpc import Link, RemoteError
+from actors.runtime.rpc import Link, LinkClosed, RemoteError
 
 WITHIN = 15.0
 """Seconds in which what a test waits for must come."""
@@ -23,6 +23,7 @@ class Inbox:
         self._parse = parse
         self._fresh: list[LinkEvent] = []
         self._came = asyncio.Event()
+        self.on_event: Callable[[LinkEvent], None] = lambda _: None
 
     def put(self, _: Link, frame: Frame) -> None:
         """Takes an event as it came; the parser raises for one with a wrong field."""
@@ -31,6 +32,7 @@ class Inbox:
         self.events.append(event)
         self._fresh.append(event)
         self._came.set()
+        self.on_event(event)
 
     @property
     def names(self) -> list[str]:
@@ -95,12 +97,40 @@ class Peer:
 
 
 class HostPeer(Peer):
-    """The host's link."""
+    """The host's link.  Confirms at once what it has to confirm, unless it is told to ``withhold`` that."""
+
+    def __init__(self, link: Link, inbox: Inbox, hello: Hello) -> None:
+        super().__init__(link, inbox, hello)
+        self.withhold = False
+        self.numbers: list[int] = []
+        """Of the events that have to be confirmed, as they came."""
+        self._confirming: set[asyncio.Task[Any]] = set()
+        inbox.on_event = self._came
+        for event in inbox.events:
+            self._came(event)
 
     @classmethod
     async def connect(cls, path: str) -> Self:
         """Says hello as the host."""
         return await cls.greet(path, parse_host_event, role="host")
+
+    def _came(self, event: LinkEvent) -> None:
+        if isinstance(event, Kept) and event.n is not None:
+            self.numbers.append(event.n)
+            if not self.withhold:
+                task = asyncio.ensure_future(self.link.request("stored", WITHIN, upto=event.n))
+                self._confirming.add(task)
+                task.add_done_callback(self._confirmed)
+
+    def _confirmed(self, task: asyncio.Task[Any]) -> None:
+        self._confirming.discard(task)
+        if not task.cancelled() and not isinstance(task.exception(), LinkClosed | None):
+            raise AssertionError("stored was refused") from task.exception()
+
+    async def stored(self) -> None:
+        """Confirms all that came."""
+        if self.numbers:
+            await self.ask("stored", upto=self.numbers[-1])
 
     async def send(self, session: str, message_id: str, to: str, text: str = "hello") -> Any:
         """Sends one text."""

@@ -13,11 +13,12 @@ from actors.connectors.link_events import (
     Queued,
     Receipt,
     Received,
+    Rtt,
     Sent,
 )
-from actors.connectors.protocol import Phase, Stats
+from actors.connectors.protocol import STORED, Phase, Stats
 from tests.contract.harness import Subject, causes, fresh_name, fresh_phone
-from tests.contract.peers import refusal
+from tests.contract.peers import SessionPeer, refusal
 
 pytestmark = [pytest.mark.integration, pytest.mark.asyncio(loop_scope="module"), pytest.mark.usefixtures("tidy")]
 
@@ -89,6 +90,86 @@ async def test_sessions_write_to_each_other(shared: Subject) -> None:
     assert (await alice.next(Receipt, message_id="M-to-bob")).type == "delivered"
     await shared.close(alice)
     await shared.close(bob)
+
+
+# ---- what the host confirms
+
+
+def confirms(shared: Subject) -> bool:
+    """Whether the connector waits for the host; one that does not numbers nothing."""
+    able = STORED in shared.host.hello.capabilities
+    assert able or not shared.host.numbers
+    return able
+
+
+async def beaten(peer: SessionPeer, times: int = 2) -> None:
+    """Returns when the server has answered that many heartbeats: what was under way has arrived."""
+    for _ in range(times):
+        await peer.next(Rtt)
+
+
+async def test_message_is_acknowledged_when_it_is_stored(shared: Subject) -> None:
+    phones = [fresh_phone(), fresh_phone()]
+    names = [fresh_name(), fresh_name()]
+    alice, bob = [await shared.opened(n, p) for n, p in zip(names, phones, strict=True)]
+    shared.host.withhold = confirms(shared)
+    try:
+        await shared.host.send(names[0], "M-stored", phones[1], "kept")
+        message = await shared.host.next(InboundMessage, session=names[1])
+        assert (message.n is not None) == confirms(shared)
+        if confirms(shared):
+            await beaten(alice)
+            await beaten(bob)
+            assert alice.inbox.of(Receipt) == []
+    finally:
+        shared.host.withhold = False
+        await shared.host.stored()
+    assert (await alice.next(Receipt, message_id="M-stored")).type == "delivered"
+    assert len(shared.host.inbox.of(InboundMessage)) == len(
+        {m.message_id for m in shared.host.inbox.of(InboundMessage)}
+    )
+    await shared.close(alice)
+    await shared.close(bob)
+
+
+async def test_message_that_was_not_stored_comes_again(shared: Subject) -> None:
+    if not confirms(shared):
+        return
+    phones = [fresh_phone(), fresh_phone()]
+    names = [fresh_name(), fresh_name()]
+    alice, bob = [await shared.opened(n, p) for n, p in zip(names, phones, strict=True)]
+    shared.host.withhold = True
+    try:
+        await shared.host.send(names[0], "M-again", phones[1], "twice")
+        first = await shared.host.next(InboundMessage, session=names[1])
+        await shared.connector.cut(shared.host, names[1], phones[1])
+        await bob.next(Closed)
+        await shared.host.stored()  # too late: the connection that would acknowledge it is gone
+        await bob.ask("open")
+        await bob.next(Opened)
+        again = await shared.host.next(InboundMessage, session=names[1])
+        assert first.n is not None
+        assert again.n is not None
+        assert again.n > first.n
+        assert (again.message_id, again.sender, again.text) == (first.message_id, first.sender, "twice")
+    finally:
+        shared.host.withhold = False
+        await shared.host.stored()
+    assert (await alice.next(Receipt, message_id="M-again")).type == "delivered"
+    await shared.close(alice)
+    await shared.close(bob)
+
+
+async def test_numbers_have_no_gap(shared: Subject, name: str, phone: str) -> None:
+    peer = await shared.opened(name, phone)
+    await shared.host.send(name, "M-numbered", fresh_phone())
+    await shared.host.next(Receipt, session=name, message_id="M-numbered")
+    assert shared.host.numbers == list(range(1, len(shared.host.numbers) + 1))
+    if confirms(shared):
+        for upto in (len(shared.host.numbers) + 1000, -1, "1", None):
+            assert (await refusal(shared.host.ask("stored", upto=upto))).code == "bad_request"
+        await shared.host.ask("stored", upto=1)  # a repeated one changes nothing
+    await shared.close(peer)
 
 
 # ---- admission and statistics

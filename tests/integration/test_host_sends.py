@@ -5,23 +5,28 @@ import sqlite3
 import time
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from actors.connectors.host import sends as host_sends
+from actors.connectors.host.confirm import Confirmer
+from actors.connectors.host.fault import ConnectorFault, FaultKind
 from actors.connectors.host.hints import Hints
 from actors.connectors.host.journal import Journal
 from actors.connectors.host.news import News
 from actors.connectors.host.sends import Sends
 from actors.connectors.host.upkeep import Upkeep
 from actors.connectors.link_events import InboundMessage, Receipt
+from actors.connectors.protocol import WINDOW
 from actors.runtime import rpc
 from actors.runtime.frames import Frame
 from actors.runtime.rpc import Link, RemoteError
 from actors.settings import Settings, settings_from
 from actors.store import api_queries, outbox, shard_queries
+from actors.store import inbound as inbound_seen
 from actors.store.engine import Database, open_reader, open_writer
 from actors.store.migrate import upgrade
 from actors.store.records import SendProgress, SessionState, StoredSession
@@ -40,10 +45,14 @@ class Peer:
     def __init__(self) -> None:
         self.got: list[tuple[str, str, str]] = []
         self.answers: list[RemoteError | None] = []
+        self.stored: list[int] = []
         self.hold = asyncio.Event()
         self.hold.set()
 
     async def request(self, _link: Link, frame: Frame) -> Any:
+        if frame["cmd"] == "stored":
+            self.stored.append(frame["upto"])
+            return {}
         self.got.append((frame["session"], frame["messageId"], frame["text"]))
         await self.hold.wait()
         answer = self.answers.pop(0) if self.answers else None
@@ -65,6 +74,7 @@ class Shard:
         self.peer = peer
         self.api: Database
         self.sends: Sends
+        self.confirmer: Confirmer
         self.news: News
         self.upkeep: Upkeep
         self.database: Database
@@ -99,7 +109,9 @@ class Shard:
         journal = Journal(self.database, hints.grown)
         self.spawn(journal.run())
         self.sends = Sends(0, journal, self._reader, lambda: self._link, 5.0, self.spawn)
-        self.news = News(journal, self.sends)
+        self.confirmer = Confirmer(lambda: self._link)
+        self.spawn(self.confirmer.run())
+        self.news = News(journal, self.sends, self.confirmer)
         self.spawn(self.news.run())
         self.upkeep = Upkeep(0, self.database, journal, self._reader, hints, settings(self.folder))
         await self.sends.restore(refusing)
@@ -267,6 +279,66 @@ async def test_news_is_stored_in_its_order(shard: Shard) -> None:
         )
     await shard.news.flush()
     assert shard.events("session.message") == wanted
+
+
+def inbound(message: str, n: int | None, session: str = "a", **fields: Any) -> InboundMessage:
+    values = {"sender": TO, "timestamp": 1000, "text": "hello", **fields}
+    return InboundMessage(session=session, at=int(time.time() * 1000), message_id=message, n=n, **values)
+
+
+async def test_what_is_durable_is_confirmed_and_nothing_else(shard: Shard) -> None:
+    shard.confirmer.begin(numbered=True)
+    async with shard.database.begin():  # while another transaction runs nothing can be stored
+        for n in range(1, 101):
+            shard.news.take(inbound(f"M{n}", n))
+        await asyncio.sleep(0)
+        assert shard.peer.stored == []
+    await until("all is confirmed", lambda: shard.peer.stored and shard.peer.stored[-1] == 100)
+    assert shard.peer.stored == sorted(set(shard.peer.stored))
+    assert shard.events("session.message") == [f"M{n}" for n in range(1, 101)]
+
+
+async def test_a_message_told_again_is_confirmed_and_told_once(shard: Shard) -> None:
+    shard.confirmer.begin(numbered=True)
+    group = {"sender": "1-2@g.us"}
+    told = [
+        inbound("M1", 1),
+        inbound("M1", 2),
+        inbound("M1", 3, session="b"),
+        inbound("M1", 4, **group, participant="1@s.whatsapp.net"),
+        inbound("M1", 5, **group, participant="2@s.whatsapp.net"),
+    ]
+    for event in told:
+        shard.news.take(event)
+    await until("all is confirmed", lambda: shard.peer.stored and shard.peer.stored[-1] == len(told))
+    assert shard.events("session.message") == ["M1"] * 4
+    await shard.kill()  # between its commit and the acknowledgement to the server
+    await shard.start()
+    shard.confirmer.begin(numbered=True)
+    for n, event in enumerate(told, start=1):
+        shard.news.take(replace(event, n=n))
+    shard.news.take(inbound("M2", len(told) + 1))
+    await until("the last is there", lambda: shard.events("session.message")[-1] == "M2")
+    assert shard.events("session.message") == [*["M1"] * 4, "M2"]
+    assert await inbound_seen.prune(shard.database, time.time() - 3600) == 0
+    assert await inbound_seen.prune(shard.database, time.time() + 3600, batch=2) == 5
+
+
+async def test_wrong_numbers_and_too_many_are_faults(shard: Shard) -> None:
+    shard.confirmer.begin(numbered=True)
+    for n in (None, 0, 2):
+        with pytest.raises(ConnectorFault) as caught:
+            shard.news.take(inbound("M", n))
+        assert caught.value.kind is FaultKind.MALFORMED
+    async with shard.database.begin():
+        for n in range(1, WINDOW + 1):
+            shard.news.take(inbound(f"M{n}", n))
+        with pytest.raises(ConnectorFault) as caught:
+            shard.news.take(inbound("M", WINDOW + 1))
+        assert caught.value.kind is FaultKind.FLOOD
+    shard.confirmer.begin(numbered=False)
+    with pytest.raises(ConnectorFault):
+        shard.news.take(inbound("M", 1))
 
 
 async def test_a_removed_session_is_forgotten(shard: Shard) -> None:

@@ -14,6 +14,8 @@ from thespian.actors import ActorAddress
 
 from actors.connectors.fields import BadField
 from actors.connectors.host import launch, pulse
+from actors.connectors.host.confirm import Confirmer
+from actors.connectors.host.fault import ConnectorFault, FaultKind
 from actors.connectors.host.hints import Hints
 from actors.connectors.host.journal import Journal
 from actors.connectors.host.news import News
@@ -21,8 +23,8 @@ from actors.connectors.host.process import ConnectorFailed
 from actors.connectors.host.roster import Roster, refusal
 from actors.connectors.host.sends import Sends
 from actors.connectors.host.upkeep import Upkeep
-from actors.connectors.link_events import parse_host_event
-from actors.connectors.protocol import PROTOCOL
+from actors.connectors.link_events import LinkEvent, parse_host_event
+from actors.connectors.protocol import PROTOCOL, STORED, Hello
 from actors.messages import (
     Command,
     CommandResult,
@@ -84,6 +86,8 @@ class ConnectorHost(Worker):
         self._hints = Hints(self._hint)
         self._owed: dict[str, tuple[int, int]] = {}
         self._ending = False
+        self._greeted = False
+        self._early: list[LinkEvent] = []
         starting = asyncio.ensure_future(launch.start(args.settings, self._name, args.connector, args.shards))
         await asyncio.sleep(0)  # it is forked by now: the databases, which bring threads, are opened while it starts
         self._database = await open_writer(args.settings.database(self._name))
@@ -97,7 +101,8 @@ class ConnectorHost(Worker):
         await self._upkeep.leave(self._roster.leavers())
         link = self._link_now
         self._sends = Sends(args.shard, self._journal, self._api, link, args.settings.ack_timeout, self.spawn)
-        self._news = News(self._journal, self._sends)
+        self._confirmer = Confirmer(link)
+        self._news = News(self._journal, self._sends, self._confirmer)
         self.spawn(self._news.run(), name="news")
         try:
             self._process = await starting
@@ -121,7 +126,13 @@ class ConnectorHost(Worker):
     async def _connect(self) -> None:
         path = self._args.settings.socket(f"{self._name}.connector.sock")
         self._link = await Link.connect(path, on_event=self._event)
-        await self._link.request("hello", protocol=PROTOCOL, role="host")
+        hello = Hello.read(await self._link.request("hello", protocol=PROTOCOL, role="host"))
+        self._confirmer.begin(numbered=STORED in hello.capabilities)
+        self._greeted = True
+        for event in self._early:  # came right behind the answer
+            self._news.take(event)
+        self._early.clear()
+        self.spawn(self._confirmer.run(), name="confirmations")
         self.spawn(self._watch_link(self._link), name="host link")
         self.spawn(pulse.watch(self._link, self._process, self._args.settings.beats), name="pulse")
 
@@ -180,14 +191,19 @@ class ConnectorHost(Worker):
 
     # from the connector
 
-    def _event(self, _link: Link, frame: Frame) -> None:
+    def _event(self, link: Link, frame: Frame) -> None:
         try:
             event = parse_host_event(frame)
-        except BadField as error:
+            if event is None:
+                return
+            if self._greeted:
+                self._news.take(event)
+            elif link.answered:
+                self._early.append(event)
+            else:
+                raise ConnectorFault(FaultKind.MALFORMED, "an event came before the answer to hello")
+        except (BadField, ConnectorFault) as error:
             self.crash(f"the connector sent a malformed event: {error}", status=PROCESS_LOST_EXIT)
-            return
-        if event is not None:
-            self._news.take(event)
 
     # from actors
 

@@ -10,17 +10,12 @@ from dataclasses import replace
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from actors.connectors.host.confirm import Confirmer
 from actors.connectors.host.journal import Journal
 from actors.connectors.host.sends import Sends
-from actors.connectors.link_events import (
-    InboundMessage,
-    LinkEvent,
-    PhaseChanged,
-    Receipt,
-    Undecryptable,
-)
+from actors.connectors.link_events import InboundMessage, Kept, LinkEvent, PhaseChanged, Receipt
 from actors.events import EventType
-from actors.store import outbox, shard_queries
+from actors.store import inbound, outbox, shard_queries
 from actors.store.errors import StoreError
 from actors.store.records import NewEvent
 
@@ -29,7 +24,8 @@ log = logging.getLogger(__name__)
 BATCH = 200
 """Events in one transaction at the most."""
 KEPT = 10_000
-"""Events that wait in memory while the disk takes none; beyond it the oldest are lost, and the log says so."""
+"""Events without a number that wait in memory while the disk takes none; beyond it the oldest are lost, and the log
+says so.  Of numbered ones no more than the protocol's window can wait, and none is lost."""
 STORE_PAUSE = 1.0
 """Seconds before a refused write is tried again."""
 _REACHED = {"delivered": "delivered", "read": "read", "played": "read"}
@@ -39,19 +35,21 @@ _REACHED = {"delivered": "delivered", "read": "read", "played": "read"}
 class News:
     """Handles the events of the host's link, in the order in which they came."""
 
-    def __init__(self, journal: Journal, sends: Sends) -> None:
+    def __init__(self, journal: Journal, sends: Sends, confirmer: Confirmer) -> None:
         self._journal = journal
         self._sends = sends
-        self._waiting: collections.deque[LinkEvent] = collections.deque()
+        self._confirmer = confirmer
+        self._waiting: collections.deque[Kept] = collections.deque()
         self._wake = asyncio.Event()
         self._stored = asyncio.Event()
         self._stored.set()
 
     def take(self, event: LinkEvent) -> None:
-        """Keeps one event until it is stored, or passes it on."""
+        """Keeps one event until it is stored, or passes it on.  Raises ConnectorFault for a wrong number."""
         if isinstance(event, PhaseChanged):
             self._sends.phase(event.session, str(event.phase))
-        elif isinstance(event, Receipt | InboundMessage | Undecryptable):
+        elif isinstance(event, Kept):
+            self._confirmer.heard(event.n)
             if len(self._waiting) >= KEPT:
                 log.error("an event of %s was lost: nothing can be stored", self._waiting.popleft().session)
             self._waiting.append(event)
@@ -78,25 +76,39 @@ class News:
                 for event in batch:
                     if self._waiting and self._waiting[0] is event:  # else it was given up meanwhile
                         self._waiting.popleft()
+                if (upto := batch[-1].n) is not None:
+                    self._confirmer.stored(upto)
             self._stored.set()
 
 
-async def store(conn: AsyncConnection, events: Sequence[LinkEvent]) -> None:
+async def store(conn: AsyncConnection, events: Sequence[Kept]) -> None:
     """Appends what the events tell to the outbox; a receipt also moves the send that it is for."""
     for event in events:
         if isinstance(event, Receipt):
             await _receipt(conn, event)
         elif isinstance(event, InboundMessage):
-            data = {
-                "messageId": event.message_id,
-                "from": event.sender,
-                "timestamp": event.timestamp / 1000,
-                "text": event.text,
-            }
-            await outbox.append(conn, [NewEvent(event.at / 1000, EventType.SESSION_MESSAGE, event.session, data)])
-        elif isinstance(event, Undecryptable):
+            await _message(conn, event)
+        else:
             data = {"messageId": event.message_id, "from": event.sender}
             await outbox.append(conn, [NewEvent(event.at / 1000, EventType.SESSION_UNDECRYPTABLE, event.session, data)])
+
+
+async def _message(conn: AsyncConnection, event: InboundMessage) -> None:
+    """One that was told before is not told again: the server repeats what it did not see acknowledged."""
+    participant = event.participant or ""
+    if not await inbound.first_time(
+        conn, event.session, (event.sender, participant, event.message_id), event.at / 1000
+    ):
+        return
+    data = {
+        "messageId": event.message_id,
+        "from": event.sender,
+        "timestamp": event.timestamp / 1000,
+        "text": event.text,
+    }
+    if event.participant is not None:
+        data["participant"] = event.participant
+    await outbox.append(conn, [NewEvent(event.at / 1000, EventType.SESSION_MESSAGE, event.session, data)])
 
 
 async def _receipt(conn: AsyncConnection, event: Receipt) -> None:

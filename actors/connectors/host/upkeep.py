@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from actors.connectors.host.hints import Hints
 from actors.connectors.host.journal import Journal, Operation
 from actors.settings import Settings
-from actors.store import api_queries, outbox, shard_queries
+from actors.store import api_queries, inbound, outbox, shard_queries
 from actors.store.engine import Database
 from actors.store.errors import StoreError
 
@@ -87,6 +87,7 @@ class Upkeep:
             try:
                 await shard_queries.prune_sends(self._database, now - self._sends_keep, now)
                 await outbox.prune(self._database, now - self._events_keep)
+                await inbound.prune(self._database, now - inbound.REMEMBERED)
             except StoreError as error:
                 self._database.watch.tell(log, "the shard's database can't be pruned yet", error)
             await asyncio.sleep(PERIOD)

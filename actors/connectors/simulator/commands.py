@@ -100,6 +100,11 @@ async def _ping(_shared: Shared, _wire: Fields) -> dict[str, Any]:
     return {}
 
 
+async def _stored(shared: Shared, wire: Fields) -> dict[str, Any]:
+    shared.kept.stored(wire.integer("upto", least=0))
+    return {}
+
+
 async def _admission(shared: Shared, wire: Fields) -> dict[str, Any]:
     shared.gate.change(Admission.read(wire))
     return {}
@@ -169,6 +174,7 @@ _SESSION_COMMANDS: dict[str, Callable[[Session, Fields], Awaitable[Any]]] = {
 _HOST_COMMANDS: dict[str, Callable[[Shared, Fields], Awaitable[Any]]] = {
     "send": _send,
     "ping": _ping,
+    "stored": _stored,
     "admission": _admission,
     "options": _options,
     "fault": _fault,

@@ -3,11 +3,11 @@
 import asyncio
 from typing import TYPE_CHECKING
 
-from actors.connectors.link_events import InboundMessage, Receipt, Received
+from actors.connectors.link_events import InboundMessage, Receipt, Received, Undecryptable
 from actors.connectors.protocol import Phase
 from actors.connectors.simulator.credentials import ratchet
 from actors.connectors.simulator.faults import Mode
-from actors.connectors.simulator.mailbox import Letter, Slip
+from actors.connectors.simulator.mailbox import Garbled, Item, Letter, Slip
 from actors.connectors.simulator.shared import Shared
 from actors.connectors.simulator.world import READ_SHARE, chance
 
@@ -36,7 +36,7 @@ def post(source: "Session", shared: Shared, message_id: str, phone: str, text: s
         shared.loop.call_later(delay, _receipts, source, shared, message_id)
 
 
-def hand_in(owner: "Session", shared: Shared, item: Letter | Slip) -> None:
+def hand_in(owner: "Session", shared: Shared, item: Item) -> None:
     """Puts something into a session's mailbox; it comes now, or with the next login."""
     owner.mailbox.put(item, shared.loop.time() + owner.answer_time())
     if owner.connection is not None:
@@ -82,32 +82,42 @@ class Delivery:
                 await asyncio.sleep(max(0.0, due - self._shared.loop.time()))
                 if not self._hears():
                     return
+                # The server forgets it when it is acknowledged, and that is done last: what happens before comes again.
+                await self._tell(item)
                 if isinstance(item, Letter):
-                    # the keys before the acknowledgement; what is not acknowledged comes again
                     await self._session.vault.commit(ratchet(item.sender, item.timestamp))
                 if items and items[0] is held:  # else it was dropped meanwhile
                     items.popleft()
-                self._tell(item)
+                if isinstance(item, Letter) and item.source is not None:
+                    _receipts(item.source, self._shared, item.message_id)
         finally:
             self._running = False
 
-    def _tell(self, item: Letter | Slip) -> None:
-        stamp = self._connection.stamp
-        if isinstance(item, Slip):
-            receipt = Receipt(**stamp, message_id=item.message_id, type=item.type)
-            self._connection.tell(receipt)
-            self._shared.tell_host(receipt)
-            return
-        self._shared.counts["received"] += 1
-        self._connection.tell(Received(**stamp, message_id=item.message_id))
-        self._shared.tell_host(
-            InboundMessage(
-                **stamp,
-                message_id=item.message_id,
-                sender=f"{item.sender}@s.whatsapp.net",
-                timestamp=item.timestamp,
-                text=item.text,
-            )
-        )
-        if item.source is not None:
-            _receipts(item.source, self._shared, item.message_id)
+    async def _tell(self, item: Item) -> None:
+        """Tells session and host; returns when the host has stored it."""
+        stamp, counts, kept = self._connection.stamp, self._shared.counts, self._shared.kept
+        match item:
+            case Slip():
+                receipt = Receipt(**stamp, message_id=item.message_id, type=item.type)
+                self._connection.tell(receipt)
+                await kept.tell(receipt)
+            case Garbled():
+                counts["undecryptable"] += 1
+                self._connection.tell(Undecryptable(**stamp, message_id=item.message_id))
+                await kept.tell(Undecryptable(**stamp, message_id=item.message_id, sender=_jid(item.sender)))
+            case Letter():
+                counts["received"] += 1
+                self._connection.tell(Received(**stamp, message_id=item.message_id))
+                await kept.tell(
+                    InboundMessage(
+                        **stamp,
+                        message_id=item.message_id,
+                        sender=_jid(item.sender),
+                        timestamp=item.timestamp,
+                        text=item.text,
+                    )
+                )
+
+
+def _jid(phone: str) -> str:
+    return f"{phone}@s.whatsapp.net"

@@ -35,11 +35,21 @@ class Slip:
     type: str
 
 
-Held = tuple[float, Letter | Slip]
+@dataclass(frozen=True, slots=True)
+class Garbled:
+    """A message that the session can't decrypt."""
+
+    message_id: str
+    sender: str
+    """Phone, digits."""
+
+
+Item = Letter | Slip | Garbled
+Held = tuple[float, Item]
 
 
 class Mailbox:
-    """Letters and slips for one session, in order."""
+    """What waits for one session, in order."""
 
     __slots__ = ("_accepted", "dropped", "items")
 
@@ -48,7 +58,7 @@ class Mailbox:
         self.dropped = 0
         self._accepted: dict[str, None] = {}
 
-    def put(self, item: Letter | Slip, due: float) -> None:
+    def put(self, item: Item, due: float) -> None:
         """Adds an item at the end; it arrives at ``due`` (seconds on the loop's clock) at the earliest."""
         if len(self.items) >= CAPACITY:
             self.items.popleft()

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
 
 from actors.connectors.fields import BadField, Fields
-from actors.connectors.protocol import CAPABILITIES, PROTOCOL, ErrorCode, ReadyLine, StartLine
+from actors.connectors.protocol import CAPABILITIES, PROTOCOL, STORED, ErrorCode, ReadyLine, StartLine
 from actors.connectors.simulator.commands import host_command, session_command
 from actors.connectors.simulator.profile import Profile
 from actors.connectors.simulator.session import Session
@@ -52,9 +52,6 @@ class Server:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self._shared.vault.close()
 
-    def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> asyncio.Task[None]:
-        return self._run(self._greet(reader, writer))
-
     def _run(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         task = self._shared.loop.create_task(work)
         self._tasks.add(task)
@@ -88,7 +85,7 @@ class Server:
         wire = Fields(hello)
         if wire.integer("protocol") != PROTOCOL:
             raise RemoteError(ErrorCode.UNSUPPORTED_PROTOCOL, f"this is protocol {PROTOCOL}", {"protocol": PROTOCOL})
-        answer: Frame = self.ready.to_wire() | {"capabilities": list(CAPABILITIES)}
+        answer: Frame = self.ready.to_wire() | {"capabilities": [*CAPABILITIES, STORED]}
         del answer["ready"]
         match wire.text("role"):
             case "host":
@@ -107,6 +104,7 @@ class Server:
         link = self._shared.host = Link(
             reader, writer, lambda _, request: _guarded(host_command(self._shared, self._lag, request))
         )
+        self._shared.kept.attach(link)
         try:
             await link.closed.wait()
         finally:

@@ -2,11 +2,11 @@
 
 import asyncio
 
-from actors.connectors.link_events import Closed, LinkEvent, PhaseChanged, Superseded, Timelock, Undecryptable
+from actors.connectors.link_events import Closed, LinkEvent, PhaseChanged, Superseded, Timelock
 from actors.connectors.protocol import GRACE_SECONDS, ErrorCode, Phase, Reason, State
 from actors.connectors.simulator.connection import Connection
 from actors.connectors.simulator.faults import Close, Fault, Mode
-from actors.connectors.simulator.mailbox import Mailbox
+from actors.connectors.simulator.mailbox import Garbled, Mailbox
 from actors.connectors.simulator.pairing import Pairing
 from actors.connectors.simulator.profile import Profile, Step
 from actors.connectors.simulator.shared import Shared
@@ -167,7 +167,8 @@ class Session:
             if fault.mode is Mode.TIMELOCK:
                 self.tell_timelock()
             for _ in range(fault.undecryptable):
-                self._undecryptable()
+                self.mailbox.put(self._garbled(), self._shared.loop.time())
+            connection.hear()
         if fault.mode is not None and fault.seconds is not None:
             self._shared.loop.call_later(fault.seconds, self._eased, fault.mode)
 
@@ -193,14 +194,11 @@ class Session:
         until = None if rest is None else at + int(rest * 1000)
         self.tell(Timelock(session=self.id, at=at, active=True, until=until))
 
-    def _undecryptable(self) -> None:
+    def _garbled(self) -> Garbled:
         self._draws += 1
-        seed, at = self._shared.options.seed, self._shared.now_ms()
+        seed = self._shared.options.seed
         message_id = f"SIM{int(chance(seed, self.id, 'message', self._draws) * 16**12):012X}"
-        sender = f"{phone_of(seed, f'{self.id}/{self._draws}')}@s.whatsapp.net"
-        self._shared.counts["undecryptable"] += 1
-        self.tell(Undecryptable(session=self.id, at=at, message_id=message_id))
-        self._shared.tell_host(Undecryptable(session=self.id, at=at, message_id=message_id, sender=sender))
+        return Garbled(message_id, phone_of(seed, f"{self.id}/{self._draws}"))
 
     def _plan(self, elapsed: float) -> None:
         if self._script is not None:

@@ -10,6 +10,7 @@ from actors.connectors.fields import Fields
 from actors.connectors.link_events import LinkEvent
 from actors.connectors.protocol import Admission
 from actors.connectors.simulator.admission import Gate
+from actors.connectors.simulator.kept import KeptEvents
 from actors.connectors.vaultlink import VaultLink
 from actors.runtime.rpc import Link
 
@@ -53,6 +54,7 @@ class Shared:
         self.vault = vault
         self.gate = Gate(bounds, self.loop)
         self.host: Link | None = None
+        self.kept = KeptEvents()
         self.sessions: dict[str, Session] = {}
         self.counts: Counter[str] = Counter()
         self._phones: dict[str, dict[str, Session]] = {}

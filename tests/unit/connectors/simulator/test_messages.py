@@ -3,6 +3,7 @@ import asyncio
 import pytest
 
 from actors.connectors.link_events import Ack, InboundMessage, Opened, Receipt, Received, Sent
+from actors.connectors.protocol import WINDOW
 from actors.connectors.simulator.mailbox import CAPACITY, REMEMBERED, Mailbox, Slip
 from actors.connectors.simulator.sends import MAX_PENDING
 from tests.contract.peers import refusal
@@ -163,17 +164,49 @@ async def test_keys_are_committed_before_the_message_goes_out() -> None:
 
 
 @in_virtual_time
-async def test_inbound_message_is_told_only_when_its_keys_are_committed() -> None:
+async def test_inbound_message_whose_keys_can_not_be_committed_comes_again() -> None:
     async with rig() as r:
         await couple(r)
         bob = await r.session("bob", {"paired": True, "phone": BOB})
         r.vault.refuse("full")
-        await r.host.ask("deliver", session="bob", messageId="IN1", text="hello", **{"from": "15550009"})
+        await r.host.ask("deliver", session="bob", messageId="IN1", text="hello", **{"from": ALICE})
         assert await r.closed(bob) == (0, "error")
-        assert r.host.inbox.of(InboundMessage) == []
+        assert "session-" + ALICE not in r.vault.entries("bob")
         r.vault.refuse(None)
         await bob.ask("open")
-        assert await texts(r, 1) == ["hello"]
+        assert await texts(r, 2) == ["hello", "hello"]
+        assert r.host.numbers == [1, 2]
+        await asyncio.sleep(1)  # it is acknowledged
+        await bob.ask("close")
+        await bob.ask("open")
+        await r.host.send("alice", "M1", BOB, "later")
+        assert await texts(r, 1) == ["later"]
+        assert "session-" + ALICE in r.vault.entries("bob")
+
+
+@in_virtual_time
+async def test_no_more_than_the_window_is_told_before_it_is_stored() -> None:
+    async with rig() as r:
+        r.host.withhold = True
+        names = [f"s{number}" for number in range(WINDOW + 20)]
+        for name in names:
+            await r.opened(name)
+            await r.host.ask("deliver", session=name, messageId="IN", text="x", **{"from": ALICE})
+        await asyncio.sleep(100)
+        assert r.host.numbers == list(range(1, WINDOW + 1))
+        await r.host.ask("stored", upto=15)
+        await asyncio.sleep(1)
+        assert r.host.numbers == list(range(1, WINDOW + 16))
+        gone = r.host.inbox.of(InboundMessage)[100].session
+        await r.fault(gone, "drop")
+        await r.host.stored()
+        r.host.withhold = False
+        await asyncio.sleep(1)
+        told = [event.session for event in r.host.inbox.of(InboundMessage)]
+        assert sorted(told) == sorted(names)
+        peer = await r.session(gone)
+        await peer.ask("open")
+        assert (await r.host.next(InboundMessage, 100, session=gone, n=len(names) + 1)).message_id == "IN"
 
 
 @in_virtual_time

@@ -1,0 +1,33 @@
+"""What a connector process can do wrong, as its host sees it."""
+
+from enum import StrEnum
+
+
+class FaultKind(StrEnum):
+    """Which promise of `docs/connector-protocol.md` was broken."""
+
+    DIED_AT_START = "died_at_start"
+    """It ended before it was ready."""
+    NOT_READY = "not_ready"
+    """It printed no ready line in time, or another one, or does not listen where it should."""
+    WRONG_VERSION = "wrong_version"
+    """It speaks another version of the protocol."""
+    WRONG_CONNECTOR = "wrong_connector"
+    """It says that it is another connector."""
+    MALFORMED = "malformed"
+    """Bytes that are no frame, an event or an answer with a wrong field, an answer to what was never asked."""
+    FLOOD = "flood"
+    """More than the protocol allows: frames a second, or events that are not confirmed yet."""
+    NOT_READING = "not_reading"
+    """It does not read what it is sent."""
+    SILENT = "silent"
+    """It answers nothing."""
+
+
+class ConnectorFault(Exception):
+    """A connector process broke the protocol and has to be ended; ``kind`` is stable, ``sentence`` for operators."""
+
+    def __init__(self, kind: FaultKind, sentence: str) -> None:
+        super().__init__(sentence)
+        self.kind = kind
+        self.sentence = sentence

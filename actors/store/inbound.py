@@ -1,0 +1,52 @@
+"""In shard-N.db: which inbound messages were told already, so that one the server repeats is told once.
+
+Of each is kept a digest: the outbox, which holds who wrote, is pruned sooner.
+"""
+
+from collections.abc import Sequence
+from hashlib import blake2b
+from typing import Final
+
+from sqlalchemy import delete, select
+from sqlalchemy.dialects.sqlite import insert
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from actors.store.engine import Database
+from actors.store.tables import inbound_seen
+
+REMEMBERED: Final = 30 * 86400.0
+"""Seconds: WhatsApp's server keeps what it could not deliver for 30 days."""
+_DIGEST_BYTES: Final = 16
+
+
+async def first_time(conn: AsyncConnection, session: str, names: Sequence[str], at: float) -> bool:
+    """Notes a message, within the transaction that tells of it; False if it was noted before.
+
+    ``names`` tell it from others of its session: from whom, who wrote in a group, its id.  ``at``: seconds since 1970.
+    """
+    digest = blake2b(digest_size=_DIGEST_BYTES)
+    for name in names:
+        encoded = name.encode()
+        digest.update(len(encoded).to_bytes(4, "big") + encoded)
+    row = insert(inbound_seen).values(session=session, digest=digest.digest(), at=at).on_conflict_do_nothing()
+    return bool((await conn.execute(row)).rowcount)
+
+
+async def forget_session(conn: AsyncConnection, session: str) -> None:
+    """Of a session that is no more."""
+    await conn.execute(delete(inbound_seen).where(inbound_seen.c.session == session))
+
+
+async def prune(database: Database, before: float, batch: int = 500) -> int:
+    """Forgets what came before that time; returns how many.  ``batch`` in one transaction."""
+    deleted = 0
+    while True:
+        async with database.begin() as conn:
+            columns = (inbound_seen.c.session, inbound_seen.c.digest)
+            rows = (await conn.execute(select(*columns).where(inbound_seen.c.at < before).limit(batch))).all()
+            for row in rows:
+                at = (inbound_seen.c.session == row.session, inbound_seen.c.digest == row.digest)
+                await conn.execute(delete(inbound_seen).where(*at))
+        deleted += len(rows)
+        if len(rows) < batch:
+            return deleted
