@@ -20,7 +20,7 @@ from actors.connectors.host.news import News
 from actors.connectors.host.sends import Sends
 from actors.connectors.host.upkeep import Upkeep
 from actors.connectors.link_events import InboundMessage, Receipt
-from actors.connectors.protocol import WINDOW
+from actors.connectors.protocol import STORED, WINDOW, Hello
 from actors.runtime import rpc
 from actors.runtime.frames import Frame
 from actors.runtime.rpc import Link, RemoteError
@@ -74,7 +74,6 @@ class Shard:
         self.peer = peer
         self.api: Database
         self.sends: Sends
-        self.confirmer: Confirmer
         self.news: News
         self.upkeep: Upkeep
         self.database: Database
@@ -109,12 +108,17 @@ class Shard:
         journal = Journal(self.database, hints.grown)
         self.spawn(journal.run())
         self.sends = Sends(0, journal, self._reader, lambda: self._link, 5.0, self.spawn)
-        self.confirmer = Confirmer(lambda: self._link)
-        self.spawn(self.confirmer.run())
-        self.news = News(journal, self.sends, self.confirmer)
+        self.news = News(journal, self.sends)
         self.spawn(self.news.run())
         self.upkeep = Upkeep(0, self.database, journal, self._reader, hints, settings(self.folder))
         await self.sends.restore(refusing)
+
+    def greet(self, *capabilities: str) -> Confirmer:
+        """The connector says hello."""
+        assert self._link is not None
+        confirmer = Confirmer(self._link, Hello("peer", "1", 1, capabilities))
+        self.spawn(confirmer.run())
+        return confirmer
 
     async def kill(self) -> None:
         for task in self._tasks:
@@ -153,6 +157,11 @@ class Shard:
         query = "SELECT json_extract(data, '$.messageId') FROM outbox WHERE type = ? ORDER BY seq"
         with closing(sqlite3.connect(self.folder / "shard-0.db")) as conn:
             return [row[0] for row in conn.execute(query, (type,))]
+
+
+def inbound(message: str, n: int | None, session: str = "a", **fields: Any) -> InboundMessage:
+    values = {"sender": TO, "timestamp": 1000, "text": "hello", **fields}
+    return InboundMessage(session=session, at=int(time.time() * 1000), message_id=message, n=n, **values)
 
 
 def settings(folder: Path) -> Settings:
@@ -263,7 +272,7 @@ async def test_a_receipt_tells_more_than_a_lost_acknowledgement(shard: Shard) ->
     shard.sends.phase("a", "open")
     await shard.sends.take()
     sent = await shard.until_state("a", "1", "sent-unconfirmed")
-    shard.news.take(Receipt(session="a", at=1000, message_id=sent.message_id, type="delivered"))
+    shard.news.take(Receipt(session="a", at=1000, message_id=sent.message_id, type="delivered"), shard.greet())
     await shard.until_state("a", "1", "delivered")
     shard.peer.answers = [RemoteError("ack_timeout", "no")]
     shard.peer.hold.set()
@@ -273,24 +282,18 @@ async def test_a_receipt_tells_more_than_a_lost_acknowledgement(shard: Shard) ->
 
 async def test_news_is_stored_in_its_order(shard: Shard) -> None:
     wanted = [f"M{number}" for number in range(700)]
+    confirmer = shard.greet()
     for message in wanted:
-        shard.news.take(
-            InboundMessage(session="a", at=1000, message_id=message, sender=TO, timestamp=1000, text="hello")
-        )
+        shard.news.take(inbound(message, None), confirmer)
     await shard.news.flush()
     assert shard.events("session.message") == wanted
 
 
-def inbound(message: str, n: int | None, session: str = "a", **fields: Any) -> InboundMessage:
-    values = {"sender": TO, "timestamp": 1000, "text": "hello", **fields}
-    return InboundMessage(session=session, at=int(time.time() * 1000), message_id=message, n=n, **values)
-
-
 async def test_what_is_durable_is_confirmed_and_nothing_else(shard: Shard) -> None:
-    shard.confirmer.begin(numbered=True)
+    confirmer = shard.greet(STORED)
     async with shard.database.begin():  # while another transaction runs nothing can be stored
         for n in range(1, 101):
-            shard.news.take(inbound(f"M{n}", n))
+            shard.news.take(inbound(f"M{n}", n), confirmer)
         await asyncio.sleep(0)
         assert shard.peer.stored == []
     await until("all is confirmed", lambda: shard.peer.stored and shard.peer.stored[-1] == 100)
@@ -299,7 +302,7 @@ async def test_what_is_durable_is_confirmed_and_nothing_else(shard: Shard) -> No
 
 
 async def test_a_message_told_again_is_confirmed_and_told_once(shard: Shard) -> None:
-    shard.confirmer.begin(numbered=True)
+    confirmer = shard.greet(STORED)
     group = {"sender": "1-2@g.us"}
     told = [
         inbound("M1", 1),
@@ -309,36 +312,45 @@ async def test_a_message_told_again_is_confirmed_and_told_once(shard: Shard) -> 
         inbound("M1", 5, **group, participant="2@s.whatsapp.net"),
     ]
     for event in told:
-        shard.news.take(event)
+        shard.news.take(event, confirmer)
     await until("all is confirmed", lambda: shard.peer.stored and shard.peer.stored[-1] == len(told))
     assert shard.events("session.message") == ["M1"] * 4
     await shard.kill()  # between its commit and the acknowledgement to the server
     await shard.start()
-    shard.confirmer.begin(numbered=True)
+    confirmer = shard.greet(STORED)
     for n, event in enumerate(told, start=1):
-        shard.news.take(replace(event, n=n))
-    shard.news.take(inbound("M2", len(told) + 1))
+        shard.news.take(replace(event, n=n), confirmer)
+    shard.news.take(inbound("M2", len(told) + 1), confirmer)
     await until("the last is there", lambda: shard.events("session.message")[-1] == "M2")
     assert shard.events("session.message") == [*["M1"] * 4, "M2"]
     assert await inbound_seen.prune(shard.database, time.time() - 3600) == 0
     assert await inbound_seen.prune(shard.database, time.time() + 3600, batch=2) == 5
 
 
+async def test_confirmations_go_where_their_events_came_from(shard: Shard) -> None:
+    first, second = shard.greet(STORED), shard.greet(STORED)
+    for n in range(1, 4):
+        shard.news.take(inbound(f"M{n}", n), first)
+    shard.news.take(inbound("M4", 1), second)
+    with pytest.raises(ConnectorFault):
+        shard.news.take(inbound("M5", 5), second)
+    await until("both are confirmed", lambda: sorted(shard.peer.stored) == [1, 3])
+
+
 async def test_wrong_numbers_and_too_many_are_faults(shard: Shard) -> None:
-    shard.confirmer.begin(numbered=True)
+    confirmer = shard.greet(STORED)
     for n in (None, 0, 2):
         with pytest.raises(ConnectorFault) as caught:
-            shard.news.take(inbound("M", n))
+            shard.news.take(inbound("M", n), confirmer)
         assert caught.value.kind is FaultKind.MALFORMED
     async with shard.database.begin():
         for n in range(1, WINDOW + 1):
-            shard.news.take(inbound(f"M{n}", n))
+            shard.news.take(inbound(f"M{n}", n), confirmer)
         with pytest.raises(ConnectorFault) as caught:
-            shard.news.take(inbound("M", WINDOW + 1))
+            shard.news.take(inbound("M", WINDOW + 1), confirmer)
         assert caught.value.kind is FaultKind.FLOOD
-    shard.confirmer.begin(numbered=False)
     with pytest.raises(ConnectorFault):
-        shard.news.take(inbound("M", 1))
+        shard.news.take(inbound("M", 1), shard.greet())
 
 
 async def test_a_removed_session_is_forgotten(shard: Shard) -> None:

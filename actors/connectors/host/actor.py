@@ -24,7 +24,7 @@ from actors.connectors.host.roster import Roster, refusal
 from actors.connectors.host.sends import Sends
 from actors.connectors.host.upkeep import Upkeep
 from actors.connectors.link_events import LinkEvent, parse_host_event
-from actors.connectors.protocol import PROTOCOL, STORED, Hello
+from actors.connectors.protocol import PROTOCOL, Hello
 from actors.messages import (
     Command,
     CommandResult,
@@ -86,7 +86,7 @@ class ConnectorHost(Worker):
         self._hints = Hints(self._hint)
         self._owed: dict[str, tuple[int, int]] = {}
         self._ending = False
-        self._greeted = False
+        self._confirmer: Confirmer | None = None
         self._early: list[LinkEvent] = []
         starting = asyncio.ensure_future(launch.start(args.settings, self._name, args.connector, args.shards))
         await asyncio.sleep(0)  # it is forked by now: the databases, which bring threads, are opened while it starts
@@ -101,8 +101,7 @@ class ConnectorHost(Worker):
         await self._upkeep.leave(self._roster.leavers())
         link = self._link_now
         self._sends = Sends(args.shard, self._journal, self._api, link, args.settings.ack_timeout, self.spawn)
-        self._confirmer = Confirmer(link)
-        self._news = News(self._journal, self._sends, self._confirmer)
+        self._news = News(self._journal, self._sends)
         self.spawn(self._news.run(), name="news")
         try:
             self._process = await starting
@@ -127,10 +126,9 @@ class ConnectorHost(Worker):
         path = self._args.settings.socket(f"{self._name}.connector.sock")
         self._link = await Link.connect(path, on_event=self._event)
         hello = Hello.read(await self._link.request("hello", protocol=PROTOCOL, role="host"))
-        self._confirmer.begin(numbered=STORED in hello.capabilities)
-        self._greeted = True
+        self._confirmer = Confirmer(self._link, hello)
         for event in self._early:  # came right behind the answer
-            self._news.take(event)
+            self._news.take(event, self._confirmer)
         self._early.clear()
         self.spawn(self._confirmer.run(), name="confirmations")
         self.spawn(self._watch_link(self._link), name="host link")
@@ -196,8 +194,8 @@ class ConnectorHost(Worker):
             event = parse_host_event(frame)
             if event is None:
                 return
-            if self._greeted:
-                self._news.take(event)
+            if self._confirmer is not None:
+                self._news.take(event, self._confirmer)
             elif link.answered:
                 self._early.append(event)
             else:

@@ -1,25 +1,21 @@
-"""Tells the connector what is stored: one ``stored`` at a time, each for all that was committed until then."""
+"""Tells a connector what is stored: one ``stored`` at a time, each for all that was committed until then."""
 
 import asyncio
-from collections.abc import Callable
 
 from actors.connectors.host.fault import ConnectorFault, FaultKind
 from actors.connectors.host.window import Window
+from actors.connectors.protocol import STORED, Hello
 from actors.runtime.rpc import Link, LinkClosed, RemoteError
 
 
 class Confirmer:
-    """Of one connector process.  ``link`` returns the link to it, or None while there is none."""
+    """Of one connector process: numbers belong to its link."""
 
-    def __init__(self, link: Callable[[], Link | None]) -> None:
+    def __init__(self, link: Link, hello: Hello) -> None:
         self._link = link
-        self._window = Window()
+        self._window = Window(numbered=STORED in hello.capabilities)
         self._stored = 0
         self._wake = asyncio.Event()
-
-    def begin(self, *, numbered: bool) -> None:
-        """The connector said hello."""
-        self._window = Window(numbered)
 
     def heard(self, n: int | None) -> None:
         """An event with that number came.  Raises ConnectorFault."""
@@ -31,16 +27,16 @@ class Confirmer:
         self._wake.set()
 
     async def run(self) -> None:
-        """Confirms for ever, or until the link has ended.  Raises ConnectorFault when the connector refuses it."""
-        while True:
+        """Confirms until the link ends.  Raises ConnectorFault when the connector refuses it."""
+        while not self._link.closed.is_set():
             await self._wake.wait()
             self._wake.clear()
-            link, upto = self._link(), self._stored
-            if link is None or upto <= self._window.confirmed:
+            upto = self._stored
+            if upto <= self._window.confirmed:
                 continue
             self._window = self._window.confirming(upto)
             try:
-                await link.request("stored", upto=upto)
+                await self._link.request("stored", upto=upto)
             except (LinkClosed, TimeoutError):
                 continue  # its end is noticed elsewhere; a later one confirms this as well
             except RemoteError as error:

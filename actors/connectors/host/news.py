@@ -35,24 +35,26 @@ _REACHED = {"delivered": "delivered", "read": "read", "played": "read"}
 class News:
     """Handles the events of the host's link, in the order in which they came."""
 
-    def __init__(self, journal: Journal, sends: Sends, confirmer: Confirmer) -> None:
+    def __init__(self, journal: Journal, sends: Sends) -> None:
         self._journal = journal
         self._sends = sends
-        self._confirmer = confirmer
-        self._waiting: collections.deque[Kept] = collections.deque()
+        self._waiting: collections.deque[tuple[Kept, Confirmer]] = collections.deque()
         self._wake = asyncio.Event()
         self._stored = asyncio.Event()
         self._stored.set()
 
-    def take(self, event: LinkEvent) -> None:
-        """Keeps one event until it is stored, or passes it on.  Raises ConnectorFault for a wrong number."""
+    def take(self, event: LinkEvent, confirmer: Confirmer) -> None:
+        """Keeps one event until it is stored, or passes it on.  Raises ConnectorFault for a wrong number.
+
+        ``confirmer``: of the link over which it came.
+        """
         if isinstance(event, PhaseChanged):
             self._sends.phase(event.session, str(event.phase))
         elif isinstance(event, Kept):
-            self._confirmer.heard(event.n)
+            confirmer.heard(event.n)
             if len(self._waiting) >= KEPT:
-                log.error("an event of %s was lost: nothing can be stored", self._waiting.popleft().session)
-            self._waiting.append(event)
+                log.error("an event of %s was lost: nothing can be stored", self._waiting.popleft()[0].session)
+            self._waiting.append((event, confirmer))
             self._stored.clear()
             self._wake.set()
 
@@ -67,17 +69,19 @@ class News:
             self._wake.clear()
             while self._waiting:
                 batch = list(itertools.islice(self._waiting, BATCH))
+                events = [event for event, _ in batch]
                 try:
-                    await self._journal.write(lambda conn, batch=batch: store(conn, batch))  # type: ignore[misc]
+                    await self._journal.write(lambda conn, events=events: store(conn, events))  # type: ignore[misc]
                 except StoreError as error:
                     self._journal.watch.tell(log, "events can't be stored, trying again", error)
                     await asyncio.sleep(STORE_PAUSE)
                     continue
-                for event in batch:
-                    if self._waiting and self._waiting[0] is event:  # else it was given up meanwhile
+                for item in batch:
+                    if self._waiting and self._waiting[0] is item:  # else it was given up meanwhile
                         self._waiting.popleft()
-                if (upto := batch[-1].n) is not None:
-                    self._confirmer.stored(upto)
+                for confirmer, upto in {confirmer: event.n for event, confirmer in batch}.items():
+                    if upto is not None:
+                        confirmer.stored(upto)
             self._stored.set()
 
 
