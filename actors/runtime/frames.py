@@ -50,15 +50,18 @@ def _no_extension(code: int, _data: bytes) -> Any:
     raise ValueError(f"extension type {code}")
 
 
-async def read(reader: asyncio.StreamReader) -> Frame | None:
-    """The next frame, or None at a clean end of the stream.  Raises FrameError for malformed input."""
+async def read(reader: asyncio.StreamReader, longest: int = MAX_FRAME) -> Frame | None:
+    """The next frame, or None at a clean end of the stream.
+
+    Raises FrameError for malformed input, and for an announced body of more than ``longest`` bytes.
+    """
     inside = False
     try:
         header = await reader.readexactly(_HEADER.size)
         inside = True
         (length,) = _HEADER.unpack(header)
-        if length > MAX_FRAME:
-            raise FrameError(f"announced frame of {length} bytes is over the limit of {MAX_FRAME}")
+        if length > longest:
+            raise FrameError(f"announced frame of {length} bytes is over the limit of {longest}")
         return decode(await reader.readexactly(length))
     except asyncio.IncompleteReadError as error:
         if not inside and not error.partial:

@@ -6,15 +6,16 @@ Request ``{"id": n, "cmd": name, ...}`` -> ``{"re": n, "ok": value}`` or
 
 import asyncio
 import contextlib
-import itertools
 import logging
 import os
 import socket
+import struct
 from collections.abc import Awaitable, Callable
 from typing import Any
 
 from actors.runtime import frames
 from actors.runtime.frames import Frame
+from actors.runtime.limits import UNLIMITED, Breach, FloodError, Limits, Meter
 
 log = logging.getLogger(__name__)
 
@@ -27,6 +28,9 @@ FLUSH_PATIENCE = 2.0
 """Seconds that a closing link gives its peer to read what is queued."""
 BACKLOG = 1024
 """Connections that may wait to be accepted: after a restart of a service a whole fleet comes at once."""
+
+_CREDENTIALS = struct.Struct("3i")
+"""``struct ucred``: pid, uid, gid."""
 
 _reading: set[asyncio.Task[None]] = set()
 """The loop itself only keeps weak references to tasks: a link that nobody holds would be collected while it is open."""
@@ -62,12 +66,18 @@ class Link:
         writer: asyncio.StreamWriter,
         on_request: Handler | None = None,
         on_event: EventHandler | None = None,
+        limits: Limits = UNLIMITED,
     ) -> None:
         self._reader = reader
         self._writer = writer
         self._on_request = on_request
         self._on_event = on_event
-        self._ids = itertools.count(1)
+        self._limits = limits
+        self._meter = Meter(limits, asyncio.get_running_loop().time())
+        self._asked = 0
+        """The highest id of a request so far."""
+        self.breach: tuple[Breach, str] | None = None
+        """Why the link was cut, with a sentence; None while it was not, or was for no fault of the peer's."""
         self._pending: dict[int, asyncio.Future[Any]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self.closed = asyncio.Event()
@@ -79,11 +89,23 @@ class Link:
 
     @classmethod
     async def connect(
-        cls, path: str, on_request: Handler | None = None, on_event: EventHandler | None = None
+        cls,
+        path: str,
+        on_request: Handler | None = None,
+        on_event: EventHandler | None = None,
+        limits: Limits = UNLIMITED,
     ) -> "Link":
         """Connects to a Unix socket.  Raises OSError when nobody listens there."""
         reader, writer = await asyncio.open_unix_connection(path)
-        return cls(reader, writer, on_request, on_event)
+        return cls(reader, writer, on_request, on_event, limits)
+
+    @property
+    def peer(self) -> int:
+        """The pid of the process at the other end: for one that connected, of the process that listens (unix(7))."""
+        credentials = self._writer.get_extra_info("socket").getsockopt(
+            socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size
+        )
+        return int(_CREDENTIALS.unpack(credentials)[0])
 
     def send(self, message: Frame) -> None:
         """Queues a frame; silently dropped on a closed link (the reader notices the end).
@@ -94,8 +116,13 @@ class Link:
             return
         self._writer.write(frames.encode(message))
         if self._writer.transport.get_write_buffer_size() > WRITE_LIMIT:
-            log.warning("a peer does not read: its link, with %d MiB waiting, is cut", WRITE_LIMIT >> 20)
-            self._writer.transport.abort()
+            self._cut(Breach.NOT_READING, f"it does not read, {WRITE_LIMIT >> 20} MiB wait for it")
+
+    def _cut(self, breach: Breach, why: str) -> None:
+        if self.breach is None:
+            self.breach = (breach, why)
+            log.warning("a peer broke the protocol, its link is cut: %s", why)
+        self._writer.transport.abort()
 
     def event(self, name: str, **fields: Any) -> None:
         """Pushes an event to the peer."""
@@ -108,7 +135,7 @@ class Link:
         """
         if self.closed.is_set():
             raise LinkClosed
-        number = next(self._ids)
+        self._asked = number = self._asked + 1
         future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
         self._pending[number] = future
         try:
@@ -149,11 +176,14 @@ class Link:
 
     async def _read(self) -> None:
         try:
-            while (message := await frames.read(self._reader)) is not None:
-                self._dispatch(message)
+            while (message := await frames.read(self._reader, self._limits.frame)) is not None:
+                if not self._answered(message):
+                    self._meter.count(asyncio.get_running_loop().time())
+                    self._dispatch(message)
+        except FloodError as error:
+            self._cut(Breach.FLOOD, str(error))
         except frames.FrameError as error:
-            log.warning("a peer broke the protocol, its link is cut: %s", error)
-            self._writer.transport.abort()
+            self._cut(Breach.MALFORMED, str(error))
         except Exception:  # a handler of events failed: what it saw of this link can't be relied on
             log.exception("the handler of a link failed, the link is cut")
             self._writer.transport.abort()
@@ -162,8 +192,8 @@ class Link:
 
     def _dispatch(self, message: Frame) -> None:
         if "re" in message:
-            self._answered(message)
-        elif "ev" in message:
+            return  # answered too late
+        if "ev" in message:
             if self._on_event is not None:
                 self._on_event(self, message)
         elif "cmd" in message:
@@ -173,12 +203,19 @@ class Link:
             task = asyncio.get_running_loop().create_task(self._answer(message))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
+        else:
+            raise frames.FrameError("neither a request nor an answer nor an event")
 
-    def _answered(self, message: Frame) -> None:
+    def _answered(self, message: Frame) -> bool:
+        """Whether the frame is the answer to a request under way; one to what was never asked raises FrameError."""
+        if "re" not in message:
+            return False
         number = message["re"]
-        future = self._pending.get(number) if isinstance(number, int) else None
+        if isinstance(number, bool) or not isinstance(number, int) or not 0 < number <= self._asked:
+            raise frames.FrameError("an answer to what was not asked")
+        future = self._pending.get(number)
         if future is None or future.done():
-            return  # its deadline has passed
+            return False  # its deadline has passed
         self.answered = True
         error = message.get("err")
         if error is None:
@@ -189,6 +226,7 @@ class Link:
             )
         else:
             raise frames.FrameError("err must be a map")
+        return True
 
     def _refuse(self, number: Any, code: str, message: str, data: dict[str, Any] | None = None) -> None:
         self.send({"re": number, "err": {"code": code, "message": message, "data": data or {}}})

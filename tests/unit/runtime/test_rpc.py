@@ -15,6 +15,7 @@ import pytest
 
 from actors.runtime import frames, rpc
 from actors.runtime.frames import Frame
+from actors.runtime.limits import Breach, Limits
 from actors.runtime.rpc import EventHandler, Handler, Link, LinkClosed, RemoteError
 
 PATIENCE = 10.0
@@ -161,6 +162,7 @@ GARBAGE = {
     "not a frame": b"GET / HTTP/1.1\r\n\r\n",
     "not msgpack": b"\x00\x00\x00\x01\xc1",
     "not a map": b"\x00\x00\x00\x01\x01",
+    "nothing known": frames.encode({"what": 1}),
     "an error that is none": frames.encode({"re": 1, "err": "text"}),
 }
 
@@ -177,16 +179,80 @@ async def test_garbage_ends_the_link_and_nothing_else(name: str, caplog: pytest.
     assert "broke the protocol" in caplog.text
 
 
-async def test_answers_that_nobody_waits_for_are_ignored() -> None:
+async def test_answers_that_come_too_late_are_ignored() -> None:
     async with raw_peer() as (link, reader, writer):
-        numbers: list[Any] = [99, None, "1", [], {}]
-        for number in numbers:
-            writer.write(frames.encode({"re": number, "ok": 1}))
+        with pytest.raises(TimeoutError):
+            await link.request("slow", 0.01)
+        late = await frames.read(reader)
+        assert late is not None
         waiting = asyncio.ensure_future(link.request("x", PATIENCE))
         asked = await frames.read(reader)
         assert asked is not None
-        writer.write(frames.encode({"re": asked["id"], "ok": 2}))
+        for number, answer in ((late["id"], 1), (asked["id"], 2), (asked["id"], 3)):
+            writer.write(frames.encode({"re": number, "ok": answer}))
         assert await waiting == 2
+        assert link.breach is None
+
+
+@pytest.mark.parametrize("number", [2, 0, -1, 10**30, None, "1", True, [], {}], ids=repr)
+async def test_an_answer_to_what_was_never_asked_ends_the_link(number: Any) -> None:
+    async with raw_peer() as (link, reader, writer):
+        waiting = asyncio.ensure_future(link.request("x", PATIENCE))
+        assert await frames.read(reader) is not None
+        try:
+            writer.write(frames.encode({"re": number, "ok": 1}))
+        except frames.FrameError:  # no frame can hold it
+            writer.write(b"\0\0\0\1\xc1")
+        with pytest.raises(LinkClosed):
+            await waiting
+        await ends(link)
+        assert link.breach is not None
+        assert link.breach[0] is Breach.MALFORMED
+
+
+async def test_a_flood_ends_the_link_and_answers_do_not_count() -> None:
+    limits = Limits(rate=1.0, burst=50)
+    near, far = socket.socketpair()
+    seen: list[Frame] = []
+    flooded = Link(*await streams(near), on_event=lambda _, frame: seen.append(frame), limits=limits)
+
+    async def answer(_link: Link, frame: Frame) -> Any:
+        return frame["n"]
+
+    peer = Link(*await streams(far), answer)
+    for n in range(200):
+        assert await flooded.request("x", PATIENCE, n=n) == n
+    for n in range(100):
+        peer.event("e", n=n)
+    await ends(flooded)
+    assert flooded.breach is not None
+    assert flooded.breach[0] is Breach.FLOOD
+    assert [frame["n"] for frame in seen] == list(range(50))
+    await asyncio.gather(flooded.close(), peer.close())
+
+
+async def test_a_long_frame_ends_the_link_before_it_is_read() -> None:
+    near, far = socket.socketpair()
+    link = Link(*await streams(near), limits=Limits(frame=1000))
+    _, writer = await streams(far)
+    writer.write(frames.encode({"ev": "e", "x": "a" * 900}))
+    writer.write((1001).to_bytes(4, "big"))  # and nothing of it
+    await ends(link)
+    assert link.breach is not None
+    assert "1001 bytes" in link.breach[1]
+    writer.transport.abort()
+
+
+async def test_a_link_knows_the_process_at_the_other_end(tmp_path: Path) -> None:
+    async def accept(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.transport.abort()
+
+    server = await rpc.serve(str(tmp_path / "s"), accept)
+    link = await Link.connect(str(tmp_path / "s"))
+    assert link.peer == os.getpid()
+    await ends(link)
+    await link.close()
+    server.close()
 
 
 async def test_an_event_handler_that_fails_ends_the_link_with_a_log_entry(caplog: pytest.LogCaptureFixture) -> None:
@@ -210,6 +276,8 @@ async def test_a_peer_that_does_not_read_is_cut(caplog: pytest.LogCaptureFixture
             await asyncio.sleep(0)
         await ends(link)
         assert sent < 2 * rpc.WRITE_LIMIT
+        assert link.breach is not None
+        assert link.breach[0] is Breach.NOT_READING
     assert "does not read" in caplog.text
 
 
