@@ -20,7 +20,7 @@ class EventType(StrEnum):
     SESSION_UNDECRYPTABLE = "session.undecryptable"
     """An inbound message could not be decrypted; data: messageId, from."""
     SESSION_SEND = "session.send"
-    """A send changed its state; data: id, messageId, state, error."""
+    """A send changed its state; data: id, messageId, state, previous (null at first), error."""
     SESSION_RECEIPT = "session.receipt"
     """A receipt for a sent message; data: id (null if not ours), messageId, type."""
     HEALTH_CHANGED = "health.changed"

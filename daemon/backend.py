@@ -73,6 +73,8 @@ class SessionLive:
     versions: Mapping[str, str] = field(default_factory=dict)
     counts: Mapping[str, int] = field(default_factory=dict)
     """sent, acknowledged, failed, received, undecryptable, heartbeats, heartbeatsMissed, disconnects"""
+    sends: Mapping[str, int] = field(default_factory=dict)
+    """Messages given to the API since the daemon started, by the names of daemon.sendcounts: waiting and outcomes."""
 
 
 @dataclass(frozen=True, slots=True)

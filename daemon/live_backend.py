@@ -32,8 +32,9 @@ from daemon.supervision import SupervisionView
 
 log = logging.getLogger(__name__)
 
-REFUSING = frozenset({"blocked", "halted", "stopped", "parked"})
+REFUSING = frozenset({"blocked", "halted", "stopped", "parked", "pairing"})
 """States in which a message is not even accepted: it would wait for an operator."""
+PAIR = "Pair the device: `wavigil pair ID`."
 CATCH_UP_PERIOD = 2.0
 """Seconds between looks for what nobody told of: a hint may be lost, or the gateway be down."""
 PRUNE_PERIOD = 60.0
@@ -94,7 +95,7 @@ class LiveBackend:
     # what the actors say
 
     async def _load_shard(self, conn: AsyncConnection) -> None:
-        self._snapshot.load(await shard_queries.load_states(conn))
+        self._snapshot.load(await shard_queries.load_states(conn), await shard_queries.count_unfinished(conn))
 
     async def _load_health(self) -> None:
         assert self._scores is not None
@@ -282,8 +283,10 @@ class LiveBackend:
         live = self.live(session)
         known = await self._desk.find(session, id) if id is not None else None
         if known is None and live.state in REFUSING:
-            told = f"session {session!r} is {live.state}: nothing is sent"
-            raise BackendError("refused", told, cause=live.cause, remedy=live.remedy)
+            unpaired = live.state == "pairing"
+            told = f"session {session!r} is {'not paired' if unpaired else live.state}: nothing is sent"
+            remedy = PAIR if unpaired else live.remedy
+            raise BackendError("refused", told, cause=live.cause, remedy=remedy)
         return await self._desk.submit(session, id, to, text, wait)
 
     async def find_send(self, session: str, id: str) -> Send | None:

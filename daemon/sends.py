@@ -15,12 +15,11 @@ from actors.store import api_queries, cursors, shard_queries
 from actors.store.engine import Database
 from actors.store.errors import StoreError
 from actors.store.records import OutboxEvent, SendProgress, StoredSend
+from actors.store.send_states import FAILED, QUEUED, SETTLED
 from daemon.backend import BackendError, Send, SendState
 from daemon.storage import refusal
 
 log = logging.getLogger(__name__)
-
-SETTLED = frozenset({"acknowledged", "delivered", "read", "failed"})
 
 ReadShard = Callable[[str, Callable[[AsyncConnection], Awaitable[object]]], Awaitable[object]]
 """Runs a query on the database of a session's shard."""
@@ -102,13 +101,23 @@ class SendDesk:
             position = await cursors.get_cursor(conn, shard_queries.SENDS_CURSOR)
             return position, await shard_queries.find_send_state(conn, stored.session, stored.id)
 
+        gone = Send(
+            stored.session,
+            stored.id,
+            stored.to_jid,
+            FAILED,
+            stored.created_at,
+            stored.created_at,
+            error="not_known_any_more",
+        )
+        if stored.elsewhere:
+            return gone
         position, progress = cast("tuple[int, SendProgress | None]", await self._read_shard(stored.session, query))
         if stored.seq > position:
             # not taken over yet: a row with that id is of an earlier send, which was forgotten here
-            return Send(stored.session, stored.id, stored.to_jid, "queued", stored.created_at, stored.created_at)
+            return Send(stored.session, stored.id, stored.to_jid, QUEUED, stored.created_at, stored.created_at)
         if progress is None:
-            gone = (stored.created_at, stored.created_at, None, "not_known_any_more")
-            return Send(stored.session, stored.id, stored.to_jid, "failed", *gone)
+            return gone
         return Send(
             stored.session,
             stored.id,

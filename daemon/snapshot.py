@@ -14,6 +14,7 @@ from actors.masking import mask_text
 from actors.session.causes import cause_named
 from actors.store.records import OutboxEvent, SessionState
 from daemon.backend import SessionLive
+from daemon.sendcounts import SendCounts
 
 _UNKNOWN = SessionLive()
 CONNECTIONS = frozenset({"connecting", "open", "closing", "waiting"})
@@ -29,6 +30,7 @@ class Snapshot:
         self._began = began
         self._states: dict[str, SessionLive] = {}
         self._views: dict[str, Mapping[str, Any]] = {}
+        self._sends = SendCounts()
 
     def live(self, session: str) -> SessionLive:
         """State and health of a session together, with the status as of now."""
@@ -48,12 +50,15 @@ class Snapshot:
             checked_at=view.get("checkedAt"),
             rtt_ms=view.get("rttMs", {}),
             counts=view.get("counts", {}),
+            sends=self._sends.of(session),
             last_seen=seen,
             error_count=view.get("errorCount", 0),
         )
 
-    def load(self, states: Mapping[str, SessionState]) -> None:
-        """The stored states of one shard."""
+    def load(self, states: Mapping[str, SessionState], waiting: Mapping[str, int] | None = None) -> None:
+        """The stored states of one shard, and how many messages wait there to be sent."""
+        found = waiting or {}
+        self._sends.load({session: found.get(session, 0) for session in {*states, *found} if self._known(session)})
         for session, stored in states.items():
             if not self._known(session):
                 continue
@@ -66,6 +71,8 @@ class Snapshot:
         """An event of a shard's outbox."""
         if event.type == EventType.SESSION_REMOVED and event.session is not None:
             self.forget(event.session)
+        if event.session is not None and self._known(event.session):
+            self._sends.apply(event)
         if event.type == EventType.SESSION_STATE and event.session is not None and self._known(event.session):
             self._states[event.session] = _live(
                 event.data.get("state", "starting"), event.at, event.data, event.data.get("cause")
@@ -80,6 +87,7 @@ class Snapshot:
 
     def forget(self, session: str) -> None:
         """The session was removed."""
+        self._sends.forget(session)
         self._states.pop(session, None)
         self._views.pop(session, None)
 

@@ -159,7 +159,7 @@ class MemoryBackend:
             if (known.to, known_text) != (to, text):
                 raise BackendError("conflict", "This id was used for another message.")
             return known, False
-        if item.live.state in DEAD_STATES:
+        if item.live.state in {*DEAD_STATES, "pairing"}:
             raise BackendError("refused", f"The session is {item.live.state}.", remedy=item.live.remedy)
         self.audit.append((who, "send", session))
         now = self._clock()

@@ -98,17 +98,26 @@ async def load_placement(conn: AsyncConnection) -> dict[str, tuple[str, int]]:
 
 
 async def store_placement(conn: AsyncConnection, places: Mapping[str, tuple[str, int]]) -> None:
-    """Adds and moves; sessions that are not named stay where they are."""
+    """Adds and moves; sessions that are not named stay where they are.
+
+    What a session was given to send before it moved is the old shard's: handed over by both, it would reach its
+    recipients twice, under two message ids.
+    """
     if not places:
         return
+    accepted = int((await conn.execute(select(func.coalesce(func.max(sends.c.seq), 0)))).scalar_one())
     statement = insert(placement)
+    excluded = statement.excluded
     upsert = statement.on_conflict_do_update(
         index_elements=[placement.c.session],
-        set_={"connector": statement.excluded.connector, "shard": statement.excluded.shard},
+        set_={name: excluded[name] for name in ("connector", "shard", "sends_after")},
     )
     await conn.execute(
         upsert,
-        [{"session": id_, "connector": connector, "shard": shard} for id_, (connector, shard) in places.items()],
+        [
+            {"session": id_, "connector": connector, "shard": shard, "sends_after": accepted}
+            for id_, (connector, shard) in places.items()
+        ],
     )
 
 
@@ -132,7 +141,11 @@ async def add_send(
 
 async def find_send(conn: AsyncConnection, session: str, send_id: str) -> StoredSend | None:
     """A send by the caller's id."""
-    query = select(sends).where(sends.c.session == session, sends.c.id == send_id)
+    query = (
+        select(sends, sends.c.seq <= func.coalesce(placement.c.sends_after, 0))
+        .join(placement, placement.c.session == sends.c.session, isouter=True)
+        .where(sends.c.session == session, sends.c.id == send_id)
+    )
     row = (await conn.execute(query)).one_or_none()
     return None if row is None else StoredSend(*row)
 
@@ -145,7 +158,7 @@ async def new_sends(conn: AsyncConnection, after: int, shard: int, limit: int) -
     query = (
         select(sends)
         .join(placement, placement.c.session == sends.c.session)
-        .where(placement.c.shard == shard, sends.c.seq > after)
+        .where(placement.c.shard == shard, sends.c.seq > after, sends.c.seq > placement.c.sends_after)
         .order_by(sends.c.seq)
         .limit(limit)
     )

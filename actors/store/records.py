@@ -62,6 +62,8 @@ class StoredSend:
     to_jid: str
     text: str
     created_at: float
+    elsewhere: bool = False
+    """Accepted before the session moved to the shard where it lives now."""
 
 
 @dataclass(frozen=True, slots=True)

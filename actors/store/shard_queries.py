@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Final
 
-from sqlalchemy import delete, select, text, tuple_, update
+from sqlalchemy import delete, func, select, text, tuple_, update
 from sqlalchemy.dialects.sqlite import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -13,16 +13,17 @@ from actors.events import EventType
 from actors.store import cursors, inbound, outbox
 from actors.store.engine import Database
 from actors.store.records import LEFT, NewEvent, SendProgress, SessionState
+from actors.store.send_states import UNFINISHED, advances
 from actors.store.tables import send_state, session_state
 
 SENDS_CURSOR: Final = "api.sends"
 """How far a shard has taken over the sends of api.db."""
+REMOVED: Final = "session_removed"
+"""Error of a send whose session is no more."""
 _UNFINISHED: Final = text("state IN ('queued', 'sent-unconfirmed')")
 """As in the index of that name."""
 _TAKEN_UP: Final = text("send_state.rowid")
 """Rows of one session are in the order in which they were taken over."""
-_WAITING: Final = frozenset({"queued", "sent-unconfirmed"})
-_RANK: Final = {"queued": 0, "sent-unconfirmed": 1, "failed": 2, "acknowledged": 3, "delivered": 4, "read": 5}
 
 
 async def store_transition(conn: AsyncConnection, new: SessionState) -> bool:
@@ -67,24 +68,11 @@ async def load_states(conn: AsyncConnection) -> dict[str, SessionState]:
     return {row["session"]: SessionState(**row) for row in rows}
 
 
-def advances(old: str | None, new: str) -> bool:
-    """Whether a send in state ``old`` may go to ``new``.
-
-    Receipts come late and in any order, so a state never goes back; a send that was given up as failed can
-    still turn out to have arrived.  ``sent-unconfirmed`` may be repeated: another attempt under the same
-    message id.
-    """
-    if old is None:
-        return True
-    if old == new:
-        return old == "sent-unconfirmed"
-    return _RANK[new] > _RANK[old]
-
-
 async def record_send_state(conn: AsyncConnection, progress: SendProgress) -> bool:
     """Stores a send's state and its event ``session.send``; False, and nothing stored, unless it advances."""
     known = await find_send_state(conn, progress.session, progress.id)
-    if not advances(None if known is None else known.state, progress.state):
+    previous = None if known is None else known.state
+    if not advances(previous, progress.state):
         return False
     statement = insert(send_state).values(
         session=progress.session,
@@ -105,14 +93,19 @@ async def record_send_state(conn: AsyncConnection, progress: SendProgress) -> bo
             },
         )
     )
+    await outbox.append(conn, [_told(progress, previous)])
+    return True
+
+
+def _told(progress: SendProgress, previous: str | None) -> NewEvent:
     data = {
         "id": progress.id,
         "messageId": progress.message_id,
         "state": progress.state,
+        "previous": previous,
         "error": progress.error,
     }
-    await outbox.append(conn, [NewEvent(progress.updated_at, EventType.SESSION_SEND, progress.session, data)])
-    return True
+    return NewEvent(progress.updated_at, EventType.SESSION_SEND, progress.session, data)
 
 
 async def find_send_state(conn: AsyncConnection, session: str, send_id: str) -> SendProgress | None:
@@ -143,18 +136,19 @@ async def accept_sends(conn: AsyncConnection, accepted: Sequence[SendProgress], 
 
 
 async def unfinished_sends(conn: AsyncConnection, session: str, limit: int) -> list[SendProgress]:
-    """The first ``limit`` sends of a session that are queued or unconfirmed, in the order of their acceptance."""
+    """The first ``limit`` (-1: all) sends of a session that are not finished, in the order of their acceptance."""
     query = select(send_state).where(send_state.c.session == session, _UNFINISHED).order_by(_TAKEN_UP).limit(limit)
     return [SendProgress(**row) for row in (await conn.execute(query)).mappings().all()]
 
 
-async def sessions_with_unfinished(conn: AsyncConnection) -> set[str]:
-    """The sessions that have something to send."""
-    return set((await conn.execute(select(send_state.c.session).where(_UNFINISHED).distinct())).scalars())
+async def count_unfinished(conn: AsyncConnection) -> dict[str, int]:
+    """The sessions that have something to send, and how much."""
+    query = select(send_state.c.session, func.count()).where(_UNFINISHED).group_by(send_state.c.session)
+    return {row[0]: row[1] for row in (await conn.execute(query)).all()}
 
 
 async def fail_unfinished(conn: AsyncConnection, session: str, error: str, now: float, limit: int) -> int:
-    """Gives up at most ``limit`` of what a session has to send; returns how many there were."""
+    """Gives up at most ``limit`` (-1: all) of what a session has to send; returns how many there were."""
     waiting = await unfinished_sends(conn, session, limit)
     for progress in waiting:
         await record_send_state(conn, replace(progress, state="failed", error=error, updated_at=now))
@@ -164,8 +158,10 @@ async def fail_unfinished(conn: AsyncConnection, session: str, error: str, now: 
 async def leave_session(conn: AsyncConnection, session: str, now: float) -> None:
     """Tells that a session is not wanted any more, and marks its state, which is kept for its return.
 
+    What it had to send has failed: nobody expects a text to go out when the session comes back after days.
     The next transition, which comes with the return, takes the mark away.
     """
+    await fail_unfinished(conn, session, REMOVED, now, -1)
     known = select(session_state.c.data).where(session_state.c.session == session)
     data = (await conn.execute(known)).scalar_one_or_none()
     if data is not None:
@@ -180,9 +176,9 @@ async def forget_session(conn: AsyncConnection, session: str, now: float, *, mov
     Of one that ``moved`` to another shard nothing is told but the end of its messages: it lives.
     """
     await conn.execute(delete(session_state).where(session_state.c.session == session))
-    for progress in await unfinished_sends(conn, session, -1):
-        data = {"id": progress.id, "messageId": progress.message_id, "state": "failed", "error": "session_removed"}
-        await outbox.append(conn, [NewEvent(now, EventType.SESSION_SEND, session, data)])
+    waiting = await unfinished_sends(conn, session, -1)
+    failed = [(replace(p, state="failed", error=REMOVED, updated_at=now), p.state) for p in waiting]
+    await outbox.append(conn, [_told(progress, previous) for progress, previous in failed])
     await conn.execute(delete(send_state).where(send_state.c.session == session))
     await inbound.forget_session(conn, session)
     if not moved:
@@ -208,7 +204,7 @@ async def prune_sends(database: Database, before: float, now: float, batch: int 
             old = select(send_state).where(send_state.c.updated_at < before).limit(batch)
             rows = [SendProgress(**row) for row in (await conn.execute(old)).mappings().all()]
             for progress in rows:
-                if progress.state in _WAITING:
+                if progress.state in UNFINISHED:
                     expired = replace(progress, state="failed", error="expired", updated_at=now)
                     await record_send_state(conn, expired)
                 else:

@@ -99,6 +99,7 @@ placement = Table(
     Column("session", Text, primary_key=True),
     Column("connector", Text, nullable=False),
     Column("shard", Integer, nullable=False),
+    Column("sends_after", Integer, nullable=False, server_default="0"),
 )
 sends = Table(
     "sends",

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from daemon.metrics.table import MESSAGE_RESULTS, METRICS, QUANTILES, SESSION_STATUSES
+from daemon.metrics.table import MESSAGE_RESULTS, METRICS, QUANTILES, SEND_OUTCOMES, SESSION_STATUSES
 
 PAGE = Path(__file__).parents[2] / "docs" / "metrics.md"
 
@@ -39,7 +39,12 @@ def page() -> str:
 
 def _values() -> str:
     quantiles = (quantile for _, quantile in QUANTILES)
-    closed = {"status": SESSION_STATUSES, "result": MESSAGE_RESULTS, "quantile": quantiles}
+    closed = {
+        "status": SESSION_STATUSES,
+        "result": MESSAGE_RESULTS,
+        "outcome": SEND_OUTCOMES,
+        "quantile": quantiles,
+    }
     lines = [f"- `{label}`: {', '.join(f'`{value}`' for value in values)}" for label, values in closed.items()]
     lines[0] += "; of `wavigil_api_requests_total` the HTTP status"
     lines += [

@@ -11,6 +11,7 @@ from typing import Self
 from daemon.backend import SessionLive, SessionRecord
 from daemon.metrics import table
 from daemon.metrics.text import family, number, prefix
+from daemon.sendcounts import WAITING
 
 MILLISECONDS = 1000.0
 
@@ -26,6 +27,8 @@ class _Prefixes:
     attempts: str
     disconnects: str
     messages: tuple[tuple[str, str], ...]
+    sends: tuple[tuple[str, str], ...]
+    waiting: str
     round_trip: tuple[tuple[str, str], ...]
     last_seen: str
 
@@ -43,6 +46,8 @@ class _Prefixes:
             messages=tuple(
                 (result, prefix(table.SESSION_MESSAGES, (session, result))) for result in table.MESSAGE_RESULTS
             ),
+            sends=tuple((outcome, prefix(table.SESSION_SENDS, (session, outcome))) for outcome in table.SEND_OUTCOMES),
+            waiting=prefix(table.SESSION_SENDS_WAITING, (session,)),
             round_trip=tuple(
                 (key, prefix(table.SESSION_ROUND_TRIP, (session, quantile))) for key, quantile in table.QUANTILES
             ),
@@ -84,6 +89,14 @@ class SessionFamilies:
                 family(
                     table.SESSION_MESSAGES,
                     [f"{line}{s.counts.get(result, 0)}" for p, s in pairs for result, line in p.messages],
+                ),
+                family(
+                    table.SESSION_SENDS,
+                    [f"{line}{s.sends.get(outcome, 0)}" for p, s in pairs for outcome, line in p.sends],
+                ),
+                family(
+                    table.SESSION_SENDS_WAITING,
+                    [f"{p.waiting}{s.sends.get(WAITING, 0)}" for p, s in pairs],
                 ),
                 family(
                     table.SESSION_ROUND_TRIP,

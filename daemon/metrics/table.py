@@ -36,6 +36,9 @@ SESSION_STATUSES = ("connected", "connecting", "pairing", "disconnected", "block
 MESSAGE_RESULTS = ("sent", "acknowledged", "failed", "received", "undecryptable")
 """Values of the label `result`."""
 
+SEND_OUTCOMES = ("accepted", "acknowledged", "delivered", "read", "failed")
+"""Values of the label `outcome`."""
+
 SUPERVISED = ("supervisor", "service", "connector-host", "session")
 """Values of the label `kind` of what can be restarted."""
 
@@ -128,6 +131,20 @@ SESSION_MESSAGES = Metric(
     "counter",
     "Messages of the session: sent, acknowledged by the server, failed, received, undecryptable.",
     ("session", "result"),
+    "each session",
+)
+SESSION_SENDS = Metric(
+    "wavigil_session_sends_total",
+    "counter",
+    "Messages given to the API since wavigil started that came so far, each counted once an outcome.",
+    ("session", "outcome"),
+    "each session",
+)
+SESSION_SENDS_WAITING = Metric(
+    "wavigil_session_sends_waiting",
+    "gauge",
+    "Messages accepted by the API that are neither acknowledged by the WhatsApp server nor failed.",
+    ("session",),
     "each session",
 )
 SESSION_ROUND_TRIP = Metric(
@@ -236,6 +253,8 @@ METRICS: tuple[Metric, ...] = (
     SESSION_RECONNECT_ATTEMPTS,
     SESSION_DISCONNECTS,
     SESSION_MESSAGES,
+    SESSION_SENDS,
+    SESSION_SENDS_WAITING,
     SESSION_ROUND_TRIP,
     SESSION_LAST_SEEN,
     SUPERVISION_RESTARTS,

@@ -206,6 +206,10 @@ class BackendContract:
         assert await _reason(backend.send("locked-1", "test", "order-4", TO, "hello", 1.0)) == "refused"
         assert await backend.find_send("locked-1", "order-4") is None
 
+    async def test_sessions_without_a_device_send_nothing(self, backend: Backend) -> None:
+        assert await _reason(backend.send("unpaired-1", "test", "order-5", TO, "hello", 1.0)) == "refused"
+        assert await backend.find_send("unpaired-1", "order-5") is None
+
 
 async def _acknowledged(backend: Backend, id: str) -> bool:
     found: Send | None = await backend.find_send("opens-1", id)

@@ -266,6 +266,41 @@ async def test_a_blocked_session_fails_what_waits_and_what_comes(shard: Shard) -
     await shard.until_state("b", "1", "queued")
 
 
+async def test_a_session_that_left_sends_nothing_until_it_is_back(shard: Shard) -> None:
+    await shard.accept("a", "1")
+    await shard.sends.take()
+    await shard.upkeep.leave(["a"])
+    await shard.until_state("a", "1", "failed", "session_removed")
+    shard.sends.judge({"a": "session_removed"})
+    await shard.accept("a", "2")
+    await shard.sends.take()
+    await shard.until_state("a", "2", "failed", "session_removed")
+    shard.sends.judge({})
+    await shard.accept("a", "3")
+    shard.sends.phase("a", "open")
+    await shard.sends.take()
+    await shard.until_state("a", "3", "acknowledged")
+    assert shard.peer.texts == ["a:3"]
+
+
+async def test_what_was_accepted_before_a_move_is_not_sent_by_the_new_shard(shard: Shard) -> None:
+    await shard.accept("a", "1", "2")
+    async with shard.api.begin() as conn:
+        assert [send.id for send in await api_queries.new_sends(conn, 0, 0, 10)] == ["1", "2"]
+        await api_queries.store_placement(conn, {"a": ("baileys", 1)})
+        assert await api_queries.new_sends(conn, 0, 1, 10) == []
+        assert await api_queries.new_sends(conn, 0, 0, 10) == []
+        moved = await api_queries.find_send(conn, "a", "1")
+        assert moved is not None
+        assert moved.elsewhere
+    await shard.accept("a", "3")
+    async with shard.api.begin() as conn:
+        [new] = await api_queries.new_sends(conn, 0, 1, 10)
+        assert (new.id, new.elsewhere) == ("3", False)
+        found, added = await api_queries.add_send(conn, "a", "3", TO, "a:3", time.time())
+        assert (found.elsewhere, added) == (False, False)
+
+
 async def test_a_receipt_tells_more_than_a_lost_acknowledgement(shard: Shard) -> None:
     shard.peer.hold.clear()
     await shard.accept("a", "1", "2")

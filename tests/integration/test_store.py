@@ -70,7 +70,7 @@ def test_a_newer_schema_is_refused(tmp_path: Path) -> None:
     conn.close()
     error = refused(path, Kind.API)
     assert isinstance(error, SchemaTooNew)
-    assert (error.found, error.known) == ("0042", "0002")
+    assert (error.found, error.known) == ("0042", "0003")
 
 
 def test_foreign_and_damaged_files_are_refused(tmp_path: Path) -> None:
@@ -102,13 +102,13 @@ def test_foreign_and_damaged_files_are_refused(tmp_path: Path) -> None:
 def test_an_interrupted_creation_is_finished(tmp_path: Path) -> None:
     empty = tmp_path / "empty.db"
     empty.touch()
-    assert upgrade(empty, Kind.API) == "0002"
+    assert upgrade(empty, Kind.API) == "0003"
     begun = tmp_path / "begun.db"
     with sqlite3.connect(begun) as conn:
         conn.execute("PRAGMA journal_mode=WAL")
     conn.close()
     assert begun.stat().st_size > 0
-    assert upgrade(begun, Kind.API) == "0002"
+    assert upgrade(begun, Kind.API) == "0003"
 
 
 @pytest.fixture
@@ -213,13 +213,13 @@ async def test_wishes_that_are_void_are_forgotten(api: Database) -> None:
 
 async def test_sends_are_accepted_once_and_read_in_order(api: Database) -> None:
     async with api, api.begin() as conn:
+        await api_queries.store_placement(conn, {"a": ("baileys", 1), "b": ("baileys", 2), "c": ("baileys", 1)})
         first, new = await api_queries.add_send(conn, "a", "1", "x@s.whatsapp.net", "hello", 1.0)
         assert new
         again = await api_queries.add_send(conn, "a", "1", "y@s.whatsapp.net", "other", 2.0)
         assert again == (first, False)
         second, _ = await api_queries.add_send(conn, "b", "1", "x@s.whatsapp.net", "hello", 3.0)
         third, _ = await api_queries.add_send(conn, "c", "1", "x@s.whatsapp.net", "hello", 4.0)
-        await api_queries.store_placement(conn, {"a": ("baileys", 1), "b": ("baileys", 2), "c": ("baileys", 1)})
         assert await api_queries.new_sends(conn, 0, 1, 10) == [first, third]
         assert await api_queries.new_sends(conn, first.seq, 1, 10) == [third]
         assert await api_queries.new_sends(conn, 0, 2, 10) == [second]

@@ -44,7 +44,6 @@ from actors.runtime import logs
 from actors.runtime.frames import Frame
 from actors.runtime.rpc import Link, LinkClosed, RemoteError
 from actors.runtime.worker import Worker
-from actors.session.causes import Cause
 from actors.settings import Settings, host_name, shard_name
 from actors.store import shard_queries
 from actors.store.engine import open_reader, open_writer
@@ -266,8 +265,6 @@ class ConnectorHost(Worker):
             self._sends.refuse(state.session, cause)
             return
         self._sends.allow(state.session)
-        if state.state == "pairing" and state.cause == Cause.INTENTIONAL_LOGOUT:
-            self._sends.give_up(state.session, state.cause)  # the next account is perhaps another one
 
     async def _command(self, message: Command) -> None:
         if message.name in {"start", "stop"}:
@@ -291,6 +288,7 @@ class ConnectorHost(Worker):
                 self.post(address, Command(0, plan.id, name, {}, self.myAddress))
         await self._forget_gone()
         await self._upkeep.leave(self._roster.leavers())
+        self._sends.judge(self._roster.refusing())
         settings, connector = self._settings.tuned(message.tuning), self._args.connector
         new_options = launch.options(settings, connector)
         if new_options != launch.options(self._settings, connector):

@@ -18,6 +18,7 @@ from actors.events import EventType
 from actors.store import inbound, outbox, shard_queries
 from actors.store.errors import StoreError
 from actors.store.records import NewEvent
+from actors.store.send_states import by_receipt
 
 log = logging.getLogger(__name__)
 
@@ -28,8 +29,6 @@ KEPT = 10_000
 says so.  Of numbered ones no more than the protocol's window can wait, and none is lost."""
 STORE_PAUSE = 1.0
 """Seconds before a refused write is tried again."""
-_REACHED = {"delivered": "delivered", "read": "read", "played": "read"}
-"""Type of a receipt -> the state of the send that it tells of."""
 
 
 class News:
@@ -117,7 +116,7 @@ async def _message(conn: AsyncConnection, event: InboundMessage) -> None:
 
 async def _receipt(conn: AsyncConnection, event: Receipt) -> None:
     known = await shard_queries.find_by_message(conn, event.session, event.message_id)
-    if known is not None and (state := _REACHED.get(event.type)) is not None:
+    if known is not None and (state := by_receipt(event.type)) is not None:
         await shard_queries.record_send_state(conn, replace(known, state=state, error=None, updated_at=time.time()))
     data = {"id": known.id if known else None, "messageId": event.message_id, "type": event.type}
     await outbox.append(conn, [NewEvent(event.at / 1000, EventType.SESSION_RECEIPT, event.session, data)])

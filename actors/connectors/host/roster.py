@@ -8,14 +8,22 @@ from typing import Any
 from thespian.actors import ActorAddress
 
 from actors.messages import SessionHello, SessionPlan
+from actors.session.causes import Cause
+from actors.store import shard_queries
 from actors.store.records import LEFT, SessionState
+
+NOT_PAIRED = "not_paired"
+"""Error of a send of a session that has no device."""
 
 
 def refusal(state: SessionState) -> str | None:
     """Why a session in that state will send nothing until an operator acts; None if it may.
 
-    A temporary ban ends by itself: what waits for its end is kept.
+    A temporary ban ends by itself: what waits for its end is kept.  Without a device nothing is kept for the next one,
+    which may be another account's.
     """
+    if state.state == "pairing":
+        return Cause.INTENTIONAL_LOGOUT if state.cause == Cause.INTENTIONAL_LOGOUT else NOT_PAIRED
     if state.state in {"blocked", "halted"} and not state.data.get("until"):
         return state.cause or state.state
     return None
@@ -82,8 +90,10 @@ class Roster:
         return member
 
     def refusing(self) -> dict[str, str]:
-        """The sessions that rest in a state in which nothing is sent, and why."""
-        return {id: cause for id, state in self._states.items() if (cause := refusal(state)) is not None}
+        """The sessions that rest in a state in which nothing is sent, or that are not wanted any more, and why."""
+        states = self._states.items()
+        why = {id: refusal(state) if id in self._members else shard_queries.REMOVED for id, state in states}
+        return {id: cause for id, cause in why.items() if cause is not None}
 
     def stored(self, state: SessionState) -> None:
         """A transition is in the database."""

@@ -80,10 +80,9 @@ class Sends:
     async def restore(self, refusing: Mapping[str, str]) -> None:
         """Takes up what an earlier host left unfinished, then what is new."""
         self._position = await self._journal.read(lambda conn: cursors.get_cursor(conn, shard_queries.SENDS_CURSOR))
-        for session in await self._journal.read(shard_queries.sessions_with_unfinished):
+        for session in await self._journal.read(shard_queries.count_unfinished):
             self._offer(session)
-        for session, cause in refusing.items():
-            self.refuse(session, cause)
+        self.judge(refusing)
         await self.take()
 
     async def take(self) -> None:
@@ -106,7 +105,7 @@ class Sends:
         self._position = upto
         for session in {send.session for send in accepted}:
             if (cause := self._refusing.get(session)) is not None:
-                self.give_up(session, cause)
+                self._give_up(session, cause)
             else:
                 self._offer(session)
         return True
@@ -126,12 +125,20 @@ class Sends:
     def refuse(self, session: str, cause: str) -> None:
         """The session will not send any more by itself: what waits, and what comes, has failed."""
         self._refusing[session] = cause
-        self.give_up(session, cause)
+        self._give_up(session, cause)
 
-    def give_up(self, session: str, cause: str) -> None:
+    def _give_up(self, session: str, cause: str) -> None:
         """What waits has failed; what is handed over at this moment may still turn out to have arrived."""
         self._ahead.pop(session, None)
         self._spawn(self._fail(session, cause))
+
+    def judge(self, refusing: Mapping[str, str]) -> None:
+        """Exactly these sessions will not send by themselves."""
+        for session in self._refusing.keys() - refusing.keys():
+            self.allow(session)
+        for session, cause in refusing.items():
+            if self._refusing.get(session) != cause:
+                self.refuse(session, cause)
 
     def allow(self, session: str) -> None:
         """The session may send again."""

@@ -1,12 +1,10 @@
 """Sending texts."""
 
+from actors.store.send_states import ARRIVED
 from daemon.api import render, requests
 from daemon.api.call import Call, Reply
 from daemon.api.fields import parse_message_id
 from daemon.api.problems import ProblemError, Reason
-
-ACKNOWLEDGED = frozenset({"acknowledged", "delivered", "read"})
-"""States in which WhatsApp's server has the message."""
 
 
 async def send(call: Call[requests.NoQuery, requests.MessageCreate]) -> Reply:
@@ -16,7 +14,7 @@ async def send(call: Call[requests.NoQuery, requests.MessageCreate]) -> Reply:
     headers = {"Location": f"/api/sessions/{sent.session}/messages/{sent.id}"}
     if not new:
         headers["Idempotent-Replayed"] = "true"
-    return Reply(render.message(sent), 200 if sent.state in ACKNOWLEDGED else 202, headers=headers)
+    return Reply(render.message(sent), 200 if sent.state in ARRIVED else 202, headers=headers)
 
 
 async def get(call: Call[requests.NoQuery, requests.NoBody]) -> Reply:

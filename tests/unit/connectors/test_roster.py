@@ -1,0 +1,40 @@
+"""Who may send: what the states of the sessions, and the plan, say."""
+
+from typing import Any
+
+import pytest
+
+from actors.connectors.host.roster import Roster, refusal
+from actors.messages import SessionPlan
+from actors.store.records import SessionState
+
+
+def state(name: str, cause: str | None = None, **data: Any) -> SessionState:
+    return SessionState("a", 1, 1, name, 0.0, cause, data=data)
+
+
+@pytest.mark.parametrize(
+    ("found", "why"),
+    [
+        (state("blocked", "banned"), "banned"),
+        (state("halted", "logged_out"), "logged_out"),
+        (state("halted"), "halted"),
+        (state("pairing"), "not_paired"),
+        (state("pairing", "pairing_expired"), "not_paired"),
+        (state("pairing", "intentional_logout"), "intentional_logout"),
+        (state("blocked", "temporary_ban", until=99.0), None),
+        (state("stopped", "operator_stop"), None),
+        (state("waiting", "connection_lost"), None),
+        (state("open"), None),
+    ],
+)
+def test_a_state_says_whether_anything_will_be_sent(found: SessionState, why: str | None) -> None:
+    assert refusal(found) == why
+
+
+def test_a_session_that_is_not_wanted_sends_nothing_until_it_is_back() -> None:
+    roster = Roster({"a": state("open"), "b": state("halted", "banned"), "c": state("open", left=True)})
+    roster.plan([SessionPlan("a", "simulator", enabled=True)])
+    assert roster.refusing() == {"b": "session_removed", "c": "session_removed"}
+    roster.plan([SessionPlan(id, "simulator", enabled=True) for id in "abc"])
+    assert roster.refusing() == {"b": "banned"}
