@@ -113,6 +113,26 @@ class Storage:
     """A sentence for each that does not."""
 
 
+class AuthStates(Protocol):
+    """Auth states as a whole, of sessions that are stopped and connected by Baileys.
+
+    Both raise BackendError ``unknown_session``; ``conflict`` if the session is not stopped or of another connector;
+    ``unavailable``.
+    """
+
+    async def export(self, session: str) -> Mapping[str, bytes]:
+        """All entries as the vault has them; ``conflict`` if there are none."""
+        ...
+
+    async def replace(self, session: str, entries: Mapping[str, bytes]) -> int:
+        """Puts an auth state in place of what is there, all or nothing; returns how many entries that changed.
+
+        ``invalid`` for one that can't be used; ``conflict`` if the session is paired as another device, if what is
+        there is newer in any part, or if the session was started meanwhile; ``limit`` for what is too large at once.
+        """
+        ...
+
+
 class Accounts(Protocol):
     """What is kept account of beside the sessions."""
 
@@ -140,6 +160,11 @@ class Backend(Protocol):
     @property
     def accounts(self) -> Accounts:
         """Audit log, interventions, storage."""
+        ...
+
+    @property
+    def auth(self) -> AuthStates:
+        """Export and import."""
         ...
 
     def records(self) -> Mapping[str, SessionRecord]:

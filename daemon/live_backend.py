@@ -19,6 +19,7 @@ from actors.store.errors import StoreError
 from actors.store.records import OutboxEvent
 from config.loader import Loaded
 from daemon.accounts import LiveAccounts
+from daemon.authstates import LiveAuthStates
 from daemon.backend import BackendError, Pairing, Send, SessionLive, SessionRecord
 from daemon.chain import Chain
 from daemon.fleet import Fleet
@@ -60,6 +61,7 @@ class LiveBackend:
         self._desk = SendDesk(database, self._read_shard, self._announce)
         self.accounts = LiveAccounts(settings, database)
         self.supervision = SupervisionView(self.gateway, self.accounts, chain)
+        self.auth = LiveAuthStates(settings.socket(SOCKET_VAULT), fleet.get, self.live, self._patiently)
 
     async def open(self) -> None:
         """Rebuilds the snapshot and begins to keep the connection to the actors.  Raises StoreError."""

@@ -134,8 +134,13 @@ class Daemon:
     async def command(self, *words: str) -> asyncio.subprocess.Process:
         """Starts ``wavigil`` with these words, its output in one pipe."""
         where = ["--url", self.url, "--token-file", str(self.state_dir / "admin.token")]
+        return await self.run(words[0], *where, *words[1:])
+
+    @staticmethod
+    async def run(*words: str) -> asyncio.subprocess.Process:
+        """Starts ``wavigil`` with exactly these words, its output in one pipe."""
         return await asyncio.create_subprocess_exec(
-            *COMMAND, words[0], *where, *words[1:], stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT
+            *COMMAND, *words, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT
         )
 
     async def status(self, session: str) -> dict[str, Any]:

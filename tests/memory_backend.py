@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 from daemon.backend import BackendError, Pairing, Send, SessionLive, SessionRecord
 from tests.memory_accounts import MemoryAccounts
+from tests.memory_auth import MemoryAuth
 
 Behaviour = Literal["opens", "unpaired", "locked"]
 """What happens when a session logs in: it opens, it has nothing to log in with, or its account is locked (403)."""
@@ -41,6 +42,7 @@ class MemoryBackend:
         self.gives_qr = True
         """False: no QR code comes."""
         self.accounts = MemoryAccounts(clock)
+        self.auth = MemoryAuth(lambda session: (self._known(session).record, self._known(session).live))
         self.up = True
         """False: the actor system is not up."""
         self.audit: list[tuple[str, str, str]] = []

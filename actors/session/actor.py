@@ -62,6 +62,8 @@ COMMANDS: Mapping[str, Callable[[str], inputs.Command]] = {
     "reconnect": inputs.Reconnect,
     "logout": inputs.Logout,
     "pairing": inputs.PairingRequested,
+    "auth_read": lambda ref: inputs.AuthTaken(ref, replaced=False),
+    "auth_replaced": lambda ref: inputs.AuthTaken(ref, replaced=True),
 }
 
 

@@ -1,10 +1,10 @@
 """What operators may ask of a session, and what they are told."""
 
 from actors.session import inputs
-from actors.session.causes import explain
+from actors.session.causes import Cause, explain
 from actors.session.draft import Draft
-from actors.session.effects import ResetAuth
-from actors.session.state import Goal, Waiter
+from actors.session.effects import DropLink, ResetAuth
+from actors.session.state import Goal, Trouble, Waiter
 from actors.session.vocabulary import State
 
 MAX_WAITERS = 16
@@ -29,6 +29,8 @@ def handle(d: Draft, command: inputs.Command) -> None:
             _pair(d, Waiter(command.ref))
         case inputs.PairingCodeRequested():
             _pair(d, Waiter(command.ref, command.phone))
+        case inputs.AuthTaken():
+            _auth_taken(d, command)
 
 
 def _start(d: Draft, command: inputs.Start) -> None:
@@ -111,6 +113,20 @@ def _pair(d: Draft, waiter: Waiter) -> None:
         d.answer(waiter.ref, "conflict", "the session is paired; log it out first")
     else:
         d.answer(waiter.ref, "unavailable", "the connector is being started; try again")
+
+
+def _auth_taken(d: Draft, command: inputs.AuthTaken) -> None:
+    """The link gets a generation of its own again; what was held against another device is void."""
+    if d.s.state is not State.STOPPED:
+        d.answer(command.ref, "conflict", "the session is not stopped")
+        return
+    if command.replaced:
+        d.forget_failures()
+        d.set(verdict=None, stale_auth=False, me=None)
+        d.move(State.STOPPED, Trouble(Cause.OPERATOR_STOP))
+    if d.s.link:
+        d.emit(DropLink())
+    d.answer(command.ref)
 
 
 def _reset(d: Draft, ref: str | None) -> None:

@@ -228,7 +228,15 @@ class PairingCodeRequested:
     """Digits only."""
 
 
-Command = Start | Stop | Reconnect | Logout | PairingRequested | PairingCodeRequested
+@dataclass(frozen=True, slots=True)
+class AuthTaken:
+    """The auth state of a stopped session was read, or another one put in its place, under a generation of main's."""
+
+    ref: str
+    replaced: bool
+
+
+Command = Start | Stop | Reconnect | Logout | PairingRequested | PairingCodeRequested | AuthTaken
 Evidence = Rtt | HeartbeatMissed | Ack | Receipt | Received | Undecryptable
 """What says something about health and changes no state: it is folded into the sample."""
 Event = (

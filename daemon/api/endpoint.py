@@ -84,7 +84,7 @@ async def _run(route: Route[Q, B], request: web.Request, identity: Identity) -> 
         identity=identity,
         path=request.match_info,
         query=query,
-        body=await _body(route.body, request),
+        body=await _body(route.body, request, route.longest_body),
         headers=request.headers,
     )
     if route.audited is not None:
@@ -102,15 +102,18 @@ async def _note_refusal(route: Route[Q, B], request: web.Request, identity: Iden
         await backend.accounts.trail.refused(Deed(caller, route.audited.action, target), Reason.FORBIDDEN.slug)
 
 
-async def _body(model: type[B], request: web.Request) -> B:
+async def _body(model: type[B], request: web.Request, longest: int) -> B:
     if issubclass(model, NoBody):
         return model()
     if request.content_type != "application/json":
         raise ProblemError(Reason.UNSUPPORTED_MEDIA_TYPE, "This route takes JSON.")
-    limited = request.clone(client_max_size=request.app[keys.CURRENT].settings.body_limit)
+    limit = max(longest, request.app[keys.CURRENT].settings.body_limit)
+    limited = request.clone(client_max_size=limit)
     try:
         async with asyncio.timeout(BODY_PATIENCE):
             raw = await limited.read()
+    except web.HTTPRequestEntityTooLarge:
+        raise ProblemError(Reason.PAYLOAD_TOO_LARGE, f"A body has at most {limit} bytes here.") from None
     except TimeoutError:
         raise ProblemError(Reason.SLOW_BODY, f"The body was not there within {BODY_PATIENCE:g} s.") from None
     return parse_body(model, raw)

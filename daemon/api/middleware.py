@@ -89,19 +89,18 @@ async def problems(request: web.Request, handler: Handler) -> web.StreamResponse
     except ProblemError as error:
         return problem_response(request, error)
     except web.HTTPException as error:
-        return problem_response(request, _from_http(request, error))
+        return problem_response(request, _from_http(error))
     except Exception:
         # The edge of the process: the caller gets an id, the log gets the cause, and the daemon lives on.
         logger.exception("request %s failed", mask_text(request[keys.REQUEST_ID]))
         return problem_response(request, ProblemError(Reason.INTERNAL, "The daemon could not answer."))
 
 
-def _from_http(request: web.Request, error: web.HTTPException) -> ProblemError:
+def _from_http(error: web.HTTPException) -> ProblemError:
     reason = _BY_STATUS.get(HTTPStatus(error.status), Reason.MALFORMED)
     details = {
         Reason.NOT_FOUND: "No route has this path.",
         Reason.METHOD_NOT_ALLOWED: "This route has other methods.",
-        Reason.PAYLOAD_TOO_LARGE: f"A body has at most {request.app[keys.CURRENT].settings.body_limit} bytes.",
     }
     headers = {"Allow": error.headers[hdrs.ALLOW]} if hdrs.ALLOW in error.headers else {}
     return ProblemError(reason, details.get(reason, error.reason), headers=headers)

@@ -284,6 +284,24 @@ class Reloaded(Response):
     """Settings that take effect at the next start of the daemon."""
 
 
+class AuthState(Response):
+    """An auth state of Baileys. Whoever has it is the device."""
+
+    session_id: str
+    entries: dict[str, str]
+    """`creds`, and `type/id`, to the JSON text that Baileys writes for it."""
+
+
+class AuthImported(Response):
+    """What an import did."""
+
+    session_id: str
+    entries: int
+    """How many the auth state has."""
+    changed: int
+    """How many of them were not there before, or otherwise, or are gone."""
+
+
 class ProblemField(Response):
     """A wrong value."""
 

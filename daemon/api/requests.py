@@ -93,6 +93,13 @@ class DeleteQuery(Query):
     """Also delete its auth state; else a session with the same id can go on with it."""
 
 
+class AuthImport(Request):
+    """An auth state of Baileys: its entries by the vault's keys."""
+
+    entries: Annotated[dict[str, str], Field(min_length=1)]
+    """`creds`, and `type/id` such as `session/15550100189.0`, to the JSON text that Baileys writes for it."""
+
+
 class PairingQuery(Query):
     """How to wait for a QR code."""
 

@@ -48,6 +48,8 @@ class Route(Generic[Q, B]):
     description: str = ""
     audited: Audited | None = None
     """For what changes or reveals something."""
+    longest_body: int = 0
+    """Bytes that a body may have here in any case, whatever `http.max_body` says."""
 
     @property
     def common_problems(self) -> tuple[Reason, ...]:

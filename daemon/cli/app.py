@@ -2,7 +2,7 @@
 
 import typer
 
-from daemon.cli import audit, doctor, local, pair, reload, send, sessions, status, support, tree
+from daemon.cli import audit, auth, doctor, local, pair, reload, send, sessions, status, support, tree
 from daemon.cli.options import connected, examples
 
 ABOUT = """\
@@ -37,6 +37,17 @@ sessions_app = typer.Typer(
     epilog=examples("wavigil sessions list", "wavigil sessions add support-1 --label team:support"),
 )
 
+auth_app = typer.Typer(
+    help="Import and export linked devices, as folders of Baileys.",
+    no_args_is_help=True,
+    rich_markup_mode="rich",
+    epilog=examples(
+        "wavigil sessions add support-1 --stopped",
+        "wavigil auth import support-1 ./auth_info_baileys",
+        "wavigil sessions start support-1",
+    ),
+)
+
 app.command("run", epilog=examples("wavigil run", "wavigil run --config /etc/wavigil/wavigil.yaml"))(local.run)
 app.command("demo", epilog=examples("wavigil demo"))(local.demo)
 app.command(
@@ -64,6 +75,7 @@ app.command(
     ),
 )(connected(status.status))
 app.add_typer(sessions_app, name="sessions")
+app.add_typer(auth_app, name="auth")
 app.command(
     "pair",
     epilog=examples(
@@ -133,3 +145,8 @@ sessions_app.command("reconnect", epilog=examples("wavigil sessions reconnect su
 sessions_app.command("start", epilog=examples("wavigil sessions start support-1"))(connected(sessions.start))
 sessions_app.command("stop", epilog=examples("wavigil sessions stop support-1"))(connected(sessions.stop))
 sessions_app.command("logout", epilog=examples("wavigil sessions logout support-1"))(connected(sessions.logout))
+
+auth_app.command("import", epilog=examples("wavigil auth import support-1 ./auth_info_baileys"))(
+    connected(auth.import_)
+)
+auth_app.command("export", epilog=examples("wavigil auth export support-1 ./support-1-auth"))(connected(auth.export))

@@ -14,6 +14,7 @@ import pytest
 from daemon.api import models, models_supervision, render
 from daemon.backend import Backend, BackendError, Send, SessionLive, SessionRecord
 from tests.memory_backend import Behaviour
+from tests.unit.connectors.baileys_states import entries, paired
 
 BackendFactory = Callable[[Sequence[tuple[SessionRecord, Behaviour]]], Awaitable[Backend]]
 
@@ -201,6 +202,15 @@ class BackendContract:
         sent, _ = await backend.send("opens-1", "test", "order-3", TO, "hello", 0.0)
         assert sent.created_at <= sent.updated_at
         await until_async(lambda: _acknowledged(backend, "order-3"))
+
+    async def test_only_baileys_has_folders_of_auth_states(self, backend: Backend) -> None:
+        state = entries(paired())
+        assert await _reason(backend.auth.export("opens-1")) == "conflict"
+        assert await _reason(backend.auth.replace("opens-1", state)) == "conflict"
+        assert await _reason(backend.auth.export("nobody-1")) == "unknown_session"
+        with pytest.raises(BackendError, match=r"^creds\.json is empty") as broken:
+            await backend.auth.replace("opens-1", {**state, "creds": b""})
+        assert broken.value.reason == "invalid"
 
     async def test_blocked_sessions_send_nothing(self, backend: Backend) -> None:
         assert await _reason(backend.send("locked-1", "test", "order-4", TO, "hello", 1.0)) == "refused"

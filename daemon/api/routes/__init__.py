@@ -6,12 +6,13 @@ The router, the OpenAPI document, the labels of metrics and the tests work from 
 from typing import Any
 
 from daemon.api.route import Route
-from daemon.api.routes import messages, operations, pairing, sessions, status
+from daemon.api.routes import auth, messages, operations, pairing, sessions, status
 
 ROUTES: tuple[Route[Any, Any], ...] = (
     *status.ROUTES,
     *sessions.ROUTES,
     *pairing.ROUTES,
+    *auth.ROUTES,
     *messages.ROUTES,
     *operations.ROUTES,
 )

@@ -287,3 +287,42 @@ def test_that_the_device_was_thrown_out_outweighs_what_comes_after_it() -> None:
     assert s.at() is State.HALTED
     assert s.full.verdict is not None
     assert s.full.verdict.trouble.cause is Cause.LOGGED_OUT
+
+
+def test_an_auth_state_in_place_of_one_that_was_thrown_out_is_not_deleted_by_the_next_start() -> None:
+    s = logged_out()
+    s.tell(ev.Stop("stop"))
+    done = s.tell(ev.AuthTaken("taken", replaced=True))
+    assert answer(done).error is None
+    assert of(fx.DropLink, done)
+    assert of(fx.ReportTransition, done), "it is stored, so that the next actor knows it too"
+    s.tell(ev.LinkDown())
+    s.tell(ev.LinkUp(False, "idle", paired=True))
+    done = s.tell(ev.Start("start"))
+    assert not of(fx.ResetAuth, done)
+    assert opens(done) == 1
+
+
+def test_a_start_waits_for_the_link_that_knows_of_the_new_auth_state() -> None:
+    s = unpaired()
+    s.tell(ev.Stop("stop"), ev.AuthTaken("taken", replaced=True), ev.LinkDown())
+    assert opens(s.tell(ev.Start("start"))) == 0
+    s.tell(ev.LinkUp(False, "idle", paired=True))
+    assert s.full.timer
+    assert opens(s.tell(ev.TimerDue(s.full.timer.token))) == 1
+
+
+def test_a_read_auth_state_leaves_the_verdict_alone() -> None:
+    s = logged_out()
+    s.tell(ev.Stop("stop"))
+    done = s.tell(ev.AuthTaken("taken", replaced=False))
+    assert of(fx.DropLink, done)
+    assert s.full.stale_auth
+
+
+@pytest.mark.parametrize("replaced", [True, False])
+def test_the_auth_state_of_a_session_that_is_not_stopped_is_nobodys_to_take(replaced: bool) -> None:
+    s = Session().open()
+    done = s.tell(ev.AuthTaken("taken", replaced))
+    assert answer(done).error == "conflict"
+    assert not of(fx.DropLink, done)

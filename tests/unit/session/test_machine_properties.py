@@ -64,6 +64,8 @@ class SessionMachine(RuleBasedStateMachine):
             self.dead_auth = False
         elif isinstance(event, ev.TimerDue) and event.token == self.timer:
             self.timer = None
+        elif isinstance(event, ev.AuthTaken) and event.replaced and before.state is State.STOPPED:
+            self.dead_auth = False
         if isinstance(event, ev.Command):
             self.open_refs.add(event.ref)
         self.full, effects = step(before, event, self.now)
@@ -162,6 +164,10 @@ class SessionMachine(RuleBasedStateMachine):
     @rule()
     def pairing_code(self) -> None:
         self.tell(ev.PairingCodeRequested(f"r{next(self.refs)}", "49151"))
+
+    @rule(replaced=st.booleans())
+    def auth_taken(self, replaced: bool) -> None:
+        self.tell(ev.AuthTaken(f"r{next(self.refs)}", replaced))
 
     @precondition(lambda self: self.full.resetting)
     @rule(error=st.sampled_from([None, None, "busy"]))
