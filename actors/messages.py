@@ -61,6 +61,8 @@ class ServiceSample:
     store: Mapping[str, Any] | None = None
     """Whether its database takes writes: the report of a ``StoreWatch``."""
     process: "OwnedProcess | None" = None
+    stats: Mapping[str, Any] | None = None
+    """What that process said of itself: see ``actors.connectors.host.census``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,6 +213,11 @@ class HostAddress:
     """Shard supervisor -> its sessions: where the connector host is now."""
 
     address: ActorAddress
+
+
+@dataclass(frozen=True, slots=True)
+class MoveLink:
+    """Host -> session: a fresh connector process listens where you found the one you are linked to; move over."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,8 @@ LIVE = (
     "connectors.baileys.connects_per_second",
     "connectors.baileys.open_deadline",
     "connectors.baileys.pairing_timeout",
+    "connectors.baileys.recycle_memory",
+    "connectors.baileys.memory_limit",
     "connectors.simulator.sessions_per_host",
     "connectors.simulator.heartbeat",
     "connectors.simulator.heartbeat_timeout",

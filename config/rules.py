@@ -12,6 +12,7 @@ from config.durations import format_duration
 from config.paths import LONGEST_SOCKET_PATH
 from config.secrets import Secret
 from config.section import Wrong
+from config.sizes import format_size
 
 HIGHEST_PORT = 65535
 LONGEST_HOST = 253
@@ -173,6 +174,16 @@ def answered_in_time(heartbeat: float, heartbeat_timeout: float) -> Wrong | None
     return Wrong(
         f"heartbeat_timeout {format_duration(heartbeat_timeout)} with a heartbeat every {format_duration(heartbeat)}",
         "heartbeat_timeout not longer than heartbeat",
+    )
+
+
+def recycled_before_killed(recycle_memory: int, memory_limit: int) -> Wrong | None:
+    """A process that grows hands its sessions over before it is killed."""
+    if recycle_memory < memory_limit:
+        return None
+    return Wrong(
+        f"recycle_memory {format_size(recycle_memory)} with memory_limit {format_size(memory_limit)}",
+        "recycle_memory less than memory_limit",
     )
 
 

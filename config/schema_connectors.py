@@ -8,6 +8,7 @@ from config import rules
 from config.durations import Span
 from config.schema_simulator import SimulatorProfile
 from config.section import Rule, Section, Text
+from config.sizes import SizeRange
 from config.versions import ClientVersion
 
 Heartbeat = Annotated[float, Span("50ms", "5m")]
@@ -56,7 +57,19 @@ class Baileys(Section):
     pairing_timeout: Annotated[float, Span("1s", "1h")] = 300.0
     """How long a session waits to be paired by QR or code before it stops asking."""
 
-    cross_checks: ClassVar[tuple[Rule, ...]] = (Rule(("heartbeat", "heartbeat_timeout"), rules.answered_in_time),)
+    heap_limit: Annotated[int, SizeRange("64MiB", "16384MiB")] = 512 * 2**20
+    """How much JavaScript heap a connector process may have (`--max-old-space-size` of Node.js)."""
+
+    recycle_memory: Annotated[int, SizeRange("64MiB", "16384MiB")] = 512 * 2**20
+    """Resident memory of a connector process above which a fresh one takes its sessions over, one after the other."""
+
+    memory_limit: Annotated[int, SizeRange("64MiB", "65536MiB")] = 1024 * 2**20
+    """Resident memory above which a connector process is killed; all its sessions reconnect."""
+
+    cross_checks: ClassVar[tuple[Rule, ...]] = (
+        Rule(("heartbeat", "heartbeat_timeout"), rules.answered_in_time),
+        Rule(("recycle_memory", "memory_limit"), rules.recycled_before_killed),
+    )
 
 
 class Simulator(Section):

@@ -30,6 +30,17 @@ class _Session:
     """By the caller's id; with the text."""
 
 
+STATS = {
+    "residentBytes": 105 * 2**20,
+    "cpuSeconds": 1.5,
+    "eventLoopLagSeconds": 0.002,
+    "sessions": 2,
+    "counts": {"open": 2, "uncaught": 0},
+    "recycled": 0,
+}
+"""What the connector process says of itself."""
+
+
 class MemoryBackend:
     """Everything happens at once, unless a test says otherwise through the attributes."""
 
@@ -183,7 +194,10 @@ class MemoryBackend:
         return {
             **_node("root", "root"),
             "above": [_node(kind, kind) for kind in ("main", "keeper", "launcher", "admin", "logger")],
-            "children": [_node(session, "session", state="running") for session in self._sessions],
+            "children": [
+                {**_node("shard-0/connector", "connector-process", state="running"), "stats": STATS},
+                *(_node(session, "session", state="running") for session in self._sessions),
+            ],
         }
 
     # --- inside

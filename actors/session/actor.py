@@ -19,6 +19,7 @@ from actors.messages import (
     Command,
     CommandResult,
     HostAddress,
+    MoveLink,
     PlanAnswer,
     PlanRequest,
     SessionHello,
@@ -127,6 +128,8 @@ class SessionActor(Worker):
             self._host, self._life = message.address, 0  # the new host gives out a new life
             self._link.hurry()
             self._nudge.set()
+        elif isinstance(message, MoveLink) and self.state.resumed:
+            self.feed(inputs.Move())
 
     # the host
 

@@ -232,6 +232,14 @@ class Cause(StrEnum):
         "The connector process ended, or the link to it was lost.",
         HEALS,
     )
+    CONNECTOR_RECYCLED = Row(
+        "connector_recycled",
+        (),
+        Disposition.AT_ONCE,
+        "The session moves to a fresh connector process, since the old one used too much memory.",
+        HEALS,
+        state=State.CONNECTING,
+    )
     FENCED = Row(
         "fenced",
         (),

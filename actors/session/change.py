@@ -14,6 +14,7 @@ NO_FAILURE = frozenset(
         Cause.INTENTIONAL_LOGOUT,
         Cause.OPERATOR_STOP,
         Cause.OPERATOR_RECONNECT,
+        Cause.CONNECTOR_RECYCLED,
         Cause.PAIRING_EXPIRED,
         Cause.FENCED,
     }

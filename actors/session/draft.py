@@ -11,6 +11,7 @@ from actors.session.effects import (
     AskPlan,
     CancelTimer,
     CloseConnection,
+    DropLink,
     Effect,
     LogoutConnection,
     OpenConnection,
@@ -167,6 +168,15 @@ class Draft:
             self.emit(OpenConnection())
             self.move(State.CONNECTING, trouble)
             self.arm(Purpose.WATCH, WATCH_S)
+
+    def leave(self, trouble: Trouble) -> None:
+        """End the link, and connect over the next one."""
+        self.emit(DropLink())
+        self.set(link=False)
+        if self.s.paired:
+            self.connect(trouble)
+        else:
+            self.rest_unpaired(trouble)
 
     def open_pairing(self) -> None:
         """Open a connection that shows a QR; only ever because somebody asked for it."""

@@ -42,6 +42,9 @@ def closed_for(d: Draft, goal: Goal, trouble: Trouble) -> None:
         d.set(opened_at=None)
         d.forget_failures()
         d.connect(replace(trouble, cause=Cause.OPERATOR_RECONNECT))
+    elif goal is Goal.MOVE and ours:
+        d.set(opened_at=None)
+        d.leave(replace(trouble, cause=Cause.CONNECTOR_RECYCLED))
     elif goal is Goal.GIVE_UP and ours:
         d.ended(replace(trouble, cause=Cause.OPEN_DEADLINE))
     else:

@@ -34,6 +34,11 @@ class LinkUp:
 
 
 @dataclass(frozen=True, slots=True)
+class Move:
+    """A new connector process listens in the place of the one that the link is to."""
+
+
+@dataclass(frozen=True, slots=True)
 class LinkDown:
     """The link to the connector ended."""
 
@@ -243,6 +248,7 @@ Event = (
     Resumed
     | LinkUp
     | LinkDown
+    | Move
     | Queued
     | Connecting
     | Qr

@@ -117,6 +117,16 @@ def _link_down(d: Draft, _event: inputs.LinkDown) -> None:
     d.set(connected=False)
 
 
+def _move(d: Draft, _event: inputs.Move) -> None:
+    if d.s.state is State.CLOSING:
+        # What it is closed for comes first; a link to a process that is about to end is lost soon in any case.
+        d.set(goal=Goal.MOVE if d.s.goal is Goal.REOPEN else d.s.goal)
+    elif d.s.connected and d.s.state not in AT_REST:
+        d.close(Goal.MOVE)
+    elif d.s.link:
+        d.emit(DropLink())
+
+
 def _superseded(d: Draft, _event: inputs.Superseded) -> None:
     d.retire()
 
@@ -244,6 +254,7 @@ _HANDLERS: dict[type[Any], Callable[[Draft, Any], None]] = {
     inputs.Resumed: _resumed,
     inputs.LinkUp: _link_up,
     inputs.LinkDown: _link_down,
+    inputs.Move: _move,
     inputs.Superseded: _superseded,
     inputs.Queued: _queued,
     inputs.Connecting: _connecting,

@@ -16,6 +16,8 @@ class Goal(StrEnum):
     STOP = "stop"
     REOPEN = "reopen"
     LOGOUT = "logout"
+    MOVE = "move"
+    """To another connector process."""
     GIVE_UP = "give_up"
     """It did not open in time."""
 

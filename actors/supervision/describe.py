@@ -46,8 +46,8 @@ def child_node(child: Child, pid: int | None, beat: Heartbeat | None, now: float
     return described
 
 
-def owned_node(owned: Owned, now: float, *, memory: bool) -> dict[str, Any]:
-    """A process that is no actor."""
+def owned_node(owned: Owned, beat: Heartbeat | None, now: float, *, memory: bool) -> dict[str, Any]:
+    """A process that is no actor; ``beat`` is the last heartbeat of the actor that owns it."""
     process = owned.process
     pid = process.pid if owned.running else None
     described = node(process.id, process.kind, pid, "running" if owned.running else "stopped", memory=memory)
@@ -57,6 +57,8 @@ def owned_node(owned: Owned, now: float, *, memory: bool) -> dict[str, Any]:
     described["pssBytes"] = pss_bytes(process.pid) if memory and owned.running else None
     if owned.running:
         described["uptimeSeconds"] = round(now - process.started, 1)
+        if beat is not None and isinstance(beat.sample, ServiceSample) and beat.sample.stats is not None:
+            described["stats"] = dict(beat.sample.stats)
     return described
 
 

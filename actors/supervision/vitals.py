@@ -69,6 +69,7 @@ class Vitals:
             if child.spec.kind == "supervisor":
                 below["address"] = processes.public(name)
             if (process := self._owned.get(name)) is not None:
-                below["children"] = [describe.owned_node(process, now, memory=query.memory)]
+                node = describe.owned_node(process, self.beats.get(name), now, memory=query.memory)
+                below["children"] = [node]
             nodes.append(below)
         return TreeAnswer(query.correlation, id, os.getpid(), tuple(nodes), restarts, itself)

@@ -20,6 +20,22 @@ class Exit(Response):
     at: Time
 
 
+class ConnectorStats(Response):
+    """A connector process as it told of itself; it is asked each 5 s."""
+
+    resident_bytes: int
+    cpu_seconds: float
+    event_loop_lag_seconds: float
+    """How late its event loop was at worst since it was asked before."""
+    sessions: int
+    """Sessions that had a link to it."""
+    counts: dict[str, int]
+    """Sessions by phase, and what happened since it was started: logins, pairings, closed, sends, acks, nacks,
+    received, undecryptable, uncaught."""
+    recycled: int
+    """Processes before this one that were replaced since they used too much memory, in the life of the host."""
+
+
 class Node(Response):
     """A node of the supervision tree."""
 
@@ -43,6 +59,8 @@ class Node(Response):
     heartbeat_age_seconds: float | None = None
     dropped_messages: int | None = None
     """Messages that it did not send since their receivers took none, since the process began."""
+    stats: ConnectorStats | None = None
+    """What a connector process said last."""
     children: list["Node"] = Field(default_factory=list)
 
 

@@ -12,7 +12,7 @@ import prometheus_client
 
 from daemon.backend import Backend
 from daemon.configuration import ConfigStatus
-from daemon.metrics import accounts, configuration, supervision, table
+from daemon.metrics import accounts, configuration, connectors, supervision, table
 from daemon.metrics.sessions import SessionFamilies
 from daemon.metrics.text import family, prefix
 
@@ -69,13 +69,15 @@ class Exporter:
 
     def render(self) -> bytes:
         """The response's body.  4 ms for 1,000 sessions; touches no database."""
+        tree = self._tree()
         totals = self._backend.accounts.totals()
         return (
             self._build
             + configuration.render(self._config())
             + self._sessions.render(self._backend.records(), self._backend.live)
             + accounts.restarts(totals)
-            + supervision.render(self._tree())
+            + supervision.render(tree)
+            + connectors.render(tree)
             + accounts.render(totals, self._backend.accounts.storage())
         ).encode() + prometheus_client.generate_latest(self.requests.registry)
 

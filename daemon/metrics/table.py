@@ -176,6 +176,42 @@ SUPERVISION_CHILDREN = Metric(
     "while the supervision tree answers",
 )
 
+CONNECTOR_RESIDENT = Metric(
+    "wavigil_connector_resident_memory_bytes",
+    "gauge",
+    "Resident memory of the connector process of that shard.",
+    ("shard",),
+    "each shard whose connector process has told",
+)
+CONNECTOR_LAG = Metric(
+    "wavigil_connector_event_loop_lag_seconds",
+    "gauge",
+    "How late the event loop of the connector process was at worst, between its last two answers.",
+    ("shard",),
+    "each shard whose connector process has told",
+)
+CONNECTOR_CPU = Metric(
+    "wavigil_connector_cpu_seconds_total",
+    "counter",
+    "Processor time of the connector process since it was started.",
+    ("shard",),
+    "each shard whose connector process has told",
+)
+CONNECTOR_UNCAUGHT = Metric(
+    "wavigil_connector_uncaught_errors_total",
+    "counter",
+    "Errors that nothing in the connector process caught; each ended one session's connection at most.",
+    ("shard",),
+    "each shard whose connector process has told",
+)
+CONNECTOR_RECYCLED = Metric(
+    "wavigil_connector_recycled_total",
+    "counter",
+    "Connector processes that were replaced since they used too much memory, since the shard's host was started.",
+    ("shard",),
+    "each shard whose connector process has told",
+)
+
 INTERVENTIONS = Metric(
     "wavigil_interventions_total",
     "counter",
@@ -259,6 +295,11 @@ METRICS: tuple[Metric, ...] = (
     SESSION_LAST_SEEN,
     SUPERVISION_RESTARTS,
     SUPERVISION_CHILDREN,
+    CONNECTOR_RESIDENT,
+    CONNECTOR_LAG,
+    CONNECTOR_CPU,
+    CONNECTOR_UNCAUGHT,
+    CONNECTOR_RECYCLED,
     INTERVENTIONS,
     STORE_WRITABLE,
     DISK_FREE,

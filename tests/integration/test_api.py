@@ -336,7 +336,9 @@ async def test_unknown_messages(api: CheckedClient) -> None:
 async def test_supervision(api: CheckedClient, memory: MemoryBackend) -> None:
     tree = (await api("GET", "/api/supervision", Role.VIEWER)).json
     assert tree["kind"] == "root"
-    assert len(tree["children"]) == 3
+    connector, *sessions = tree["children"]
+    assert len(sessions) == 3
+    assert connector["stats"]["eventLoopLagSeconds"] == 0.002
     memory.up = False
     assert (await api("GET", "/api/supervision", Role.VIEWER)).status == 503
 

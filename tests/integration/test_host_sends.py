@@ -107,7 +107,7 @@ class Shard:
         hints = Hints(lambda _name, _upto: None)
         journal = Journal(self.database, hints.grown)
         self.spawn(journal.run())
-        self.sends = Sends(0, journal, self._reader, lambda: self._link, 5.0, self.spawn)
+        self.sends = Sends(0, journal, self._reader, lambda _: self._link, 5.0, self.spawn)
         self.news = News(journal, self.sends)
         self.spawn(self.news.run())
         self.upkeep = Upkeep(0, self.database, journal, self._reader, hints, settings(self.folder))

@@ -14,8 +14,8 @@ NAME: Final = "baileys"
 MAIN: Final = Path(__file__).parent / "bridge" / "main.mjs"
 """The program that Node.js runs."""
 
-MAX_OLD_SPACE_MB: Final = 512
-"""Bound of the JavaScript heap in MiB.  Measured: 32 open sessions stay under 200 MB of resident memory in all."""
+HEAP_LIMIT: Final = 512 * 2**20
+"""Bytes of JavaScript heap.  Measured: 32 open sessions stay under 200 MB of resident memory in all."""
 
 _KEPT: Final = ("PATH", "HOME", "LANG", "TZ")
 
@@ -25,10 +25,10 @@ def command(node: str | Path) -> list[str]:
     return [str(node), "--no-warnings", str(MAIN)]  # warnings are logged as JSON instead
 
 
-def environment(max_old_space_mb: int = MAX_OLD_SPACE_MB, inherited: Mapping[str, str] = os.environ) -> dict[str, str]:
-    """All that the process gets of the environment: what no secret is in, and the bound of its heap in MiB."""
+def environment(heap_limit: int = HEAP_LIMIT, inherited: Mapping[str, str] = os.environ) -> dict[str, str]:
+    """All that the process gets of the environment: what no secret is in, and the bound of its heap, in bytes."""
     kept = {name: inherited[name] for name in _KEPT if name in inherited}
-    return {**kept, "NODE_OPTIONS": f"--max-old-space-size={max_old_space_mb}"}
+    return {**kept, "NODE_OPTIONS": f"--max-old-space-size={heap_limit // 2**20}"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

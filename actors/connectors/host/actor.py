@@ -12,19 +12,18 @@ from typing import Any
 from sqlalchemy.ext.asyncio import AsyncConnection
 from thespian.actors import ActorAddress
 
-from actors.connectors.fields import BadField
-from actors.connectors.host import launch, pulse
 from actors.connectors.host.confirm import Confirmer
-from actors.connectors.host.fault import ConnectorFault, FaultKind
+from actors.connectors.host.connectors import Connectors
 from actors.connectors.host.hints import Hints
 from actors.connectors.host.journal import Journal
+from actors.connectors.host.launch import Place
 from actors.connectors.host.news import News
 from actors.connectors.host.process import ConnectorFailed
+from actors.connectors.host.recycling import Recycling
 from actors.connectors.host.roster import Roster, refusal
 from actors.connectors.host.sends import Sends
 from actors.connectors.host.upkeep import Upkeep
-from actors.connectors.link_events import LinkEvent, parse_host_event
-from actors.connectors.protocol import PROTOCOL, Hello
+from actors.connectors.link_events import LinkEvent
 from actors.messages import (
     Command,
     CommandResult,
@@ -41,8 +40,6 @@ from actors.messages import (
     TransitionStored,
 )
 from actors.runtime import logs
-from actors.runtime.frames import Frame
-from actors.runtime.rpc import Link, LinkClosed, RemoteError
 from actors.runtime.worker import Worker
 from actors.settings import Settings, host_name, shard_name
 from actors.store import shard_queries
@@ -81,13 +78,20 @@ class ConnectorHost(Worker):
         self._planning = asyncio.Lock()
         self._name = shard_name(args.shard)
         logs.identify(host_name(args.shard))
-        self._link: Link | None = None
         self._hints = Hints(self._hint)
         self._owed: dict[str, tuple[int, int]] = {}
         self._ending = False
-        self._confirmer: Confirmer | None = None
-        self._early: list[LinkEvent] = []
-        starting = asyncio.ensure_future(launch.start(args.settings, self._name, args.connector, args.shards))
+        place = Place(args.connector, args.shards)
+        self._connectors = Connectors(
+            args.settings,
+            self._name,
+            place,
+            on_event=self._hear,
+            on_fault=self._faulty,
+            on_lost=self._lost,
+            spawn=self.spawn,
+        )
+        starting = asyncio.ensure_future(self._connectors.start(threads=False))
         await asyncio.sleep(0)  # it is forked by now: the databases, which bring threads, are opened while it starts
         self._database = await open_writer(args.settings.database(self._name))
         self._api = await open_reader(args.settings.database("api"))
@@ -98,68 +102,42 @@ class ConnectorHost(Worker):
         self._roster = Roster(await self._journal.read(shard_queries.load_states))
         self._roster.plan(args.sessions)
         await self._upkeep.leave(self._roster.leavers())
-        link = self._link_now
-        self._sends = Sends(args.shard, self._journal, self._api, link, args.settings.ack_timeout, self.spawn)
+        link_of = self._connectors.link_of
+        self._sends = Sends(args.shard, self._journal, self._api, link_of, args.settings.ack_timeout, self.spawn)
         self._news = News(self._journal, self._sends)
         self.spawn(self._news.run(), name="news")
         try:
-            self._process = await starting
+            await self._connectors.present(await starting)
         except ConnectorFailed as error:
             self.crash(str(error), status=PROCESS_LOST_EXIT)
-        self._process.watch(self._process_ended)
-        await self._connect()
+        self._recycling = Recycling(self._connectors, self._sends, self._roster, args.settings, place, self.post)
+        self.spawn(self._recycling.run(), name="recycling")
         await self._sends.restore(self._roster.refusing())
         self.spawn(self._look(), name="look for sends")
         self.spawn(self._upkeep.run(), name="upkeep")
         self.spawn(self._database.keep_probing(), name="probe")
-
-    def _link_now(self) -> Link | None:
-        return self._link
 
     async def _look(self) -> None:
         while True:
             await asyncio.sleep(LOOK_PERIOD)
             await self._sends.take()
 
-    async def _connect(self) -> None:
-        path = self._args.settings.socket(f"{self._name}.connector.sock")
-        self._link = await Link.connect(path, on_event=self._event)
-        hello = Hello.read(await self._link.request("hello", protocol=PROTOCOL, role="host"))
-        self._confirmer = Confirmer(self._link, hello)
-        for event in self._early:  # came right behind the answer
-            self._news.take(event, self._confirmer)
-        self._early.clear()
-        self.spawn(self._confirmer.run(), name="confirmations")
-        self.spawn(self._watch_link(self._link), name="host link")
-        self.spawn(pulse.watch(self._link, self._process, self._args.settings.beats), name="pulse")
-
-    async def _watch_link(self, link: Link) -> None:
-        await link.closed.wait()
-        if not self._stopping:
-            await asyncio.sleep(0.5)  # the process usually died: then its exit status tells more than the link
-            await self._lost("the connector closed the host's link")
-
-    def _process_ended(self, status: int) -> None:
-        if not self._stopping:
-            why = f"connector process {self._process.popen.pid} ended: {status}"
-            self.spawn(self._lost(why), name="end of the connector")
-
     async def _lost(self, why: str) -> None:
         """Ends this actor, once what the connector said last is stored: it will not say it again."""
-        if self._ending:
+        if self._ending or self._stopping:
             return
         self._ending = True
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(DRAIN_PATIENCE):
-                if self._link is not None:
-                    await self._link.closed.wait()
+                if (running := self._connectors.current) is not None:
+                    await running.link.closed.wait()
                     await self._news.flush()
         await self.last_words()  # how the process ended
         self.crash(why, status=PROCESS_LOST_EXIT)
 
     async def on_stop(self) -> None:
         """Ends the connector, stores what it said last, then closes the databases."""
-        await self._process.stop()
+        await self._connectors.stop()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(DRAIN_PATIENCE):
                 await self._news.flush()
@@ -170,37 +148,24 @@ class ConnectorHost(Worker):
         await self._database.close()
         await self._api.close()
 
-    def owned(self) -> OwnedProcess:
+    def owned(self) -> OwnedProcess | None:
         """The connector process."""
-        process = self._process
-        return OwnedProcess(
-            f"{self._name}/connector",
-            "connector-process",
-            process.popen.pid,
-            process.ready.version,
-            process.started,
-            process.popen.poll(),
-        )
+        return self._connectors.owned()
 
     def sample(self) -> ServiceSample:
         """The database, and the connector process as the supervision tree shows it."""
-        return ServiceSample(self._database.watch.report(), self.owned())
+        running = self._connectors.current
+        said = running.census.report() if running is not None else None
+        stats = None if said is None else {**said, "recycled": self._recycling.count}
+        return ServiceSample(self._database.watch.report(), self.owned(), stats)
 
     # from the connector
 
-    def _event(self, link: Link, frame: Frame) -> None:
-        try:
-            event = parse_host_event(frame)
-            if event is None:
-                return
-            if self._confirmer is not None:
-                self._news.take(event, self._confirmer)
-            elif link.answered:
-                self._early.append(event)
-            else:
-                raise ConnectorFault(FaultKind.MALFORMED, "an event came before the answer to hello")
-        except (BadField, ConnectorFault) as error:
-            self.crash(f"the connector sent a malformed event: {error}", status=PROCESS_LOST_EXIT)
+    def _hear(self, event: LinkEvent, confirmer: Confirmer) -> None:
+        self._news.take(event, confirmer)
+
+    def _faulty(self, error: Exception) -> None:
+        self.crash(f"the connector sent a malformed event: {error}", status=PROCESS_LOST_EXIT)
 
     # from actors
 
@@ -289,30 +254,18 @@ class ConnectorHost(Worker):
         await self._forget_gone()
         await self._upkeep.leave(self._roster.leavers())
         self._sends.judge(self._roster.refusing())
-        settings, connector = self._settings.tuned(message.tuning), self._args.connector
-        new_options = launch.options(settings, connector)
-        if new_options != launch.options(self._settings, connector):
-            await self._tell_connector("options", options=new_options)
-        self._settings = settings
+        settings = self._settings = self._settings.tuned(message.tuning)
         logs.set_level(settings.log_level)
         self._upkeep.use(settings)
         self._sends.use(settings.ack_timeout)
-        await self._tell_connector("admission", **launch.admission(settings, connector, message.shards).to_wire())
-
-    async def _tell_connector(self, command: str, **fields: Any) -> None:
-        if self._link is None:
-            return
-        try:
-            await self._link.request(command, **fields)
-        except (LinkClosed, TimeoutError):
-            return  # the end of the process is noticed elsewhere
-        except RemoteError as error:
-            log.error("%s: the connector refused new %s: %s", self._name, command, error)
+        self._recycling.use(settings)
+        await self._connectors.use(settings, message.shards)
 
     async def _forget_gone(self) -> None:
         gone = await self._upkeep.forget_gone()
         for session in gone:
             self._roster.forget(session)
+            self._connectors.forget(session)
             self._owed.pop(session, None)
         self._sends.forget(gone)
 

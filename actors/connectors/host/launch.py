@@ -1,8 +1,10 @@
 """What a connector process is started with."""
 
+from dataclasses import dataclass
 from typing import Any
 
 from actors.connectors.baileys import launch as baileys
+from actors.connectors.host.bloat import Bounds
 from actors.connectors.host.process import (
     ConnectorFailed,
     ConnectorProcess,
@@ -11,6 +13,14 @@ from actors.connectors.host.process import (
 )
 from actors.connectors.protocol import Admission, StartLine
 from actors.settings import SOCKET_VAULT, Settings, connector_options
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Which connector a host runs, and among how many hosts with the same one."""
+
+    connector: str
+    shards: int
 
 
 def admission(settings: Settings, connector: str, shards: int) -> Admission:
@@ -26,18 +36,28 @@ def options(settings: Settings, connector: str) -> dict[str, Any]:
     return connector_options(settings.connectors, connector, settings.ack_timeout)
 
 
-async def start(settings: Settings, name: str, connector: str, shards: int) -> ConnectorProcess:
-    """Starts the connector process of the host ``name``.  Raises ConnectorFailed."""
+async def start(settings: Settings, name: str, place: Place, *, socket: str, threads: bool = False) -> ConnectorProcess:
+    """Starts a connector process of the host ``name``, which listens on ``socket``.  Raises ConnectorFailed."""
+    connector = place.connector
     line = StartLine(
         connector=connector,
-        socket=settings.socket(f"{name}.connector.sock"),
+        socket=socket,
         vault=settings.socket(SOCKET_VAULT),
         host=name,
         options=options(settings, connector),
-        admission=admission(settings, connector, shards),
+        admission=admission(settings, connector, place.shards),
     )
     if connector == "baileys":
         if settings.node is None:
             raise ConnectorFailed("no Node.js of version 20 or later was found: `make setup` installs one")
-        return await ConnectorProcess.start(baileys.command(settings.node), baileys.environment(), line)
-    return await ConnectorProcess.start(simulator_command(), scrubbed_environment(), line)
+        environment = baileys.environment(settings.connectors.baileys.heap_limit)
+        return await ConnectorProcess.start(baileys.command(settings.node), environment, line, threads=threads)
+    return await ConnectorProcess.start(simulator_command(), scrubbed_environment(), line, threads=threads)
+
+
+def bounds(settings: Settings, connector: str) -> Bounds:
+    """The bounds of its memory."""
+    if connector != "baileys":
+        return Bounds()
+    section = settings.connectors.baileys
+    return Bounds(section.recycle_memory, section.memory_limit)

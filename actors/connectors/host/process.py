@@ -15,6 +15,7 @@ from typing import Any
 from actors.connectors.fields import BadField
 from actors.connectors.host.stderr import Relay
 from actors.connectors.protocol import ReadyLine, StartLine
+from actors.runtime import ward
 from actors.runtime.process import die_with_parent
 
 log = logging.getLogger(__name__)
@@ -38,20 +39,27 @@ class ConnectorProcess:
     relay: Relay
     started: float
     """CLOCK_MONOTONIC"""
+    socket: str
+    """Where it was told to listen."""
     _pidfd: int | None = None
 
     @classmethod
-    async def start(cls, command: Sequence[str], environment: Mapping[str, str], line: StartLine) -> "ConnectorProcess":
-        """Starts it and waits for its ready line.  Raises ConnectorFailed, with the process ended."""
+    async def start(
+        cls, command: Sequence[str], environment: Mapping[str, str], line: StartLine, *, threads: bool = False
+    ) -> "ConnectorProcess":
+        """Starts it and waits for its ready line.  Raises ConnectorFailed, with the process ended.
+
+        ``threads``: this process has some by now.
+        """
         started = time.monotonic()
         popen = subprocess.Popen(  # noqa: S603, ASYNC220 - our own command; a pidfd watches it, no thread
-            list(command),
+            [*_ward(), *command] if threads else list(command),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             env=dict(environment),
             close_fds=True,
-            preexec_fn=die_with_parent,  # noqa: PLW1509 - no thread has been started yet
+            preexec_fn=None if threads else die_with_parent,  # noqa: PLW1509 - only while there is no thread
         )
         assert popen.stderr is not None
         relay = Relay(popen.stderr, line.connector)
@@ -69,7 +77,7 @@ class ConnectorProcess:
             popen.kill()
             relay.close()
             raise ConnectorFailed(f"expected a {line.connector} connector, {ready.connector} answered")
-        return cls(popen, ready, relay, started)
+        return cls(popen, ready, relay, started, line.socket)
 
     def watch(self, on_exit: Callable[[int], None]) -> None:
         """Calls back when the process has ended."""
@@ -123,6 +131,10 @@ async def _first_line(popen: subprocess.Popen[bytes]) -> bytes:
             raise ConnectorFailed("it ended before it was ready")
         line += chunk
     return line
+
+
+def _ward() -> list[str]:
+    return [sys.executable, "-I", "-S", ward.__file__, str(os.getpid())]
 
 
 def simulator_command() -> list[str]:

@@ -62,6 +62,14 @@ class Roster:
             self._members[id] = replace(known, enabled=plan.enabled) if known else Member(plan.enabled)
         return turned
 
+    def ids(self) -> list[str]:
+        """The sessions of the shard, in their order."""
+        return sorted(self._members)
+
+    def wants(self, session: str) -> bool:
+        """Whether it is to run."""
+        return session in self._members and self._members[session].enabled
+
     def __contains__(self, session: str) -> bool:
         return session in self._members
 

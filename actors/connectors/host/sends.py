@@ -7,10 +7,11 @@ memory is a page of it for each session that is open.
 
 import asyncio
 import collections
+import contextlib
 import logging
 import secrets
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -46,14 +47,14 @@ def new_message_id() -> str:
 
 
 class Sends:
-    """The sends of one shard.  ``link`` returns the link to the connector, or None while there is none."""
+    """The sends of one shard.  ``link`` returns the link to a session's connector, or None while there is none."""
 
     def __init__(
         self,
         shard: int,
         journal: Journal,
         api: Database,
-        link: Callable[[], Link | None],
+        link: Callable[[str], Link | None],
         ack_timeout: float,
         spawn: Callable[[Any], Any],
     ) -> None:
@@ -68,6 +69,8 @@ class Sends:
         """Sessions that may have more to send than is read ahead."""
         self._open: set[str] = set()
         self._busy: set[str] = set()
+        self._held: dict[str, asyncio.Event] = {}
+        """Sessions that are handed nothing now; set when nothing of theirs is under way any more."""
         self._refusing: dict[str, str] = {}
         """Sessions that will not send by themselves, and why: what they are given has failed."""
         self._position = 0
@@ -122,6 +125,22 @@ class Sends:
         else:
             self._open.discard(session)
 
+    @contextlib.asynccontextmanager
+    async def held(self, session: str, patience: float) -> AsyncIterator[None]:
+        """Hands over nothing of the session within the block, which begins when nothing of it is under way any more.
+
+        After ``patience`` seconds it begins in any case.
+        """
+        quiet = self._held[session] = asyncio.Event()
+        try:
+            if session in self._busy:
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(quiet.wait(), patience)
+            yield
+        finally:
+            del self._held[session]
+            self._pump(session)
+
     def refuse(self, session: str, cause: str) -> None:
         """The session will not send any more by itself: what waits, and what comes, has failed."""
         self._refusing[session] = cause
@@ -157,7 +176,8 @@ class Sends:
             pass
 
     def _pump(self, session: str) -> None:
-        if session in self._open and session not in self._busy and self._has_work(session):
+        free = session in self._open and session not in self._held and session not in self._busy
+        if free and self._has_work(session):
             self._busy.add(session)
             self._spawn(self._drain(session))
 
@@ -167,12 +187,14 @@ class Sends:
     async def _drain(self, session: str) -> None:
         """One message at a time: their order is the order of acceptance."""
         try:
-            while session in self._open and (item := await self._next(session)) is not None:
+            while session in self._open - self._held.keys() and (item := await self._next(session)) is not None:
                 pause = await self._hand_over(item)
                 if pause is not None:
                     await asyncio.sleep(pause)
         finally:
             self._busy.discard(session)
+            if (quiet := self._held.get(session)) is not None:
+                quiet.set()
         self._pump(session)
 
     async def _next(self, session: str) -> SendProgress | None:
@@ -201,7 +223,7 @@ class Sends:
 
     async def _hand_over(self, item: SendProgress) -> float | None:
         """One attempt; returns the seconds to pause before the next, None when the send is finished."""
-        link = self._link()
+        link = self._link(item.session)
         if link is None:
             return RETRY_PAUSE
         try:

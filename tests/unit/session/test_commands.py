@@ -164,6 +164,41 @@ def test_reconnect_gives_an_open_session_a_new_connection() -> None:
     assert s.full.trouble.cause is Cause.OPERATOR_RECONNECT
 
 
+def test_a_move_to_another_connector_process_closes_first_and_opens_over_the_next_link() -> None:
+    s = Session().open()
+    done = s.tell(ev.Move())
+    assert of(fx.CloseConnection, done)
+    assert not of(fx.DropLink, done)
+    done = s.tell(ev.Closed(0, "closed_by_us"))
+    assert of(fx.DropLink, done)
+    assert opens(done) == 0
+    assert s.full.trouble is not None
+    assert s.full.trouble.cause is Cause.CONNECTOR_RECYCLED
+    s.tell(ev.LinkDown(), ev.LinkUp(False, "idle", True))
+    assert opens(s.due()) == 1
+    assert (s.at(), s.full.attempt) == (State.CONNECTING, 0)
+
+
+def test_a_move_of_a_session_without_a_connection_is_another_link_and_nothing_else() -> None:
+    s = Session().open()
+    s.tell(ev.Closed(503, "stream_error"))
+    timer = s.full.timer
+    assert of(fx.DropLink, s.tell(ev.Move()))
+    s.tell(ev.LinkDown(), ev.LinkUp(False, "idle", True))
+    assert (s.at(), s.full.timer) == (State.WAITING, timer)
+    s = blocked()
+    assert of(fx.DropLink, s.tell(ev.Move()))
+    s.tell(ev.LinkDown(), ev.LinkUp(False, "idle", True))
+    assert (s.at(), s.full.connected) == (State.BLOCKED, False)
+
+
+def test_a_stop_during_a_move_stops() -> None:
+    s = Session().open()
+    s.tell(ev.Move(), ev.Stop("r"))
+    assert opens(s.tell(ev.Closed(0, "closed_by_us"), ev.LinkDown(), ev.LinkUp(False, "idle", True))) == 0
+    assert s.at() is State.STOPPED
+
+
 def test_reconnect_does_not_wait() -> None:
     s = Session().open()
     s.tell(ev.Closed(428, "network"))

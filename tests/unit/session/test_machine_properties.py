@@ -124,7 +124,7 @@ class SessionMachine(RuleBasedStateMachine):
     @precondition(lambda self: self.full.link)
     @rule(
         event=st.sampled_from(
-            [ev.Queued(1), ev.Connecting(), ev.Opened("me"), ev.Opened("me"), ev.Timelock(True), ev.Rtt(1.0)]
+            [ev.Queued(1), ev.Connecting(), ev.Opened("me"), ev.Opened("me"), ev.Timelock(True), ev.Rtt(1.0), ev.Move()]
         )
     )
     def news(self, event: ev.Event) -> None:

@@ -54,7 +54,7 @@ def test_an_owned_process_has_its_own_restarts_and_exits() -> None:
     assert owned.owner_ended(known, Exit("code", 72, 1003.0)) == known  # it was first
     known = owned.seen(known, process(pid=8), 1004.0)
     assert (known.restarts, known.running) == (1, True)
-    node = describe.owned_node(known, 100.0, memory=False)
+    node = describe.owned_node(known, None, 100.0, memory=False)
     assert (node["pid"], node["state"], node["uptimeSeconds"]) == (8, "running", 10.0)
     assert node["lastExit"]["signal"] == "SIGKILL"
 
@@ -63,5 +63,5 @@ def test_an_owned_process_has_its_own_restarts_and_exits() -> None:
 def test_an_owned_process_goes_with_its_owner(how: str, told: str) -> None:
     known = owned.owner_ended(owned.seen(None, process(), 1.0), Exit(how, 9, 2.0))
     assert known.last_exit == Exit(told, None, 2.0)
-    node = describe.owned_node(known, 100.0, memory=True)
+    node = describe.owned_node(known, None, 100.0, memory=True)
     assert (node["pid"], node["state"], node["rssBytes"], node["pssBytes"]) == (None, "stopped", None, None)

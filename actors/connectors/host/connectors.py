@@ -1,0 +1,200 @@
+"""The connector processes of one host: one, or two while a bloated one hands its sessions over to a fresh one.
+
+Sessions find their process under one name in the runtime directory.  A fresh process listens under a name of its own,
+which is then renamed to that one: from that moment whoever links anew, for whatever reason, links to it.
+"""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from actors.connectors.host import launch, pulse
+from actors.connectors.host.census import Census
+from actors.connectors.host.confirm import Confirmer
+from actors.connectors.host.launch import Place
+from actors.connectors.host.process import ConnectorProcess
+from actors.connectors.host.uplink import Uplink
+from actors.connectors.link_events import LinkEvent, PhaseChanged
+from actors.connectors.protocol import Admission, Phase
+from actors.messages import OwnedProcess
+from actors.runtime.rpc import Link, LinkClosed, RemoteError
+from actors.settings import Settings
+
+log = logging.getLogger(__name__)
+
+LAST_WORDS = 0.5
+"""Seconds between the end of a link and what is concluded from it: how the process ended tells more."""
+
+
+@dataclass(slots=True, eq=False)
+class Running:
+    """One connector process with the host's link to it."""
+
+    process: ConnectorProcess
+    uplink: Uplink
+    census: Census = field(default_factory=Census)
+
+    @property
+    def link(self) -> Link:
+        """The link to it."""
+        return self.uplink.link
+
+
+class Connectors:
+    """``on_event`` gets what a process says, ``on_lost`` is told, once or twice, why the present one is gone."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        name: str,
+        place: Place,
+        *,
+        on_event: Callable[[LinkEvent, Confirmer], None],
+        on_fault: Callable[[Exception], None],
+        on_lost: Callable[[str], Awaitable[None]],
+        spawn: Callable[..., Any],
+    ) -> None:
+        self._settings = settings
+        self._name = name
+        self._place = place
+        self._on_event = on_event
+        self._on_fault = on_fault
+        self._on_lost = on_lost
+        self._spawn = spawn
+        self._starts = 0
+        self._at: dict[str, Link] = {}
+        """Over which link a session's connection was last heard of."""
+        self._phases: dict[str, Phase] = {}
+        self.current: Running | None = None
+        self.retiring: Running | None = None
+        self.stopping = False
+        self.news = asyncio.Event()
+        """Set whenever a session's phase changed: for who waits for one."""
+
+    async def start(self, *, threads: bool) -> ConnectorProcess:
+        """Starts a process, which nobody is linked to yet.  ``threads``: of this process.  Raises ConnectorFailed."""
+        self._starts += 1
+        path = self._settings.socket(f"{self._name}.{'ab'[self._starts % 2]}.sock")
+        return await launch.start(self._settings, self._name, self._place, socket=path, threads=threads)
+
+    async def present(self, process: ConnectorProcess) -> None:
+        """Makes it the one that sessions link to from now on; the one before, if there is one, retires."""
+        uplink = Uplink(self._take, self._on_fault)
+        await uplink.connect(process.socket)
+        running = Running(process, uplink)
+        if (before := self.current) is not None:
+            await self._ask(before, "admission", **Admission(0.0, burst=1, pairings=0).to_wire())
+        Path(process.socket).rename(self._settings.socket(f"{self._name}.connector.sock"))  # noqa: ASYNC240 - one call
+        self.retiring, self.current = before, running
+        uplink.begin()
+        process.watch(lambda status: self._ended(running, status))
+        self._spawn(uplink.confirmer.run(), name="confirmations")
+        self._spawn(self._watch_link(running), name="host link")
+        self._spawn(pulse.watch(uplink.link, process, self._settings.beats), name="pulse")
+
+    async def retire(self) -> None:
+        """Ends the one before; who is still linked to it links to the present one."""
+        if (old := self.retiring) is not None:
+            await old.process.stop()
+            old.link.abort()
+            self.retiring = None
+
+    async def stop(self) -> None:
+        """Ends all."""
+        self.stopping = True
+        for running in (self.retiring, self.current):
+            if running is not None:
+                await running.process.stop()
+
+    def _ended(self, running: Running, status: int) -> None:
+        why = f"connector process {running.process.popen.pid} ended: {status}"
+        if running is self.current and not self.stopping:
+            self._spawn(self._on_lost(why), name="end of the connector")
+        elif running is self.retiring and not self.stopping:
+            log.info("%s: %s; its sessions had been handed over, or link to the fresh one now", self._name, why)
+
+    async def _watch_link(self, running: Running) -> None:
+        await running.link.closed.wait()
+        for session in [session for session, link in self._at.items() if link is running.link]:
+            self._phases.pop(session, None)
+        await asyncio.sleep(LAST_WORDS)
+        if running is self.current and not self.stopping:
+            await self._on_lost("the connector closed the host's link")
+
+    # sessions
+
+    def _take(self, uplink: Uplink, event: LinkEvent) -> None:
+        if not isinstance(event, PhaseChanged) or self._heard(uplink.link, event):
+            self._on_event(event, uplink.confirmer)
+
+    def _heard(self, link: Link, event: PhaseChanged) -> bool:
+        """Notes where a session is; False for what a retiring process says of one that has left it."""
+        session, known = event.session, self._at.get(event.session)
+        present = self.current is not None and link is self.current.link
+        if event.phase is not Phase.IDLE and (present or known is None or known.closed.is_set()):
+            self._at[session] = known = link
+        if known not in {None, link}:
+            return False
+        self._phases[session] = event.phase
+        self.news.set()
+        return True
+
+    def link_of(self, session: str) -> Link | None:
+        """The link over which a session sends; None while there is none."""
+        known = self._at.get(session)
+        if known is not None and not known.closed.is_set():
+            return known
+        return self.current.link if self.current is not None else None
+
+    def phase(self, session: str) -> Phase:
+        """Where its connection stands."""
+        return self._phases.get(session, Phase.IDLE)
+
+    def has_moved(self, session: str) -> bool:
+        """Whether its connection is open in the present process."""
+        present = self.current is not None and self._at.get(session) is self.current.link
+        return present and self.phase(session) is Phase.OPEN
+
+    def forget(self, session: str) -> None:
+        """The session is no more."""
+        self._at.pop(session, None)
+        self._phases.pop(session, None)
+
+    # what the process is told, and tells of itself
+
+    async def use(self, settings: Settings, shards: int) -> None:
+        """New settings: for the connections to come, and for the processes to come."""
+        before, self._settings = self._settings, settings
+        connector = self._place.connector
+        self._place = Place(connector, shards)
+        if self.current is None:
+            return
+        options = launch.options(settings, connector)
+        if options != launch.options(before, connector):
+            await self._ask(self.current, "options", options=options)
+        await self._ask(self.current, "admission", **launch.admission(settings, connector, shards).to_wire())
+
+    async def _ask(self, running: Running, command: str, **fields: Any) -> None:
+        try:
+            await running.link.request(command, **fields)
+        except (LinkClosed, TimeoutError):
+            return  # the end of the process is noticed elsewhere
+        except RemoteError as error:
+            log.error("%s: the connector refused new %s: %s", self._name, command, error)
+
+    def owned(self) -> OwnedProcess | None:
+        """The present process, as the supervision tree shows it."""
+        if self.current is None:
+            return None
+        process = self.current.process
+        return OwnedProcess(
+            f"{self._name}/connector",
+            "connector-process",
+            process.popen.pid,
+            process.ready.version,
+            process.started,
+            process.popen.poll(),
+        )

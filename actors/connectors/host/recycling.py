@@ -1,0 +1,125 @@
+"""A bloated connector process is replaced while it works: its sessions move to a fresh one, one after the other."""
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Callable
+from typing import Any
+
+from actors.connectors.fields import BadField
+from actors.connectors.host import launch
+from actors.connectors.host.bloat import Verdict, judge
+from actors.connectors.host.connectors import Connectors, Running
+from actors.connectors.host.launch import Place
+from actors.connectors.host.process import ConnectorFailed
+from actors.connectors.host.roster import Roster
+from actors.connectors.host.sends import Sends
+from actors.connectors.protocol import Phase
+from actors.messages import MoveLink
+from actors.runtime.rpc import LinkClosed, RemoteError
+from actors.settings import Settings
+
+log = logging.getLogger(__name__)
+
+LOOK_PERIOD = 5.0
+"""Seconds between two looks at the process, at most; less where heartbeats are quicker."""
+SEND_PATIENCE = 10.0
+"""Seconds for the message under way to be acknowledged; one cut off is sent again under its id."""
+PAIRING_PATIENCE = 300.0
+"""Seconds for a pairing to be over, one way or the other: a QR that somebody is about to scan should stay valid."""
+MOVE_PATIENCE = 60.0
+"""Seconds for one session to be open again before the next one moves: half a minute of back-off is nothing unusual."""
+
+
+class Recycling:
+    """Watches the memory of the present process.  ``post`` sends a message to an actor."""
+
+    def __init__(
+        self,
+        connectors: Connectors,
+        sends: Sends,
+        roster: Roster,
+        settings: Settings,
+        place: Place,
+        post: Callable[[Any, Any], None],
+    ) -> None:
+        self._connectors = connectors
+        self._sends = sends
+        self._roster = roster
+        self._place = place
+        self._post = post
+        self._since: float | None = None
+        self.count = 0
+        """Processes replaced, in the life of this host."""
+        self.use(settings)
+
+    def use(self, settings: Settings) -> None:
+        """New bounds, from the next look on."""
+        self._bounds = launch.bounds(settings, self._place.connector)
+        self._period = min(LOOK_PERIOD, settings.beats.period / 2)
+
+    async def run(self) -> None:
+        """Looks for ever."""
+        now = asyncio.get_running_loop().time
+        while True:
+            running = self._connectors.current
+            assert running is not None
+            await running.census.look(running.process, running.link, self._period)
+            verdict = judge(running.census.memory, self._bounds, self._since, now())
+            if verdict is Verdict.END:
+                used = running.census.memory[-1] >> 20
+                log.error("connector process %d uses %d MiB and is killed", running.process.popen.pid, used)
+                running.process.kill()
+            elif verdict is Verdict.RECYCLE:
+                self._since = now()
+                await self._recycle(running)
+            await asyncio.sleep(self._period)
+
+    async def _recycle(self, old: Running) -> None:
+        pid, used = old.process.popen.pid, old.census.memory[-1] >> 20
+        log.warning("connector process %d uses %d MiB: a fresh one takes its sessions over", pid, used)
+        try:
+            fresh = await self._connectors.start(threads=True)
+        except ConnectorFailed as error:
+            log.error("connector process %d stays, since there is no fresh one: %s", pid, error)
+            return
+        try:
+            await self._connectors.present(fresh)
+        except (BadField, LinkClosed, RemoteError, TimeoutError, OSError) as error:
+            log.error("connector process %d stays, since the fresh one does not work: %s", pid, error)
+            await fresh.stop()
+            return
+        began = asyncio.get_running_loop().time()
+        phase = self._connectors.phase
+        order = sorted(self._roster.ids(), key=lambda session: phase(session) is Phase.PAIRING)
+        moved = [session for session in order if await self._move(session)]
+        await self._connectors.retire()
+        self.count += 1
+        took = asyncio.get_running_loop().time() - began
+        log.info("connector process %d has ended, %d sessions moved within %.1f s", pid, len(moved), took)
+
+    async def _move(self, session: str) -> bool:
+        """Whether the session was told; one without an actor finds the fresh process when it has one."""
+        phase = self._connectors.phase
+        await self._until(lambda: phase(session) is not Phase.PAIRING, PAIRING_PATIENCE)
+        address = self._roster.address(session)
+        if address is None or self._connectors.has_moved(session):
+            return False
+        was_open = phase(session) is Phase.OPEN
+        async with self._sends.held(session, SEND_PATIENCE):
+            self._post(address, MoveLink())
+            if was_open:
+                await self._until(lambda: self._connectors.has_moved(session) or self._rests(session), MOVE_PATIENCE)
+        return True
+
+    def _rests(self, session: str) -> bool:
+        """Whether it will not open by itself."""
+        return session in self._roster.refusing() or not self._roster.wants(session)
+
+    async def _until(self, reached: Callable[[], bool], patience: float) -> None:
+        """Returns when it is so, as far as phases of connections tell, or after ``patience`` seconds."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(patience):
+                while not reached():
+                    self._connectors.news.clear()
+                    await self._connectors.news.wait()

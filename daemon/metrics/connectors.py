@@ -1,0 +1,28 @@
+"""Families of the connector processes, from the supervision tree as it was read last.  Pure."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from daemon.metrics import table
+from daemon.metrics.supervision import nodes
+from daemon.metrics.table import Metric
+from daemon.metrics.text import family, number, prefix
+
+_READ: tuple[tuple[Metric, Callable[[Mapping[str, Any]], float]], ...] = (
+    (table.CONNECTOR_RESIDENT, lambda stats: stats["residentBytes"]),
+    (table.CONNECTOR_LAG, lambda stats: stats["eventLoopLagSeconds"]),
+    (table.CONNECTOR_CPU, lambda stats: stats["cpuSeconds"]),
+    (table.CONNECTOR_UNCAUGHT, lambda stats: stats["counts"].get("uncaught", 0)),
+    (table.CONNECTOR_RECYCLED, lambda stats: stats["recycled"]),
+)
+
+
+def render(tree: Mapping[str, Any] | None) -> str:
+    """One series a shard in each family; nothing while the tree is not known."""
+    if tree is None:
+        return ""
+    told = {str(node["id"]).partition("/")[0]: node["stats"] for node in nodes(tree) if node.get("stats")}
+    return "".join(
+        family(metric, [f"{prefix(metric, (shard,))}{number(read(stats))}" for shard, stats in sorted(told.items())])
+        for metric, read in _READ
+    )
