@@ -140,7 +140,7 @@ def host_name(shard: int) -> str:
 
 def connector_options(connectors: Connectors, connector: str, ack_timeout: float) -> dict[str, Any]:
     """The ``options`` of a connector process (docs/connector-protocol.md); milliseconds as the protocol has them."""
-    section = connectors.baileys if connector == "baileys" else connectors.simulator
+    section = connectors.of(connector)
     options: dict[str, Any] = {
         "heartbeatMs": round(section.heartbeat * 1000),
         "heartbeatTimeoutMs": round(section.heartbeat_timeout * 1000),
@@ -155,6 +155,9 @@ def connector_options(connectors: Connectors, connector: str, ack_timeout: float
             "noiseRootKey": own.noise_root_key,
             "clientVersion": list(own.client_version) if own.client_version is not None else None,
         }
-    else:
+    elif connector == "simulator":
         options["seed"] = connectors.simulator.seed
+    else:
+        external = connectors.external
+        options = {**external.options, **options, "openDeadlineMs": round(external.open_deadline * 1000)}
     return options

@@ -4,7 +4,7 @@ import ipaddress
 import os
 import string
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -137,6 +137,13 @@ def profile_for_simulator(profile: object | None, connector: str) -> Wrong | Non
     if profile is None or connector == "simulator":
         return None
     return Wrong(f"a simulator profile on a session with connector: {connector}", "connector: simulator")
+
+
+def external_has_a_program(sessions: Sequence[str], command: Sequence[str]) -> Wrong | None:
+    """Sessions with the connector `external` need a program to run them."""
+    if not sessions or command:
+        return None
+    return Wrong(f"session {sessions[0]} with connector: external", "connectors.external.command: [PROGRAM, ...]")
 
 
 def distinct_ids(ids: Iterable[str]) -> Wrong | None:

@@ -22,7 +22,7 @@ from config.schema_connectors import Connectors
 from config.schema_http import Http
 from config.schema_simulator import SessionProfile
 from config.secrets import Secret, SecretText
-from config.section import AbsolutePath, Rule, Section, Sequence, Text
+from config.section import AbsolutePath, Rule, Section, Sequence, Text, Wrong
 
 SessionId = Annotated[
     str,
@@ -59,8 +59,8 @@ class SessionSpec(Section):
     id: SessionId
     """Its name in the API, logs and metrics; not a phone number."""
 
-    connector: Literal["baileys", "simulator"]
-    """What connects it: the real client, or the built-in simulator."""
+    connector: Literal["baileys", "simulator", "external"]
+    """What connects it: the real client, the built-in simulator, or the program of `connectors.external`."""
 
     labels: Labels = Field(default_factory=dict)
     """Free names and values to select sessions by, such as `team: support`."""
@@ -111,6 +111,11 @@ def _runtime_dir(validated: dict[str, Any]) -> Path:
     return default_runtime_dir(os.environ, validated["state_dir"])
 
 
+def _external_has_a_program(sessions: tuple[SessionSpec, ...], connectors: Connectors) -> Wrong | None:
+    wanting = [spec.id for spec in sessions if spec.connector == "external"]
+    return rules.external_has_a_program(wanting, connectors.external.command)
+
+
 class Config(Section):
     """The configuration of one wavigil daemon."""
 
@@ -137,4 +142,5 @@ class Config(Section):
     cross_checks: ClassVar[tuple[Rule, ...]] = (
         Rule(("runtime_dir", "state_dir"), rules.room_for_sockets),
         Rule(("sessions",), lambda sessions: rules.distinct_ids(spec.id for spec in sessions)),
+        Rule(("sessions", "connectors"), _external_has_a_program),
     )

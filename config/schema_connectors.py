@@ -1,13 +1,13 @@
 """The part of the configuration on what connects sessions to WhatsApp."""
 
-from typing import Annotated, ClassVar
+from typing import Annotated, Any, ClassVar
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
 from config import rules
 from config.durations import Span
 from config.schema_simulator import SimulatorProfile
-from config.section import Rule, Section, Text
+from config.section import Rule, Section, Sequence, Text
 from config.sizes import SizeRange
 from config.versions import ClientVersion
 
@@ -25,6 +25,10 @@ NoiseRootKey = Annotated[
     str,
     Text(rules.check_noise_root_key, "a public key in 64 hexadecimal digits", pattern="^[0-9a-fA-F]{64}$"),
 ]
+
+
+def _none_is_no_option(value: object) -> object:
+    return {} if value is None else value
 
 
 class Baileys(Section):
@@ -96,8 +100,45 @@ class Simulator(Section):
     cross_checks: ClassVar[tuple[Rule, ...]] = (Rule(("heartbeat", "heartbeat_timeout"), rules.answered_in_time),)
 
 
+class External(Section):
+    """A connector of your own: a program that speaks the connector protocol (docs/connector-protocol.md)."""
+
+    command: Sequence[Annotated[str, Field(min_length=1)]] = ()
+    """The program and its arguments; it is looked for in PATH. Empty: there is none."""
+
+    options: Annotated[dict[str, Any], BeforeValidator(_none_is_no_option)] = Field(default_factory=dict)
+    """Passed on to it as they are. `check-config` shows them, so a secret belongs into a file that they name."""
+
+    sessions_per_host: SessionsPerHost = 32
+    """Sessions that share one connector process."""
+
+    heartbeat: Heartbeat = 10.0
+    """How often it pings each open connection."""
+
+    heartbeat_timeout: Heartbeat = 8.0
+    """How long the answer may take before it counts the connection as half-open and closes it."""
+
+    connects_per_second: ConnectsPerSecond = 5.0
+    """New connections of the whole fleet, start-up included."""
+
+    open_deadline: Annotated[float, Span("1s", "10m")] = 45.0
+    """How long a connection may take from its start until it is open."""
+
+    cross_checks: ClassVar[tuple[Rule, ...]] = (Rule(("heartbeat", "heartbeat_timeout"), rules.answered_in_time),)
+
+
 class Connectors(Section):
     """A section a connector."""
 
     baileys: Baileys = Field(default_factory=Baileys)
     simulator: Simulator = Field(default_factory=Simulator)
+    external: External = Field(default_factory=External)
+
+    def of(self, connector: str) -> Baileys | Simulator | External:
+        """The section of the connector of that name.  Raises KeyError."""
+        sections: dict[str, Baileys | Simulator | External] = {
+            "baileys": self.baileys,
+            "simulator": self.simulator,
+            "external": self.external,
+        }
+        return sections[connector]

@@ -23,7 +23,7 @@ from daemon import wanted
 from daemon.backend import BackendError, SessionRecord
 from daemon.storage import refusal
 
-CONNECTORS = ("baileys", "simulator")
+CONNECTORS = ("baileys", "simulator", "external")
 SAID = "file.enabled"
 """Name of what is remembered of the file in api.db: ``enabled`` by session, as JSON."""
 
@@ -185,6 +185,8 @@ class Fleet:
             raise BackendError("invalid", f"the connector is one of {', '.join(CONNECTORS)}")
         if record.connector == "baileys" and self._settings.node is None:
             raise BackendError("invalid", "no Node.js of version 20 or later was found, which Baileys needs")
+        if record.connector == "external" and not self._settings.connectors.external.command:
+            raise BackendError("invalid", "there is no external connector: connectors.external.command is not set")
         now = time.time()
         made = StoredSession(record.id, record.connector, dict(record.labels), now)
         wish = Desired(record.id, record.enabled, now, who)
@@ -252,5 +254,4 @@ class Fleet:
 
 
 def _capacity(settings: Settings, connector: str) -> int:
-    section = settings.connectors.baileys if connector == "baileys" else settings.connectors.simulator
-    return section.sessions_per_host
+    return settings.connectors.of(connector).sessions_per_host

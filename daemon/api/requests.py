@@ -24,7 +24,7 @@ from daemon.api.fields import (
 )
 from daemon.api.models import Quality, Status
 
-Connector = Literal["baileys", "simulator"]
+Connector = Literal["baileys", "simulator", "external"]
 
 
 class Request(BaseModel):
@@ -145,7 +145,7 @@ class SessionCreate(Request):
 
     id: SessionId
     connector: Connector = "baileys"
-    """What connects it: the real client, or the built-in simulator."""
+    """What connects it: the real client, the built-in simulator, or the program of `connectors.external`."""
     labels: Labels = Field(default_factory=dict)
     enabled: bool = True
     """Whether to start it."""

@@ -71,7 +71,7 @@ def _is_directory(path: Path) -> bool | None:
 def fleet_of(place: Place) -> Fleet:
     """All sessions: of the file, and of the API as far as its database can be read."""
     config = place.loaded.config
-    counts = {"baileys": 0, "simulator": 0}
+    counts = {"baileys": 0, "simulator": 0, "external": 0}
     for spec in config.sessions:
         counts[spec.connector] += 1
     if place.visible:
@@ -88,6 +88,8 @@ def fleet_of(place: Place) -> Fleet:
         connectors.baileys.sessions_per_host,
         connectors.simulator.sessions_per_host,
         (len(config.http.tokens) + 1) * config.http.max_concurrent,
+        counts["external"],
+        connectors.external.sessions_per_host,
     )
 
 

@@ -39,11 +39,13 @@ class Fleet:
     simulator_per_host: int
     requests: int
     """Connections that the API may serve at a time: tokens times ``http.max_concurrent``."""
+    external: int = 0
+    external_per_host: int = 1
 
     @property
     def sessions(self) -> int:
         """All sessions."""
-        return self.baileys + self.simulator
+        return self.baileys + self.simulator + self.external
 
     @property
     def bridges(self) -> int:
@@ -52,8 +54,9 @@ class Fleet:
 
     @property
     def shards(self) -> int:
-        """Shards of both connectors."""
-        return self.bridges + -(-self.simulator // self.simulator_per_host)
+        """Shards of all connectors."""
+        others = -(-self.simulator // self.simulator_per_host) - (-self.external // self.external_per_host)
+        return self.bridges + others
 
     @property
     def processes(self) -> int:
@@ -68,7 +71,11 @@ class Fleet:
     @property
     def open_files(self) -> int:
         """Descriptors of the process that has the most of them."""
-        per_host = max(self.baileys_per_host if self.baileys else 0, self.simulator_per_host if self.simulator else 0)
+        per_host = max(
+            self.baileys_per_host if self.baileys else 0,
+            self.simulator_per_host if self.simulator else 0,
+            self.external_per_host if self.external else 0,
+        )
         return FILES_FIXED + FILES_SHARD * self.shards + max(FILES_SESSION * per_host, self.requests)
 
     @property

@@ -5,10 +5,10 @@ from collections.abc import AsyncIterator
 import pytest
 import pytest_asyncio
 
-from tests.contract.connectors import BaileysUnderTest, Connector, SimulatorUnderTest
+from tests.contract.connectors import BaileysUnderTest, Connector, PlainUnderTest, SimulatorUnderTest
 from tests.contract.harness import Subject, fresh_name, fresh_phone, subject
 
-CONNECTORS: list[type[Connector]] = [SimulatorUnderTest, BaileysUnderTest]
+CONNECTORS: list[type[Connector]] = [SimulatorUnderTest, BaileysUnderTest, PlainUnderTest]
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module", params=CONNECTORS, ids=lambda kind: kind.name)

@@ -180,3 +180,58 @@ class BaileysUnderTest:
     async def unlink(self, host: HostPeer, session: str, phone: str) -> None:
         """The lab's phone removes its only device."""
         await self._lab.unlink(phone, 1)
+
+
+class PlainUnderTest:
+    """A connector in plain Node.js that was written from the document alone; its server is inside."""
+
+    name: ClassVar[str] = "external"
+
+    async def start(self) -> None:
+        """Its world is inside."""
+
+    async def stop(self) -> None:
+        """Its world ends with it."""
+
+    def command(self) -> Sequence[str]:
+        """As an operator would configure it."""
+        return [str(find_node().path), str(REPOSITORY / "tests" / "contract" / "plain" / "main.mjs")]
+
+    def environment(self) -> Mapping[str, str]:
+        """Nothing."""
+        return {}
+
+    def options(self) -> Mapping[str, Any]:
+        """None of its own."""
+        return {}
+
+    def profile(self, phone: str) -> Mapping[str, Any] | None:
+        """It knows none."""
+
+    async def pair_in_advance(self, vault: SessionVault, phone: str) -> None:
+        """Commits what a pairing would have committed."""
+        await vault.commit({"creds": json.dumps({"phone": phone, "device": 1}).encode()}, paired=True)
+
+    async def scan(self, host: HostPeer, session: str, qr: str, phone: str) -> None:
+        """A command."""
+        await host.ask("world", session=session, deed="scan", qr=qr, phone=phone)
+
+    async def enter_code(self, host: HostPeer, session: str, phone: str, code: str) -> None:
+        """A command."""
+        await host.ask("world", session=session, deed="enter_code", code=code)
+
+    async def cut(self, host: HostPeer, session: str, phone: str) -> None:
+        """A command."""
+        await host.ask("world", session=session, deed="cut")
+
+    async def refuse_messages(self, host: HostPeer, session: str, phone: str, error: int) -> None:
+        """A command."""
+        await host.ask("world", session=session, deed="refuse", phone=phone, error=error)
+
+    async def fall_silent(self, host: HostPeer, session: str, phone: str) -> None:
+        """A command."""
+        await host.ask("world", session=session, deed="fall_silent")
+
+    async def unlink(self, host: HostPeer, session: str, phone: str) -> None:
+        """A command."""
+        await host.ask("world", session=session, deed="unlink")

@@ -25,7 +25,7 @@ class Place:
 
 def admission(settings: Settings, connector: str, shards: int) -> Admission:
     """The bounds of one of ``shards`` hosts with that connector."""
-    section = settings.connectors.baileys if connector == "baileys" else settings.connectors.simulator
+    section = settings.connectors.of(connector)
     # without a lease from recovery a host takes its equal share: the fleet's bound holds with nobody in charge
     share = section.connects_per_second / max(1, shards)
     return Admission(share, burst=max(1, round(share)), pairings=2)
@@ -52,6 +52,11 @@ async def start(settings: Settings, name: str, place: Place, *, socket: str, thr
             raise ConnectorFailed("no Node.js of version 20 or later was found: `make setup` installs one")
         environment = baileys.environment(settings.connectors.baileys.heap_limit)
         return await ConnectorProcess.start(baileys.command(settings.node), environment, line, threads=threads)
+    if connector == "external":
+        command = settings.connectors.external.command
+        if not command:
+            raise ConnectorFailed("connectors.external.command is not set")
+        return await ConnectorProcess.start(command, scrubbed_environment(), line, threads=threads)
     return await ConnectorProcess.start(simulator_command(), scrubbed_environment(), line, threads=threads)
 
 
