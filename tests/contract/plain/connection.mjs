@@ -99,6 +99,11 @@ export class Connection {
     this.qrExpiresAt = Date.now() + QR_MS
     if (this.phase !== 'pairing') this.#enterPhase('pairing')
     this.#tell('qr', { qr: this.qr, expiresAt: this.qrExpiresAt })
+    const phone = this.#shared.options.phones[this.#session.id]
+    if (phone) {
+      this.#pair(phone)
+      return
+    }
     this.#timer = setTimeout(() => number < 5 ? this.#showQr(number + 1) : this.end({ code: 408, reason: 'pairing_expired' }), QR_MS)
   }
 

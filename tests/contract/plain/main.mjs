@@ -151,6 +151,7 @@ function readOptions(values) {
     if (!Number.isFinite(value) || value < 1) throw new Refusal('bad_request', `${name}: milliseconds, 1 or more`)
     options[name] = value
   }
+  options.phones = values.phones ?? {} // its own: session -> the phone that scans whatever QR it shows
   return options
 }
 

@@ -180,6 +180,20 @@ CASES = {
         "a simulator profile on a session with connector: baileys",
         "connector: simulator",
     ),
+    "external session without a program": Case(
+        "sessions:\n  - {id: a, connector: baileys}\n  - {id: b, connector: external}",
+        "sessions",
+        (2, 3),
+        "session b with connector: external",
+        "connectors.external.command: [PROGRAM, ...]",
+    ),
+    "external command as a text": Case(
+        "connectors: {external: {command: node main.mjs}}",
+        "connectors.external.command",
+        (1, 34),
+        '"node main.mjs"',
+        "a list",
+    ),
     "phone number as a number": Case(
         SIM + "      phone: 15550100001", "sessions[0].simulator.phone", (5, 14), "a number", "in quotes", "in quotes"
     ),
