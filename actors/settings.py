@@ -10,9 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from actors.runtime.liveness import Beats
-from config.schema import Config
+from actors.vault.keyring import MasterKeys
+from config.schema import Config, Vault
 from config.schema_actors import Health, Recovery, Supervision
 from config.schema_connectors import Connectors
+from config.secrets import Secret
 from config.section import Section
 
 SOCKET_GATEWAY = "gateway.sock"
@@ -73,8 +75,8 @@ class Settings:
     node: str | None
     """Path of the Node.js binary; None where no session needs one."""
     log_level: str
-    vault_key: bytes | None
-    """SHA-256 of the configured master key (32 bytes, whatever its text is); given to the vault only."""
+    vault_keys: MasterKeys
+    """SHA-256 of each configured master key (32 bytes, whatever its text is); given to the vault only."""
 
     @property
     def beats(self) -> Beats:
@@ -105,12 +107,11 @@ class Settings:
 
     def without_key(self) -> "Settings":
         """For every actor but the vault."""
-        return replace(self, vault_key=None)
+        return replace(self, vault_keys=MasterKeys())
 
 
 def settings_from(config: Config, node: str | None) -> Settings:
     """The actors' part of a configuration."""
-    key = config.vault.master_key
     return Settings(
         state_dir=Path(config.state_dir),
         runtime_dir=Path(config.runtime_dir),
@@ -124,8 +125,18 @@ def settings_from(config: Config, node: str | None) -> Settings:
         audit_keep=config.audit.keep,
         node=node,
         log_level=config.log.level,
-        vault_key=hashlib.sha256(key.reveal().encode()).digest() if key is not None else None,
+        vault_keys=master_keys(config.vault),
     )
+
+
+def master_keys(vault: Vault) -> MasterKeys:
+    """The keys that a configuration means."""
+    key = vault.master_key
+    return MasterKeys(None if key is None else _digest(key), tuple(map(_digest, vault.previous_keys)))
+
+
+def _digest(key: Secret) -> bytes:
+    return hashlib.sha256(key.reveal().encode()).digest()
 
 
 def shard_name(shard: int) -> str:

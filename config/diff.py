@@ -38,6 +38,7 @@ LIVE = (
     "supervision.backoff",
     "supervision.intensity",
     "supervision.park_retry",
+    "vault",
     "http.tokens",
     "http.max_body",
     "http.requests_per_second",

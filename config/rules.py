@@ -212,3 +212,12 @@ def attentive_supervisor(tick: float, heartbeat_timeout: float) -> Wrong | None:
         f"tick {format_duration(tick)} with heartbeat_timeout {format_duration(heartbeat_timeout)}",
         "tick shorter than heartbeat_timeout",
     )
+
+
+def previous_of_master(previous: tuple[Secret, ...], master: Secret | None) -> Wrong | None:
+    """Old keys need a new one."""
+    if previous and master is None:
+        return Wrong("previous_keys without a master_key", "the new key in master_key: encryption can't be taken away")
+    if master in previous:
+        return Wrong("the same key in both", "the old key in previous_keys, and the new one in master_key")
+    return None

@@ -82,6 +82,12 @@ class Vault(Section):
     and the log says so at each start. Make one with `openssl rand -hex 32`; without it
     nothing can be read again."""
 
+    previous_keys: Sequence[Annotated[Secret, SecretText(32)]] = ()
+    """Master keys before this one: they open what is not sealed anew yet. To rotate the key, put the old one here and
+    the new one into `master_key`, reload, and take it out again when `wavigil vault status` says that it is done."""
+
+    cross_checks: ClassVar[tuple[Rule, ...]] = (Rule(("previous_keys", "master_key"), rules.previous_of_master),)
+
 
 class Sends(Section):
     """Messages sent over the API."""

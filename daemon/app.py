@@ -19,6 +19,7 @@ from actors.runtime.keeper import Keeper
 from actors.runtime.launcher import launch
 from actors.runtime.liveness import Silence
 from actors.runtime.process import adopt_orphans, end_children, raise_open_files, set_name
+from actors.settings import SOCKET_VAULT
 from actors.store.engine import open_writer
 from actors.store.errors import StoreError
 from actors.supervision.tree import Root
@@ -40,6 +41,7 @@ from daemon.metrics.exporter import Exporter
 from daemon.prepare import Prepared, StartError, prepare
 from daemon.reload import Reloader
 from daemon.tls import CertificateError, server_context
+from daemon.vaultkeys import VaultKeys
 
 log = logging.getLogger(__name__)
 
@@ -71,7 +73,7 @@ class App:
         self._began = False
         self.reload_asked = asyncio.Event()
         """Set to have the configuration read again; during the start it waits for its end."""
-        self._reloading: asyncio.Task[None] | None = None
+        self._tasks: list[asyncio.Task[None]] = []
         self.address = ""
         self._silence = Silence(asyncio.get_running_loop().time())
         self._listen_to_keeper()
@@ -85,11 +87,18 @@ class App:
         await fleet.load()
         self._backend = LiveBackend(settings, fleet, self._database, self._chain, self._began)
         await self._backend.open()
-        reloader = Reloader(self._path, self._loaded, settings.node, fleet, self._backend)
+        keys = VaultKeys(
+            settings.socket(SOCKET_VAULT),
+            settings.vault_keys,
+            self._backend.accounts.trail,
+            rotates=self._prepared.rotates,
+        )
+        reloader = Reloader(self._path, self._loaded, settings.node, fleet, self._backend, keys)
         await self._listen(self._backend, reloader)
         await life.began(self._backend.accounts)
         self._began = True
-        self._reloading = asyncio.get_running_loop().create_task(reloader.on_signal(self.reload_asked))
+        loop = asyncio.get_running_loop()
+        self._tasks += [loop.create_task(reloader.on_signal(self.reload_asked)), loop.create_task(keys.watch())]
 
     async def _listen(self, backend: LiveBackend, reloader: Reloader) -> None:
         http = self._loaded.config.http
@@ -155,8 +164,8 @@ class App:
 
     async def stop(self, why: str) -> None:
         """Ends everything: first the port, then the actors, the databases last; ``why`` is for the audit log."""
-        if self._reloading is not None:
-            self._reloading.cancel()
+        for task in self._tasks:
+            task.cancel()
         if self._runner is not None:
             await self._runner.cleanup()
         if self._backend is not None:

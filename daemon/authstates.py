@@ -39,6 +39,17 @@ class LiveAuthStates:
         self._live = live
         self._tell = tell
 
+    async def vault(self) -> Mapping[str, Any]:
+        """See AuthStates."""
+        link = VaultLink(self._socket)
+        try:
+            stats = await link.request("stats")
+        except RemoteError as error:
+            raise BackendError("unavailable", f"the vault: {error.message}") from None
+        finally:
+            await link.close()
+        return {name: stats[name] for name in ("sealed", "rotation")}
+
     async def export(self, session: str) -> Mapping[str, bytes]:
         """See AuthStates."""
         async with self._taken(session) as (vault, _):

@@ -114,11 +114,15 @@ class Storage:
 
 
 class AuthStates(Protocol):
-    """Auth states as a whole, of sessions that are stopped and connected by Baileys.
+    """Auth states as a whole: how they are sealed; export and import, of sessions that are stopped and on Baileys.
 
-    Both raise BackendError ``unknown_session``; ``conflict`` if the session is not stopped or of another connector;
-    ``unavailable``.
+    These two raise BackendError ``unknown_session``; ``conflict`` if the session is not stopped or on another
+    connector; ``unavailable``.
     """
+
+    async def vault(self) -> Mapping[str, Any]:
+        """``sealed``, and ``rotation``: None or ``started_at, sessions, left, damaged``.  ``unavailable``."""
+        ...
 
     async def export(self, session: str) -> Mapping[str, bytes]:
         """All entries as the vault has them; ``conflict`` if there are none."""

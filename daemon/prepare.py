@@ -15,8 +15,9 @@ from actors.store.errors import StoreError
 from actors.store.migrate import refuse, upgrade
 from actors.store.tables import Kind
 from actors.store.watch import free_bytes
-from actors.vault import keyring
+from actors.vault import rotation
 from actors.vault.errors import MasterKeyError
+from actors.vault.keyring import Keyring
 from config.loader import Loaded
 from config.paths import socket_path
 from config.schema_http import Http
@@ -41,6 +42,8 @@ class Prepared:
     token: str
     lock: int
     """Descriptor of the lock; the actors inherit it on purpose: as long as one lives, no other daemon starts."""
+    rotates: bool
+    """Whether a rotation of the master key is unfinished."""
 
 
 def prepare(loaded: Loaded) -> Prepared:
@@ -65,12 +68,12 @@ def prepare(loaded: Loaded) -> Prepared:
             upgrade(path, kind)
         settings = settings_from(config, _node(loaded))
         # A wrong key is told to whoever starts the daemon, and not by a vault that crashes over and over.
-        keyring.prepare(settings.database(Kind.VAULT), keyring.Keyring(settings.vault_key))
+        rotates = rotation.prepare(settings.database(Kind.VAULT), Keyring(settings.vault_keys))
     except (StoreError, MasterKeyError, ValueError) as error:
         raise StartError(str(error)) from None
     except OSError as error:
         raise StartError(f"{error.filename or state} can't be used: {error.strerror}") from None
-    return Prepared(settings, token_file, token, lock)
+    return Prepared(settings, token_file, token, lock, rotates)
 
 
 def check_packages() -> None:

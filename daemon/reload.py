@@ -9,7 +9,7 @@ from pathlib import Path
 
 from actors.connectors.node import NodeNotFound, find_node
 from actors.runtime import logs
-from actors.settings import settings_from
+from actors.settings import master_keys, settings_from
 from config.diff import difference, in_effect
 from config.loader import Loaded, check
 from config.problems import ConfigError, Problem, path_text
@@ -22,6 +22,7 @@ from daemon.configuration import ConfigStatus, Reloaded, WrongConfigurationError
 from daemon.fleet import Fleet
 from daemon.live_backend import LiveBackend
 from daemon.tls import CertificateError, server_context, show
+from daemon.vaultkeys import VaultKeys
 
 log = logging.getLogger(__name__)
 
@@ -29,12 +30,21 @@ log = logging.getLogger(__name__)
 class Reloader:
     """Implements ``daemon.configuration.Configuration``.  Two reloads at once come one after the other."""
 
-    def __init__(self, path: Path | None, loaded: Loaded, node: str | None, fleet: Fleet, backend: LiveBackend) -> None:
+    def __init__(
+        self,
+        path: Path | None,
+        loaded: Loaded,
+        node: str | None,
+        fleet: Fleet,
+        backend: LiveBackend,
+        keys: VaultKeys,
+    ) -> None:
         self._path = path
         self._running = loaded.config
         self._node = node
         self._fleet = fleet
         self._backend = backend
+        self._keys = keys
         self._current: Current | None = None
         self._tls: ssl.SSLContext | None = None
         self._turn = asyncio.Lock()
@@ -122,6 +132,8 @@ class Reloader:
         config = in_effect(self._running, wanted.config)
         self._node = node or self._node
         loaded = dataclasses.replace(wanted, config=config)
+        if config.vault != self._running.vault:
+            await self._keys.offer(master_keys(config.vault))  # it knows whether they open it
         await self._backend.reload(loaded, settings_from(config, self._node))
         # from here on nothing is refused any more
         self._running = config

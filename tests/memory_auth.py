@@ -1,6 +1,7 @@
 """The in-memory twin of export and import of auth states."""
 
 from collections.abc import Callable, Mapping
+from typing import Any
 
 from actors.connectors.baileys.authstate import BadAuthState, check, why_older
 from daemon.backend import BackendError, SessionLive, SessionRecord
@@ -12,6 +13,11 @@ class MemoryAuth:
     def __init__(self, get: Callable[[str], tuple[SessionRecord, SessionLive]]) -> None:
         self._get = get
         self.states: dict[str, Mapping[str, bytes]] = {}
+        self.sealed = True
+        self.rotation: dict[str, Any] | None = None
+
+    async def vault(self) -> Mapping[str, Any]:
+        return {"sealed": self.sealed, "rotation": self.rotation}
 
     async def export(self, session: str) -> Mapping[str, bytes]:
         self._at_rest(session)

@@ -9,6 +9,7 @@ from pathlib import Path
 from actors.connectors.vaultlink import SessionVault, VaultLink
 from actors.store.migrate import upgrade
 from actors.store.tables import Kind
+from actors.vault.keyring import MasterKeys
 from actors.vault.server import VaultServer
 from tests.labclient import Json, Lab
 
@@ -19,7 +20,7 @@ async def provision(state_dir: Path, auth: Mapping[str, Json]) -> None:
     upgrade(state_dir / "vault.db", Kind.VAULT)
     with tempfile.TemporaryDirectory(prefix="wv") as name:
         socket = Path(name) / "vault.sock"
-        vault = VaultServer(state_dir / "vault.db", socket, None)
+        vault = VaultServer(state_dir / "vault.db", socket, MasterKeys())
         await vault.start()
         link = VaultLink(str(socket))
         try:

@@ -3,6 +3,7 @@
 The rest of the code opens databases for work; here a file may be damaged, foreign, or of a daemon that is down.
 """
 
+import json
 import sqlite3
 from contextlib import closing
 from dataclasses import dataclass, field
@@ -66,6 +67,19 @@ def inspect(path: Path, *, check: bool, count: bool = False) -> Inspection:
             dict(conn.execute("SELECT name, position FROM cursor")) if "cursor" in tables else {},
             _outbox(conn) if "outbox" in tables else None,
         )
+
+
+def vault_rotation(path: Path) -> float | None:
+    """When a rotation of the master key that is unfinished began, in seconds since 1970; None if there is none.
+
+    Raises OSError or sqlite3.Error.
+    """
+    if _size(path) == 0:
+        return None
+    mode = uri(path, "ro") + ("" if _size(path.with_name(f"{path.name}-wal")) else "&immutable=1")
+    with closing(sqlite3.connect(mode, uri=True, timeout=PATIENCE, isolation_level=None)) as conn:
+        row = conn.execute("SELECT value FROM meta WHERE key = 'rotation'").fetchone()
+        return None if row is None else float(json.loads(row[0])["started_at"])
 
 
 def _rows(conn: sqlite3.Connection, tables: list[str]) -> dict[str, int]:

@@ -13,7 +13,8 @@ class VaultActor(Worker):
 
     async def on_init(self, args: Settings) -> None:
         """Opens the database and the socket; an error ends the actor, and its supervisor tries again."""
-        self._server = VaultServer(args.database("vault"), Path(args.socket(SOCKET_VAULT)), args.vault_key)
+        socket = Path(args.socket(SOCKET_VAULT))
+        self._server = VaultServer(args.database("vault"), socket, args.vault_keys, patient=True)
         await self._server.start()
 
     def sample(self) -> ServiceSample:

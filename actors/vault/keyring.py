@@ -1,53 +1,77 @@
-"""Which key opens what: master key, data keys of the sessions, and the change from plain to sealed."""
+"""Which key opens what: master keys, and the data keys of the sessions.
 
+One master key wraps what is new; those before it open what is not rewrapped yet (`actors.vault.rotation`).
+"""
+
+import hashlib
 import secrets
-from pathlib import Path
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from typing import Final
 
-from sqlalchemy import Connection, delete, insert, select, update
-from sqlalchemy.exc import DBAPIError
-
-from actors.store.engine import sync_writer, translate
-from actors.store.tables import vault_entries, vault_meta, vault_sessions
 from actors.vault.envelope import KEY_BYTES, NONCE_BYTES, Cipher, PlainCipher, SealedCipher, unwrap, wrap
 from actors.vault.errors import MasterKeyError
 
 _CHECK: Final = "master_key_check"
-"""A wrapped data key of no session: that it is there says the vault is sealed; it tests the master key."""
+"""A wrapped data key of no session: it tests the master key."""
+_MARK_BYTES: Final = 8
+
+
+@dataclass(frozen=True, slots=True)
+class MasterKeys:
+    """The configured master keys, KEY_BYTES each."""
+
+    master: bytes | None = field(default=None, repr=False)
+    """Wraps every new data key; None for a plain vault."""
+    previous: tuple[bytes, ...] = field(default=(), repr=False)
+    """Only open."""
+
+    @property
+    def all(self) -> tuple[bytes, ...]:
+        """Those that open, the likelier first."""
+        return () if self.master is None else (self.master, *self.previous)
 
 
 class Keyring:
-    """The master key (KEY_BYTES, or None for a plain vault) and the ciphers made with it.
+    """The ciphers of the sessions.  Raises MasterKeyError when a key has another length."""
 
-    Raises MasterKeyError when the key has another length.
-    """
-
-    def __init__(self, master_key: bytes | None) -> None:
-        if master_key is not None and len(master_key) != KEY_BYTES:
-            raise MasterKeyError(f"the master key must have {KEY_BYTES} bytes, not {len(master_key)}")
-        self._master = master_key
+    def __init__(self, keys: MasterKeys) -> None:
+        for key in keys.all:
+            if len(key) != KEY_BYTES:
+                raise MasterKeyError(f"a master key must have {KEY_BYTES} bytes, not {len(key)}")
+        self._keys = keys
         self._ciphers: dict[str, tuple[bytes, Cipher]] = {}
 
     @property
     def sealed(self) -> bool:
         """Whether a master key is configured."""
-        return self._master is not None
+        return self._keys.master is not None
 
     def new_wrapped(self, session: str) -> bytes | None:
-        """A fresh data key for a session, wrapped; None without a master key."""
-        if self._master is None:
-            return None
-        return wrap(self._master, session, secrets.token_bytes(KEY_BYTES), secrets.token_bytes(NONCE_BYTES))
+        """A fresh data key for a session, wrapped by the master key; None without one."""
+        return self._wrap(session, secrets.token_bytes(KEY_BYTES))
 
-    def opens(self, wrapped: bytes) -> bool:
-        """Whether the master key is the one that wrapped the check value."""
-        if self._master is None:
-            return False
-        try:
-            unwrap(self._master, _CHECK, wrapped)
-        except MasterKeyError:
-            return False
-        return True
+    def rewrapped(self, session: str, wrapped: bytes) -> bytes | None:
+        """The same data key, wrapped by the master key.  Raises MasterKeyError when no key opens it."""
+        return self._wrap(session, self._unwrap(session, wrapped))
+
+    def new_check(self) -> bytes | None:
+        """What tells later whether a vault is sealed with this master key."""
+        return self.new_wrapped(_CHECK)
+
+    def opens(self, check: bytes) -> bool:
+        """Whether one of the keys wrapped a check value."""
+        return any(_opens(key, _CHECK, check) for key in self._keys.all)
+
+    def masters(self, check: bytes) -> bool:
+        """Whether the master key itself wrapped a check value."""
+        return self._keys.master is not None and _opens(self._keys.master, _CHECK, check)
+
+    def is_current(self, session: str, wrapped: bytes | None) -> bool:
+        """Whether a session's data key is wrapped by the master key, or plain without one."""
+        if wrapped is None or self._keys.master is None:
+            return wrapped is None and self._keys.master is None
+        return _opens(self._keys.master, session, wrapped)
 
     def cipher(self, session: str, wrapped: bytes | None) -> Cipher:
         """The cipher of a session.  Raises MasterKeyError when its data key can't be unwrapped."""
@@ -56,62 +80,42 @@ class Keyring:
         known = self._ciphers.get(session)
         if known is not None and known[0] == wrapped:
             return known[1]
-        if self._master is None:
-            raise MasterKeyError("the session is sealed, but no master key is configured")
-        cipher = SealedCipher(session, unwrap(self._master, session, wrapped))
+        cipher = SealedCipher(session, self._unwrap(session, wrapped))
         self._ciphers[session] = (wrapped, cipher)
         return cipher
 
+    def _wrap(self, session: str, data_key: bytes) -> bytes | None:
+        if self._keys.master is None:
+            return None
+        return wrap(self._keys.master, session, data_key, secrets.token_bytes(NONCE_BYTES))
 
-def prepare(path: Path, keys: Keyring) -> None:
-    """Checks the master key against the file; the first time a key is configured, seals what was plain.
+    def _unwrap(self, session: str, wrapped: bytes) -> bytes:
+        if not self._keys.all:
+            raise MasterKeyError("the session is sealed, but no master key is configured")
+        for key in self._keys.all[:-1]:
+            if _opens(key, session, wrapped):
+                return unwrap(key, session, wrapped)
+        return unwrap(self._keys.all[-1], session, wrapped)
 
-    All in one transaction on a connection of its own: closing it removes the write-ahead log with what was
-    plain (deleted content is overwritten).  Raises StoreError, MasterKeyError.
-    """
-    engine = sync_writer(path)
+
+def mark(wrapped: bytes | None) -> bytes:
+    """Stands for a data key without telling anything of it: changes whenever it is another one, or wrapped anew."""
+    return hashlib.sha256(wrapped or b"plain").digest()[:_MARK_BYTES]
+
+
+def split_mark(cursor: bytes) -> tuple[bytes, bytes]:
+    """Mark and rest of what begins with one."""
+    return cursor[:_MARK_BYTES], cursor[_MARK_BYTES:]
+
+
+def _opens(key: bytes, name: str, wrapped: bytes) -> bool:
     try:
-        with engine.begin() as conn:
-            query = select(vault_meta.c.value).where(vault_meta.c.key == _CHECK)
-            check = conn.execute(query).scalar_one_or_none()
-            if check is None and keys.sealed:
-                conn.execute(insert(vault_meta).values(key=_CHECK, value=keys.new_wrapped(_CHECK)))
-                _seal_all(conn, keys)
-            elif check is not None and not keys.sealed:
-                raise MasterKeyError(
-                    f"{path} is sealed, but no master key is configured: configure the key it was sealed with"
-                )
-            elif check is not None and not keys.opens(check):
-                raise MasterKeyError(
-                    f"{path} is sealed with another master key than the configured one: configure that key "
-                    "again, or move the file away and pair all sessions anew"
-                )
-    except DBAPIError as error:
-        raise translate(path, error) from error
-    finally:
-        engine.dispose()
+        unwrap(key, name, wrapped)
+    except MasterKeyError:
+        return False
+    return True
 
 
-def _seal_all(conn: Connection, keys: Keyring) -> None:
-    for session in conn.execute(select(vault_sessions.c.session)).scalars().all():
-        wrapped = keys.new_wrapped(session)
-        cipher = keys.cipher(session, wrapped)
-        of_session = vault_entries.c.session == session
-        columns = (vault_entries.c.name, vault_entries.c.value, vault_entries.c.generation)
-        plain = conn.execute(select(*columns).where(of_session)).all()
-        conn.execute(delete(vault_entries).where(of_session))
-        sealed = []
-        for name, value, generation in plain:
-            entry = PlainCipher().open(name, value, generation)
-            stored = cipher.seal(entry, generation, secrets.token_bytes(NONCE_BYTES))
-            sealed.append(
-                {
-                    "session": session,
-                    "name": cipher.name(entry.key),
-                    "value": stored,
-                    "generation": generation,
-                }
-            )
-        if sealed:
-            conn.execute(insert(vault_entries), sealed)
-        conn.execute(update(vault_sessions).where(vault_sessions.c.session == session).values(wrapped_key=wrapped))
+def missing(keys: Keyring, checks: Sequence[bytes]) -> int:
+    """How many of the keys that made these check values are not there."""
+    return sum(not keys.opens(check) for check in checks)

@@ -5,26 +5,34 @@ either.
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Any, Final
 
 from actors.runtime import frames
 from actors.runtime.frames import Frame, FrameError
+from actors.store.errors import StoreError
 from actors.vault.commit import GroupCommit
-from actors.vault.errors import BadRequest, UnsupportedProtocol, VaultError
-from actors.vault.requests import PROTOCOL, parse
+from actors.vault.errors import BadRequest, MasterKeyError, UnsupportedProtocol, VaultError
+from actors.vault.keyring import MasterKeys
+from actors.vault.requests import PROTOCOL, parse, parse_keys
 from actors.vault.storage import Answer
 
 HELLO_DEADLINE: Final = 10.0
 """Seconds in which a peer must introduce itself."""
 MAX_UNDER_WAY: Final = 8 * 1024 * 1024
 """Bytes of requests of one link that may wait for their answers."""
-_ROLES: Final = frozenset({"connector", "session"})
+KEY_REFUSED: Final = "master_key"
+"""Error code of keys that do not open the vault; they are main's, a connector never sees it."""
+_MAIN: Final = "main"
+_ROLES: Final = frozenset({"connector", "session", _MAIN})
 
 
 class VaultLink:
-    """A connected peer; ``run`` returns when it is gone.  ``stats`` gives the answer to that command."""
+    """A connected peer; ``run`` returns when it is gone.
+
+    ``stats`` gives the answer to that command, ``adopt`` takes the master keys that main offers.
+    """
 
     def __init__(
         self,
@@ -32,11 +40,14 @@ class VaultLink:
         writer: asyncio.StreamWriter,
         commits: GroupCommit,
         stats: Callable[[], dict[str, Any]],
+        adopt: Callable[[MasterKeys], Awaitable[None]],
     ) -> None:
         self._reader = reader
         self._writer = writer
         self._commits = commits
         self._stats = stats
+        self._adopt = adopt
+        self._role = ""
         self.under_way = 0
         """Bytes of requests that wait for their answers."""
         self._answered = asyncio.Event()
@@ -81,6 +92,7 @@ class VaultLink:
         if frame.get("role") not in _ROLES:
             self._refuse(number, BadRequest("role must be connector or session"))
             return False
+        self._role = frame["role"]
         self._send({"re": number, "ok": {"protocol": PROTOCOL}})
         return True
 
@@ -88,6 +100,9 @@ class VaultLink:
         number = _number(frame)
         if frame.get("cmd") == "stats":
             self._send({"re": number, "ok": self._stats()})
+            return
+        if frame.get("cmd") == "keys" and self._role == _MAIN:
+            await self._take_keys(number, frame)
             return
         try:
             request = parse(frame)
@@ -99,6 +114,18 @@ class VaultLink:
         await self._commits.room()
         self.under_way += request.weight
         self._commits.submit(request).add_done_callback(partial(self._answer, number, request.weight))
+
+    async def _take_keys(self, number: int, frame: Frame) -> None:
+        try:
+            await self._adopt(parse_keys(frame))
+        except MasterKeyError as error:
+            self._send({"re": number, "err": {"code": KEY_REFUSED, "message": str(error)}})
+        except VaultError as error:
+            self._refuse(number, error)
+        except StoreError as error:
+            self._refuse(number, VaultError(str(error)))
+        else:
+            self._send({"re": number, "ok": self._stats()})
 
     async def _next_answer(self) -> None:
         self._answered.clear()

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from actors.vault.errors import BadRequest, LimitExceeded, UnknownCommand
+from actors.vault.keyring import MasterKeys
 
 PROTOCOL: Final = 1
 MAX_KEY: Final = 512
@@ -144,6 +145,16 @@ def _commit(frame: Mapping[str, Any]) -> Commit:
     if not entries.keys().isdisjoint(deleted):
         raise BadRequest("a key is in both set and del")
     return Commit(_session(frame), _generation(frame), entries, frozenset(deleted), paired)
+
+
+def parse_keys(frame: Mapping[str, Any]) -> MasterKeys:
+    """The master keys that main offers.  Raises BadRequest; their length is checked by who uses them."""
+    master, previous = frame.get("master"), frame.get("previous", [])
+    if master is not None and not isinstance(master, bytes):
+        raise BadRequest("master must be bytes or null")
+    if not isinstance(previous, list) or not all(isinstance(key, bytes) for key in previous):
+        raise BadRequest("previous must be a list of bytes")
+    return MasterKeys(master, tuple(previous))
 
 
 _PARSERS: Final[Mapping[str, Callable[[Mapping[str, Any]], Request]]] = {

@@ -19,10 +19,11 @@ from actors.store.engine import sync_writer, translate
 from actors.store.errors import StoreError
 from actors.store.tables import vault_entries, vault_sessions
 from actors.store.watch import PROBE, StoreWatch
-from actors.vault import fencing, keyring
-from actors.vault.envelope import NONCE_BYTES, Cipher, Entry
+from actors.vault import fencing, rotation
+from actors.vault.envelope import NONCE_BYTES, Entry
 from actors.vault.errors import Damaged, VaultError
 from actors.vault.fencing import Fence
+from actors.vault.keyring import Keyring, MasterKeys, mark, split_mark
 from actors.vault.requests import PAGE, Claim, Commit, Load, Request, Reserve, Reset
 
 Answer = dict[str, Any]
@@ -53,22 +54,54 @@ class _Row:
 
 
 class Storage:
-    """The open vault.  ``master_key`` is 32 bytes, or None to store everything plain.
+    """The open vault; without a master key everything is stored plain.
 
-    Raises StoreError, and MasterKeyError when the key is not the one that the file needs.
+    Raises StoreError, and MasterKeyError when the keys are not those that the file needs.
     """
 
-    def __init__(self, path: Path, master_key: bytes | None, clock: Callable[[], float] = time.time) -> None:
+    def __init__(self, path: Path, keys: MasterKeys, clock: Callable[[], float] = time.time) -> None:
         self._path = path
         self.watch = StoreWatch(path)
-        self._keys = keyring.Keyring(master_key)
+        self._keys = Keyring(keys)
         self._clock = clock
-        keyring.prepare(path, self._keys)
+        self._rotated = ""
+        """The last session that the rotation has come to."""
+        rotation.prepare(path, self._keys)
         self._engine = sync_writer(path)
         try:
             self._conn = self._engine.connect()
+            with self._conn.begin():
+                self.rotation = rotation.unfinished(self._conn, self._keys)
         except DBAPIError as error:
             raise translate(path, error) from error
+
+    def adopt(self, keys: MasterKeys) -> None:
+        """Works with other master keys from now on; another one in charge begins a rotation.
+
+        Raises MasterKeyError or StoreError: all is as it was.
+        """
+        ring = Keyring(keys)
+        try:
+            with self._conn.begin():
+                rotation.begin(self._conn, self._path, ring)
+                found = rotation.unfinished(self._conn, ring)
+        except DBAPIError as error:
+            raise self._refused(error) from error
+        self._keys, self.rotation, self._rotated = ring, found, ""
+
+    def rotate(self) -> None:
+        """The next step of the rotation, durable when it returns: one session, or the end.  Raises StoreError."""
+        if self.rotation is None:
+            return
+        try:
+            with self._conn.begin():
+                done = rotation.advance(self._conn, self._keys, self._rotated)
+            if done is None:
+                self._fold()
+        except DBAPIError as error:
+            raise self._refused(error) from error
+        self._rotated = done or ""
+        self.rotation = None if done is None else replace(self.rotation, left=max(0, self.rotation.left - 1))
 
     def apply(self, batch: Sequence[Request]) -> list[Answer | VaultError]:
         """Carries out a batch in order and returns when it is durable.
@@ -81,6 +114,12 @@ class Storage:
                 return _Transaction(self._conn, self._keys, self._clock()).run(batch)
         except DBAPIError as error:
             raise self._refused(error) from error
+
+    def _fold(self) -> None:
+        """Empties the write-ahead log, in which what was replaced still stands.  Outside of any transaction."""
+        driver = self._conn.connection.driver_connection
+        assert driver is not None
+        driver.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
 
     def probe(self) -> None:
         """Tries, if the last write was refused, whether it takes writes again."""
@@ -108,7 +147,7 @@ class Storage:
 class _Transaction:
     """Works on rows in memory and writes them at the end: few statements, however many requests."""
 
-    def __init__(self, conn: Connection, keys: keyring.Keyring, now: float) -> None:
+    def __init__(self, conn: Connection, keys: Keyring, now: float) -> None:
         self._conn = conn
         self._keys = keys
         self._now = now
@@ -144,7 +183,7 @@ class _Transaction:
             case Load(session, generation, after):
                 fencing.check(row.fence, generation)
                 self._write_entries([session])
-                return self._page(self._keys.cipher(session, row.wrapped_key), session, after)
+                return self._page(row.wrapped_key, session, after)
             case Commit():
                 fencing.check(row.fence, request.generation)
                 return self._commit(request, row)
@@ -167,10 +206,13 @@ class _Transaction:
             self._set_row(request.session, replace(row, paired=request.paired))
         return {}
 
-    def _page(self, cipher: Cipher, session: str, after: bytes | None) -> Answer:
+    def _page(self, wrapped: bytes | None, session: str, cursor: bytes | None) -> Answer:
+        """Pages go by the stored names, which are others under another data key: then it begins anew."""
+        cipher, of_key = self._keys.cipher(session, wrapped), mark(wrapped)
+        key, after = split_mark(cursor or b"")
         query = select(vault_entries.c.name, vault_entries.c.value, vault_entries.c.generation)
         query = query.where(vault_entries.c.session == session).order_by(vault_entries.c.name)
-        if after is not None:
+        if key == of_key:
             query = query.where(vault_entries.c.name > after)
         entries: dict[str, bytes] = {}
         room = PAGE
@@ -182,13 +224,13 @@ class _Transaction:
                 entry = cipher.open(name, stored, generation)
                 room -= len(entry.key.encode()) + len(entry.value)
                 if room < 0 and entries:
-                    return {"entries": entries, "next": last}
+                    return {"entries": entries, "next": of_key + (last or b"")}
                 entries[entry.key] = entry.value
                 last = name
         return {"entries": entries, "next": None}
 
     def _set_row(self, session: str, row: _Row) -> None:
-        if row.wrapped_key is None:
+        if session not in self._rows:  # one that is plain stays so until the rotation comes to it
             row = replace(row, wrapped_key=self._keys.new_wrapped(session))
         self._rows[session] = row
         self._changed.add(session)

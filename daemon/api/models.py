@@ -284,6 +284,27 @@ class Reloaded(Response):
     """Settings that take effect at the next start of the daemon."""
 
 
+class VaultRotation(Response):
+    """A rotation of the master key that is under way."""
+
+    started_at: Time
+    sessions: int
+    """That there were when it began."""
+    left: int
+    """That are still sealed with a key before."""
+    damaged: int
+    """That no configured key opens."""
+
+
+class Vault(Response):
+    """How auth states are sealed."""
+
+    sealed: bool
+    """False: they lie plain, since no master key is configured."""
+    rotation: VaultRotation | None
+    """Null if none is under way."""
+
+
 class AuthState(Response):
     """An auth state of Baileys. Whoever has it is the device."""
 

@@ -2,7 +2,7 @@
 
 import typer
 
-from daemon.cli import audit, auth, doctor, local, pair, reload, send, sessions, status, support, tree
+from daemon.cli import audit, auth, doctor, local, pair, reload, send, sessions, status, support, tree, vault
 from daemon.cli.options import connected, examples
 
 ABOUT = """\
@@ -48,6 +48,16 @@ auth_app = typer.Typer(
     ),
 )
 
+vault_app = typer.Typer(
+    help="How auth states are sealed, and the rotation of the master key.",
+    no_args_is_help=True,
+    rich_markup_mode="rich",
+    epilog=examples(
+        "wavigil vault status",
+        "wavigil vault rotate      after vault.master_key and vault.previous_keys were changed",
+    ),
+)
+
 app.command("run", epilog=examples("wavigil run", "wavigil run --config /etc/wavigil/wavigil.yaml"))(local.run)
 app.command("demo", epilog=examples("wavigil demo"))(local.demo)
 app.command(
@@ -76,6 +86,7 @@ app.command(
 )(connected(status.status))
 app.add_typer(sessions_app, name="sessions")
 app.add_typer(auth_app, name="auth")
+app.add_typer(vault_app, name="vault")
 app.command(
     "pair",
     epilog=examples(
@@ -150,3 +161,15 @@ auth_app.command("import", epilog=examples("wavigil auth import support-1 ./auth
     connected(auth.import_)
 )
 auth_app.command("export", epilog=examples("wavigil auth export support-1 ./support-1-auth"))(connected(auth.export))
+
+vault_app.command("status", epilog=examples("wavigil vault status", "wavigil vault status --json"))(
+    connected(vault.status)
+)
+vault_app.command(
+    "rotate",
+    epilog=examples(
+        "openssl rand -hex 32 > /etc/wavigil/master.new      the new key, closed to others",
+        "vault: {master_key: 'file:/etc/wavigil/master.new', previous_keys: ['file:/etc/wavigil/master.key']}",
+        "wavigil vault rotate",
+    ),
+)(connected(vault.rotate))

@@ -15,7 +15,7 @@ from actors.store.inspect import api_sessions
 from config.loader import Loaded
 from config.rules import is_loopback
 from config.show import secrets_of
-from daemon.doctor import databases, limits, machine, permissions, service, storage, system
+from daemon.doctor import databases, limits, machine, permissions, service, storage, system, vault
 from daemon.doctor.finding import Finding, ok, warn
 from daemon.doctor.needs import Fleet
 
@@ -106,7 +106,7 @@ def examine(place: Place, *, deep: bool = False) -> list[Finding]:
         ("fsync", lambda: [_fsync(place)]),
         ("databases", lambda: _databases(place, deep=deep)),
         ("permissions", lambda: _permissions(place)),
-        ("vault-key", lambda: [service.master_key(place.loaded.config.vault.master_key is not None)]),
+        ("vault-key", lambda: _vault(place)),
         ("ports", lambda: _ports(place)),
         ("sockets", lambda: [service.socket_path(Path(place.loaded.config.runtime_dir))]),
         ("node", lambda: [machine.node(fleet.baileys)]),
@@ -188,6 +188,15 @@ def _databases(place: Place, *, deep: bool) -> list[Finding]:
     if not place.visible:
         return [_absent(place, "databases")]
     return databases.databases(place.state_dir, deep=deep or place.main is None)
+
+
+def _vault(place: Place) -> list[Finding]:
+    keys = place.loaded.config.vault
+    if not place.visible:
+        return [vault.master_key(keys.master_key is not None)]
+    running = place.main is not None
+    path = place.state_dir / "vault.db"
+    return vault.examine(path, keys.master_key is not None, len(keys.previous_keys), running=running)
 
 
 def _permissions(place: Place) -> list[Finding]:

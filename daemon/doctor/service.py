@@ -29,17 +29,6 @@ def socket_path(runtime_dir: Path) -> Finding:
     return ok("sockets", what)
 
 
-def master_key(configured: bool) -> Finding:
-    """Are auth states sealed?"""
-    if configured:
-        return ok("vault-key", "auth states are sealed with the configured master key")
-    return warn(
-        "vault-key",
-        "no vault.master_key: auth states lie plain in vault.db",
-        "openssl rand -hex 32 into a file, vault.master_key: file:/that/file, keep a copy elsewhere, restart",
-    )
-
-
 def daemon(main: int | None, ready: str | None, metrics: str | None, installed: str, start: str) -> Finding:
     """``ready`` is what keeps it from being ready ("" if nothing), None if it does not answer; ``start`` starts it."""
     if ready is None:

@@ -15,6 +15,7 @@ from actors.connectors.protocol import Admission, ReadyLine, StartLine
 from actors.connectors.vaultlink import SessionVault, VaultLink
 from actors.store.migrate import upgrade
 from actors.store.tables import Kind
+from actors.vault.keyring import MasterKeys
 from actors.vault.server import VaultServer
 from tests.contract.connectors import Connector
 from tests.contract.peers import WITHIN, HostPeer, SessionPeer
@@ -32,7 +33,7 @@ class Subject:
     def __init__(self, connector: Connector, folder: Path) -> None:
         self.connector = connector
         self.socket = str(folder / "connector.sock")
-        self.vault = VaultServer(folder / "vault.db", folder / "vault.sock", None)
+        self.vault = VaultServer(folder / "vault.db", folder / "vault.sock", MasterKeys())
         self.link = VaultLink(str(folder / "vault.sock"))
         self.process: asyncio.subprocess.Process
         self.ready: ReadyLine

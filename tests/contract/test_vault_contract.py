@@ -11,6 +11,7 @@ from actors.connectors.vaultlink import SessionVault, VaultLink
 from actors.runtime.rpc import Link
 from actors.store.migrate import upgrade
 from actors.store.tables import Kind
+from actors.vault.keyring import MasterKeys
 from actors.vault.server import VaultServer
 from tests.contract.peers import refusal
 from tests.contract.vault_twin import VaultTwin
@@ -21,7 +22,7 @@ pytestmark = pytest.mark.integration
 @asynccontextmanager
 async def _real(folder: Path) -> AsyncIterator[str]:
     upgrade(folder / "vault.db", Kind.VAULT)
-    server = VaultServer(folder / "vault.db", folder / "v.sock", bytes(range(32)))
+    server = VaultServer(folder / "vault.db", folder / "v.sock", MasterKeys(bytes(range(32))))
     await server.start()
     yield str(folder / "v.sock")
     await server.stop()

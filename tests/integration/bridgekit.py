@@ -21,6 +21,7 @@ from actors.runtime.frames import Frame
 from actors.runtime.rpc import Link
 from actors.store.migrate import upgrade
 from actors.store.tables import Kind
+from actors.vault.keyring import MasterKeys
 from actors.vault.server import VaultServer
 from tests.contract.peers import WITHIN, HostPeer, Peer, SessionPeer
 from tests.labclient import Lab
@@ -114,7 +115,7 @@ class Rig:
     def __init__(self, lab: Lab, folder: Path) -> None:
         self.lab = lab
         self.socket = str(folder / "bridge.sock")
-        self.vault = VaultServer(folder / "vault.db", folder / "real.sock", bytes(32))
+        self.vault = VaultServer(folder / "vault.db", folder / "real.sock", MasterKeys(bytes(32)))
         self.slow = SlowVault(str(folder / "vault.sock"), str(folder / "real.sock"))
         self.link = VaultLink(str(folder / "real.sock"))
         self.process: asyncio.subprocess.Process

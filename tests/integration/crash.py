@@ -15,6 +15,7 @@ from actors.events import EventType
 from actors.store import outbox
 from actors.store.engine import open_writer
 from actors.store.records import NewEvent
+from actors.vault.keyring import MasterKeys
 from actors.vault.server import VaultServer
 
 
@@ -32,9 +33,10 @@ async def append_for_ever(path: str) -> None:
                     await conn.rollback()
 
 
-async def serve_vault(db_path: str, socket_path: str, master_key: str) -> None:
+async def serve_vault(db_path: str, socket_path: str, master_key: str, *previous: str) -> None:
     """Serves a vault; an empty key leaves it plain."""
-    await VaultServer(Path(db_path), Path(socket_path), bytes.fromhex(master_key) or None).start()
+    keys = MasterKeys(bytes.fromhex(master_key) or None, tuple(map(bytes.fromhex, previous)))
+    await VaultServer(Path(db_path), Path(socket_path), keys).start()
     await asyncio.Event().wait()
 
 

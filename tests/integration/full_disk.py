@@ -22,6 +22,7 @@ from actors.store.migrate import upgrade
 from actors.store.records import NewEvent
 from actors.store.tables import Kind
 from actors.vault.client import reserve
+from actors.vault.keyring import MasterKeys
 from actors.vault.server import VaultServer
 
 SECRET = "hunter2" * 4000
@@ -70,7 +71,7 @@ async def fill_vault(folder: Path, make_room: Callable[[], None]) -> None:
     """The same through the vault's socket."""
     upgrade(folder / "vault.db", Kind.VAULT)
     socket = str(folder / "vault.sock")
-    server = VaultServer(folder / "vault.db", folder / "vault.sock", None)
+    server = VaultServer(folder / "vault.db", folder / "vault.sock", MasterKeys())
     await server.start()
     generation = await reserve(socket, "a", 5.0)
     link = await Link.connect(socket)

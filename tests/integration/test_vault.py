@@ -17,6 +17,7 @@ from actors.store import engine
 from actors.store.errors import StoreError
 from actors.vault import link as vault_link
 from actors.vault.client import VaultUnavailable, reserve
+from actors.vault.keyring import MasterKeys
 from actors.vault.requests import MAX_VALUE, PAGE
 from actors.vault.server import VaultServer
 from tests.integration.vaults import HELLO, MASTER_KEY, Peer, greeted, owner, running, until
@@ -235,7 +236,7 @@ async def test_a_locked_database_is_an_error_and_passes(tmp_path: Path, monkeypa
 
 async def test_a_database_that_was_not_migrated_is_refused(tmp_path: Path) -> None:
     with pytest.raises(StoreError):
-        await VaultServer(tmp_path / "vault.db", tmp_path / "vault.sock", None).start()
+        await VaultServer(tmp_path / "vault.db", tmp_path / "vault.sock", MasterKeys()).start()
     assert not (tmp_path / "vault.sock").exists()
 
 

@@ -12,6 +12,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from actors.store.migrate import upgrade
 from actors.store.tables import Kind
 from actors.vault.errors import Fenced, VaultError
+from actors.vault.keyring import MasterKeys
 from actors.vault.requests import Claim, Commit, Load, Request, Reserve, Reset
 from actors.vault.storage import Answer, Storage
 from tests.integration.vaults import MASTER_KEY
@@ -70,7 +71,7 @@ class VaultMachine(RuleBasedStateMachine):
         self.path = self.folder / "vault.db"
         upgrade(self.path, Kind.VAULT)
         self.expected = {"a": Expected(), "b": Expected()}
-        self.storages = [Storage(self.path, self.master_key) for _ in range(2)]
+        self.storages = [Storage(self.path, MasterKeys(self.master_key)) for _ in range(2)]
 
     requests = st.one_of(
         st.builds(Reserve, SESSIONS),
@@ -126,7 +127,7 @@ class VaultMachine(RuleBasedStateMachine):
             storage.close()
         self.path = image
         upgrade(self.path, Kind.VAULT)
-        self.storages = [Storage(self.path, self.master_key) for _ in range(2)]
+        self.storages = [Storage(self.path, MasterKeys(self.master_key)) for _ in range(2)]
 
     @invariant()
     def owners_find_what_is_theirs(self) -> None:

@@ -7,6 +7,7 @@ import pytest
 
 from actors.runtime.rpc import RemoteError
 from actors.vault.errors import MasterKeyError
+from actors.vault.keyring import MasterKeys
 from actors.vault.server import VaultServer
 from tests.integration.vaults import MASTER_KEY, owner, running
 
@@ -19,9 +20,9 @@ async def test_another_master_key_is_refused_with_the_remedy(tmp_path: Path) -> 
     before = (tmp_path / "vault.db").read_bytes()
     for key, remedy in ((bytes(32), "configure that key again"), (None, "configure the key it was sealed with")):
         with pytest.raises(MasterKeyError, match=remedy):
-            await VaultServer(tmp_path / "vault.db", tmp_path / "vault.sock", key).start()
+            await VaultServer(tmp_path / "vault.db", tmp_path / "vault.sock", MasterKeys(key)).start()
     with pytest.raises(MasterKeyError, match="must have 32 bytes, not 5"):
-        await VaultServer(tmp_path / "vault.db", tmp_path / "vault.sock", b"short").start()
+        await VaultServer(tmp_path / "vault.db", tmp_path / "vault.sock", MasterKeys(b"short")).start()
     assert (tmp_path / "vault.db").read_bytes() == before
 
 

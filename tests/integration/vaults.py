@@ -11,6 +11,7 @@ from actors.runtime.rpc import Link
 from actors.store.migrate import upgrade
 from actors.store.tables import Kind
 from actors.vault.client import reserve
+from actors.vault.keyring import MasterKeys
 from actors.vault.server import VaultServer
 
 MASTER_KEY = bytes(range(32))
@@ -72,7 +73,7 @@ async def owner(socket: Path, session: str) -> AsyncIterator[Peer]:
 async def running(folder: Path, master_key: bytes | None = MASTER_KEY) -> AsyncIterator[VaultServer]:
     """A server with ``vault.db`` and ``vault.sock`` in a folder."""
     upgrade(folder / "vault.db", Kind.VAULT)
-    server = VaultServer(folder / "vault.db", folder / "vault.sock", master_key)
+    server = VaultServer(folder / "vault.db", folder / "vault.sock", MasterKeys(master_key))
     await server.start()
     try:
         yield server

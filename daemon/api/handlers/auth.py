@@ -4,6 +4,11 @@ from daemon.api import models, requests
 from daemon.api.call import Call, Reply
 
 
+async def vault(call: Call[requests.NoQuery, requests.NoBody]) -> Reply:
+    """How auth states are sealed."""
+    return Reply(models.Vault.model_validate(await call.backend.auth.vault()))
+
+
 async def export(call: Call[requests.NoQuery, requests.NoBody]) -> Reply:
     """All keys of a stopped session."""
     session = call.session.id

@@ -16,6 +16,19 @@ LONGEST_AUTH = 64 * 1024 * 1024
 
 ROUTES: tuple[Route[Any, Any], ...] = (
     Route(
+        "GET",
+        "/api/vault",
+        "getVault",
+        "operations",
+        Role.VIEWER,
+        "How auth states are sealed",
+        NoQuery,
+        NoBody,
+        (Answer(200, "Whether they are, and how far a rotation of the master key is", models.Vault),),
+        (Reason.UNAVAILABLE,),
+        auth.vault,
+    ),
+    Route(
         "POST",
         f"{SESSION}/auth/export",
         "exportAuth",

@@ -23,7 +23,8 @@ SETTINGS: dict[str, list[Any]] = {
     "connectors.simulator.profile.latency": ["40ms", "1s"],
     "connectors.baileys.client_version": [None, [2, 3000, 1]],
     "health.weights": [{}, {"connection": 30, "latency": 25}],
-    "vault.master_key": [None, "m" * 32],
+    "vault.master_key": ["k" * 32, "m" * 32],
+    "vault.previous_keys": [[], ["o" * 32]],
 }
 SPECS = st.fixed_dictionaries(
     {"connector": st.sampled_from(["baileys", "simulator"]), "enabled": st.booleans()},

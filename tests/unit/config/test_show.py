@@ -39,7 +39,7 @@ def test_it_is_yaml_of_all_values_in_human_form() -> None:
     assert values["sessions"][0]["labels"] == {"floor": "3", "answer": "no"}
     assert values["sessions"][0]["simulator"]["script"][0]["for"] == "1h"
     assert values["connectors"]["baileys"]["client_version"] == [2, 3000, 1]
-    assert values["vault"] == {"master_key": None}
+    assert values["vault"] == {"master_key": None, "previous_keys": []}
 
 
 def test_it_reads_back_as_the_same_configuration() -> None:

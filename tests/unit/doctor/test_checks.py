@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from actors.store.inspect import Inspection
 from actors.store.migrate import APPLICATION_ID
 from actors.store.tables import Kind
-from daemon.doctor import databases, limits, machine, permissions, service, storage
+from daemon.doctor import databases, limits, machine, permissions, service, storage, vault
 from daemon.doctor.finding import Finding, Level, fail, ok, warn, worst
 from daemon.doctor.needs import Fleet
 from daemon.doctor.permissions import Found
@@ -254,7 +254,21 @@ def test_ports() -> None:
 
 
 def test_the_rest() -> None:
-    assert level(service.master_key(True)) == "ok"
-    assert level(service.master_key(False)) == "warn"
+    assert level(vault.master_key(True)) == "ok"
+    assert level(vault.master_key(False)) == "warn"
     assert level(service.socket_path(Path("/" + "x" * 81))) == "fail"
     assert level(service.socket_path(Path("/" + "x" * 80))) == "ok"
+
+
+def test_a_rotation_of_the_master_key() -> None:
+    now = 1_000_000.0
+    assert vault.rotation(None, now, 0, running=True) is None
+    leftover = vault.rotation(None, now, 1, running=True)
+    assert leftover is not None
+    assert "destroy it" in leftover.remedy
+    for running, remedy in ((True, "wavigil vault rotate"), (False, "start wavigil")):
+        unfinished = vault.rotation(now - 7200, now, 1, running=running)
+        assert unfinished is not None
+        assert level(unfinished) == "warn"
+        assert "2.0 h ago is unfinished" in unfinished.what
+        assert remedy in unfinished.remedy

@@ -36,6 +36,6 @@ def test_a_plan_with_its_tuning(running: dict[str, str], wanted: dict[str, str])
     assert plan_from_wire(decoded) == plan
     tuned = before.tuned(plan.tuning)
     assert tuned.tuning == after.tuning
-    assert (tuned.vault_key, tuned.state_dir) == (before.vault_key, before.state_dir)
-    key = after.vault_key
+    assert (tuned.vault_keys, tuned.state_dir) == (before.vault_keys, before.state_dir)
+    key = after.vault_keys.master
     assert key is None or key not in frames.encode(frame)
