@@ -4,13 +4,16 @@ import asyncio
 import logging
 import time
 from collections.abc import Coroutine, Mapping
+from pathlib import Path
 from typing import Any
 
 from actors.settings import Settings
 from actors.store.engine import Database, open_reader
 from actors.store.errors import StoreError
 from daemon.audit.log import AuditLog
-from daemon.backend import Storage
+from daemon.backend import BackendError, Storage
+from daemon.backup.make import BackupError, make
+from daemon.backup.manifest import Manifest
 from daemon.interventions import Interventions
 from daemon.storage import Stores, refusal
 
@@ -82,6 +85,13 @@ class LiveAccounts:
             return await self.counts.window(since)
         except StoreError as error:
             raise refusal(error, "the counts can't be read") from None
+
+    async def backup(self, directory: Path) -> Manifest:
+        """See Accounts."""
+        try:
+            return await asyncio.to_thread(make, self._settings.state_dir, directory)
+        except BackupError as error:
+            raise BackendError("storage_full" if error.full else "invalid", str(error)) from None
 
     def storage(self) -> Storage:
         """See Accounts."""

@@ -2,9 +2,11 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Literal, Protocol
 
 from daemon.audit.deeds import AuditTrail
+from daemon.backup.manifest import Manifest
 
 SendState = Literal["queued", "sent-unconfirmed", "acknowledged", "delivered", "read", "failed"]
 Origin = Literal["file", "api"]
@@ -153,6 +155,10 @@ class Accounts(Protocol):
         """Those since the beginning of the hour of that time."""
         ...
 
+    async def backup(self, directory: Path) -> Manifest:
+        """Makes a backup in a new folder.  ``invalid``, ``storage_full``: nothing is left of it."""
+        ...
+
     def storage(self) -> Storage:
         """Whether the databases take writes, without waiting for anything."""
         ...
@@ -192,7 +198,10 @@ class Backend(Protocol):
         """Forces a reconnection; returns an operation id."""
         ...
 
-    async def start(self, session: str, who: str) -> None: ...
+    async def start(self, session: str, who: str, *, accept_stale: bool = False) -> None:
+        """``refused`` for one whose keys came out of a backup, unless that is accepted."""
+        ...
+
     async def stop(self, session: str, who: str) -> None: ...
     async def logout(self, session: str, who: str) -> None: ...
     async def pairing(self, session: str, who: str, wait: float) -> Pairing:

@@ -208,6 +208,7 @@ class Fleet:
         if labels is not None:
             stored[session] = replace(stored[session], labels=dict(labels))
         if enabled is not None:
+            self._refuse_held(session, enabled)
             desired[session] = Desired(session, enabled, time.time(), who)
 
         async def write(conn: AsyncConnection) -> None:
@@ -218,13 +219,17 @@ class Fleet:
 
         await self._settle(write, stored, desired)
 
-    async def enable(self, session: str, who: str, enabled: bool) -> None:
+    async def enable(self, session: str, who: str, enabled: bool, *, accept_stale: bool = False) -> None:
         """Whether a session should run; an operator may stop and start those of the file, too."""
         async with self._turn:
-            await self._enable(session, who, enabled)
+            await self._enable(session, who, enabled, accept_stale=accept_stale)
 
-    async def _enable(self, session: str, who: str, enabled: bool) -> None:
+    async def _enable(self, session: str, who: str, enabled: bool, *, accept_stale: bool) -> None:
         self.get(session)
+        if not accept_stale:
+            self._refuse_held(session, enabled)
+            if wanted.is_held(self._desired.get(session)):
+                return
         wish = Desired(session, enabled, time.time(), who)
         await self._settle(lambda conn: api_queries.set_desired(conn, wish), desired={**self._desired, session: wish})
 
@@ -242,6 +247,15 @@ class Fleet:
         stored = {id: made for id, made in self._stored.items() if id != session}
         desired = {id: wish for id, wish in self._desired.items() if id != session}
         await self._settle(write, stored, desired, gone=session)
+
+    def _refuse_held(self, session: str, enabled: bool) -> None:
+        if enabled and wanted.is_held(self._desired.get(session)):
+            raise BackendError(
+                "refused",
+                f"the keys of session {session!r} came out of a backup and may be older than the device's",
+                remedy="If nothing else runs this device, and nothing newer is to be had: "
+                f"wavigil sessions start {session} --accept-stale-keys",
+            )
 
     def _refuse_file_owned(self, session: str) -> None:
         record = self.get(session)

@@ -243,17 +243,17 @@ class LiveBackend:
                 raise
             log.info("%s will follow when its actor is back: %s", session, error.message)
 
-    async def start(self, session: str, who: str) -> None:
+    async def start(self, session: str, who: str, *, accept_stale: bool = False) -> None:
         """See Backend."""
-        await self._enable(session, who, enabled=True)
+        await self._enable(session, who, enabled=True, accept_stale=accept_stale)
 
     async def stop(self, session: str, who: str) -> None:
         """See Backend."""
         await self._enable(session, who, enabled=False)
 
-    async def _enable(self, session: str, who: str, *, enabled: bool) -> None:
+    async def _enable(self, session: str, who: str, *, enabled: bool, accept_stale: bool = False) -> None:
         """The operator's wish is stored first: it holds over restarts."""
-        await self._fleet.enable(session, who, enabled)
+        await self._fleet.enable(session, who, enabled, accept_stale=accept_stale)
         await self._publish()
         await self._switch(session, enabled)
 

@@ -1,6 +1,7 @@
 """What happens before anything is forked: directories, the lock, tokens, databases, Node."""
 
 import fcntl
+import logging
 import os
 import secrets
 import socket
@@ -21,11 +22,14 @@ from actors.vault.keyring import Keyring
 from config.loader import Loaded
 from config.paths import socket_path
 from config.schema_http import Http
+from daemon.backup.restore import finish
 
 TOKEN_FILE = "admin.token"  # noqa: S105 - the name of a file
 TOKEN_BYTES = 32
 START_ROOM = 4 * 1024 * 1024
 """Bytes that must be free to start: what one database may write until it is folded together."""
+log = logging.getLogger(__name__)
+
 OWN_PACKAGES = ("config", "actors", "daemon")
 
 
@@ -52,15 +56,17 @@ def prepare(loaded: Loaded) -> Prepared:
     config = loaded.config
     state, runtime = Path(config.state_dir), Path(config.runtime_dir)
     for directory in (state, runtime):
-        _directory(directory)
+        make_directory(directory)
     _room(state)
-    lock = _lock(state)
+    lock = hold(state)
     _listenable(config.http)
     try:
         socket_path(runtime, "shard-9999.connector.sock")
         socket_path(runtime, SOCKET_GATEWAY)
         token_file = state / TOKEN_FILE
         token = _token(token_file)
+        if finish(state):
+            log.warning("a restore that was interrupted is finished now")
         files = {state / f"{kind}.db": kind for kind in (Kind.API, Kind.VAULT, Kind.HEALTH, Kind.RECOVERY)}
         for path, kind in (files | dict.fromkeys(state.glob("shard-*.db"), Kind.SHARD)).items():
             refuse(path, kind)
@@ -88,7 +94,8 @@ def check_packages() -> None:
             )
 
 
-def _directory(path: Path) -> None:
+def make_directory(path: Path) -> None:
+    """A directory of the daemon's own, mode 0700.  Raises StartError."""
     try:
         path.mkdir(mode=0o700, parents=True, exist_ok=True)
         found = path.stat()
@@ -109,7 +116,8 @@ def _room(state: Path) -> None:
         )
 
 
-def _lock(state: Path) -> int:
+def hold(state: Path) -> int:
+    """The lock of a state directory: no daemon runs there while its descriptor is open.  Raises StartError."""
     try:
         fd = os.open(state / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     except OSError as error:  # left by another user, a read-only file system, ...

@@ -22,7 +22,7 @@ PERIOD: Final = 10.0
 """Seconds between two offers to a vault that has the keys already."""
 WHILE_ROTATING: Final = 0.5
 ANSWER: Final = 30.0
-ROTATE: Final = "vault.rotate"
+ROTATE: Final = "key.rotate"
 
 
 class VaultKeys:

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from actors.store.records import Desired, StoredSession
+from actors.store.records import RESTORED, Desired, StoredSession
 from config.loader import Loaded
 from config.schema import SessionSpec
 from daemon.backend import SessionRecord
@@ -53,7 +53,16 @@ def overruled(said: Said, specs: Iterable[SessionSpec], wishes: Mapping[str, Des
     A session that the file names for the first time was enabled before, as the API's are; so a session that was
     stopped over the API stays stopped when the file takes it over.
     """
-    return {spec.id for spec in specs if spec.id in wishes and said.get(spec.id, True) != spec.enabled}
+    return {
+        spec.id
+        for spec in specs
+        if spec.id in wishes and not is_held(wishes[spec.id]) and said.get(spec.id, True) != spec.enabled
+    }
+
+
+def is_held(wish: Desired | None) -> bool:
+    """Whether a session stays stopped because its keys came out of a backup."""
+    return wish is not None and wish.who == RESTORED and not wish.enabled
 
 
 def says(said: Said, specs: Iterable[SessionSpec], wishes: Iterable[str], stored: Iterable[str]) -> dict[str, bool]:

@@ -3,11 +3,13 @@
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from pathlib import Path
 
 from actors.store.audit_queries import AuditFilter
 from actors.store.records import AuditEntry
 from daemon.audit.deeds import BEGUN, DONE, MANUAL, Deed
 from daemon.backend import BackendError, Storage
+from daemon.backup.manifest import File, Manifest
 
 
 class MemoryTrail:
@@ -64,6 +66,8 @@ class MemoryAccounts:
     """All databases work, unless a test says otherwise."""
 
     def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self.backups: list[Path] = []
         self.counts: Counter[tuple[str, str]] = Counter()
         self.trail = MemoryTrail(clock, self.counts)
         self.state = Storage(10**9, {"api": True, "vault": True}, ())
@@ -73,6 +77,12 @@ class MemoryAccounts:
 
     async def interventions(self, since: float) -> Mapping[tuple[str, str], int]:
         return self.counts
+
+    async def backup(self, directory: Path) -> Manifest:
+        if not directory.is_absolute() or directory in self.backups:
+            raise BackendError("invalid", f"{directory} is there already")
+        self.backups.append(directory)
+        return Manifest("1.2.3", self._clock(), {"api.db": File("0" * 64, 4096, "0002")})
 
     def storage(self) -> Storage:
         return self.state

@@ -54,6 +54,8 @@ class MemoryBackend:
         """False: no QR code comes."""
         self.accounts = MemoryAccounts(clock)
         self.auth = MemoryAuth(lambda session: (self._known(session).record, self._known(session).live))
+        self.held: set[str] = set()
+        """Sessions whose keys came out of a backup."""
         self.up = True
         """False: the actor system is not up."""
         self.audit: list[tuple[str, str, str]] = []
@@ -127,8 +129,11 @@ class MemoryBackend:
         self._begin(item)
         return f"op-{next(self._numbers)}"
 
-    async def start(self, session: str, who: str) -> None:
+    async def start(self, session: str, who: str, *, accept_stale: bool = False) -> None:
         item = self._known(session)
+        if session in self.held and not accept_stale:
+            raise BackendError("refused", "Its keys came out of a backup.", remedy="--accept-stale-keys")
+        self.held.discard(session)
         self.audit.append((who, "start", session))
         item.record = replace(item.record, enabled=True)
         self._begin(item)

@@ -41,6 +41,10 @@ class StoredSession:
     created_at: float
 
 
+RESTORED = "wavigil restore"
+"""Who stopped a session whose keys came out of a backup; no token has this name."""
+
+
 @dataclass(frozen=True, slots=True)
 class Desired:
     """What the operator last asked for: stopped (False) or running."""

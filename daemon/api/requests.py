@@ -100,6 +100,20 @@ class AuthImport(Request):
     """`creds`, and `type/id` such as `session/15550100189.0`, to the JSON text that Baileys writes for it."""
 
 
+class StartQuery(Query):
+    """How to start a session."""
+
+    accept_stale_keys: bool = False
+    """Also one whose keys came out of a backup, and may be older than the device's."""
+
+
+class BackupCreate(Request):
+    """Where a backup goes."""
+
+    directory: Annotated[str, Field(min_length=2, max_length=4096, pattern=r"^/[^\x00]+$")]
+    """A folder that is to be made, by its absolute path on the daemon's machine; the daemon's user must be able to."""
+
+
 class PairingQuery(Query):
     """How to wait for a QR code."""
 

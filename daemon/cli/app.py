@@ -2,7 +2,7 @@
 
 import typer
 
-from daemon.cli import audit, auth, doctor, local, pair, reload, send, sessions, status, support, tree, vault
+from daemon.cli import audit, auth, backup, doctor, local, pair, reload, send, sessions, status, support, tree, vault
 from daemon.cli.options import connected, examples
 
 ABOUT = """\
@@ -111,6 +111,18 @@ app.command(
         "wavigil audit --follow",
     ),
 )(connected(audit.audit))
+app.command(
+    "backup",
+    epilog=examples("wavigil backup /backup/wavigil-monday", "wavigil backup --json | jq -r .directory"),
+)(backup.backup)
+app.command(
+    "restore",
+    epilog=examples(
+        "wavigil restore /backup/wavigil-monday",
+        "wavigil restore /backup/wavigil-monday --accept-stale-keys    the devices run nowhere else",
+    )
+    + "\n\nExit codes: 0 restored, 1 an auth state was refused or something failed, 2 the backup can't be used.",
+)(backup.restore)
 app.command(
     "doctor",
     epilog=examples(

@@ -18,6 +18,9 @@ LabelsOption = Annotated[
     typer.Option("--label", "-l", metavar="NAME:VALUE", help="A label; may be repeated.", show_default=False),
 ]
 StoppedOption = Annotated[bool, typer.Option("--stopped", help="Don't start it yet.")]
+AcceptOption = Annotated[
+    bool, typer.Option("--accept-stale-keys", help="Even if its keys came out of a backup and may be old.")
+]
 PurgeOption = Annotated[bool, typer.Option("--purge", help="Also delete its auth state; it must be paired again.")]
 
 
@@ -83,9 +86,10 @@ def reconnect(client: Client, session: IdArgument, json: JsonOption = False) -> 
         typer.echo(f"{session}: reconnecting; watch it with: wavigil status {session}")
 
 
-def start(client: Client, session: IdArgument, json: JsonOption = False) -> None:
+def start(client: Client, session: IdArgument, accept: AcceptOption = False, json: JsonOption = False) -> None:
     """Start a stopped session."""
-    _done(client.post(f"{_path(session)}/start"), "starting", json=json)
+    query = {"acceptStaleKeys": "true" if accept else None}
+    _done(client.request("POST", f"{_path(session)}/start", query=query).json, "starting", json=json)
 
 
 def stop(client: Client, session: IdArgument, json: JsonOption = False) -> None:

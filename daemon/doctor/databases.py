@@ -8,7 +8,7 @@ from actors.store.migrate import APPLICATION_ID, known_revision
 from actors.store.tables import Kind
 from daemon.doctor.finding import Finding, fail, ok, warn
 
-RESTORE = "stop wavigil, keep the file, restore a backup of it; see Backup in the operator's guide"
+RESTORE = "stop wavigil, keep the file, restore a backup; see Restore in the operator's guide"
 
 
 def kind_of(path: Path) -> Kind | None:

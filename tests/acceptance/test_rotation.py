@@ -88,7 +88,7 @@ async def test_an_operator_rotates_the_master_key(short_tmp: Path) -> None:
         await until("alpha logged in with the new key", reconnected)
 
         async def audited() -> list[str]:
-            return [entry["outcome"] for entry in (await daemon.get("/api/audit?action=vault"))["entries"]]
+            return [entry["outcome"] for entry in (await daemon.get("/api/audit?action=key"))["entries"]]
 
         await until("it is in the audit log", audited, every=0.1)
         assert await audited() == ["done"]

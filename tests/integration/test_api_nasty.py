@@ -22,13 +22,14 @@ VALUES: tuple[Any, ...] = (
     *TEXTS, None, True, 0, -1, 1.5, 2**63, 2**64, 1e308, [], {}, [[]], {"": ""}, {"team": None}, [1] * 1000,
     {"a": {"b": {}}},
 )  # fmt: skip
-FIELDS = ("id", "to", "text", "wait", "connector", "labels", "enabled", "phone", "entries", "__class__")
+FIELDS = ("id", "to", "text", "wait", "connector", "labels", "enabled", "phone", "entries", "directory", "__class__")
 PARAMETERS = ("ids", "status", "quality", "label", "limit", "cursor", "wait", "purge", "nothing")
 GOOD: dict[str, Any] = {
     "createSession": {"id": "made-1", "connector": "simulator"},
     "changeSession": {"labels": {}},
     "createPairingCode": {"phone": "15550100189"},
     "importAuth": {"entries": {"creds": "{}"}},
+    "createBackup": {"directory": "/backup/monday"},
     "sendMessage": {"to": "15550100189", "text": "hello", "wait": "0s"},
 }
 

@@ -2,10 +2,11 @@
 
 import time
 from dataclasses import asdict
+from pathlib import Path
 
 from actors.store.audit_queries import AuditFilter
 from actors.store.intervention_queries import HOUR
-from daemon.api import models, models_supervision, render, requests
+from daemon.api import models, models_supervision, models_vault, render, requests
 from daemon.api.accept import encoding_accepted
 from daemon.api.call import Call, Reply
 from daemon.api.problems import FieldError, ProblemError, Reason
@@ -70,6 +71,14 @@ def _reloaded(done: Reloaded) -> models.Reloaded:
         settings=list(done.settings),
         restart_needed=list(done.restart_needed),
     )
+
+
+async def backup(call: Call[requests.NoQuery, requests.BackupCreate]) -> Reply:
+    """All databases, in a new folder."""
+    manifest = await call.backend.accounts.backup(Path(call.body.directory))
+    found = [models_vault.BackupFile(name=name, bytes=file.bytes) for name, file in manifest.files.items()]
+    body = models_vault.Backup(directory=call.body.directory, made_at=manifest.made_at, files=found)
+    return Reply(body, 201, noted={"bytes": sum(file.bytes for file in found)})
 
 
 async def metrics(call: Call[requests.AnyQuery, requests.NoBody]) -> Reply:

@@ -1,5 +1,7 @@
 """The life cycle of sessions."""
 
+from typing import Any
+
 from daemon.api import models, render, requests
 from daemon.api.auth import Role
 from daemon.api.call import Call, Reply
@@ -62,9 +64,9 @@ async def delete(call: Call[requests.DeleteQuery, requests.NoBody]) -> Reply:
     return Reply(status=204)
 
 
-async def start(call: Call[requests.NoQuery, requests.NoBody]) -> Reply:
+async def start(call: Call[requests.StartQuery, requests.NoBody]) -> Reply:
     """Start a stopped session."""
-    await call.backend.start(call.session.id, call.who)
+    await call.backend.start(call.session.id, call.who, accept_stale=call.query.accept_stale_keys)
     return _session(call, 202)
 
 
@@ -80,6 +82,6 @@ async def logout(call: Call[requests.NoQuery, requests.NoBody]) -> Reply:
     return _session(call, 202)
 
 
-def _session(call: Call[requests.NoQuery, requests.NoBody], status: int = 200) -> Reply:
+def _session(call: Call[Any, requests.NoBody], status: int = 200) -> Reply:
     record = call.session
     return Reply(render.session(record, call.backend.live(record.id)), status=status)

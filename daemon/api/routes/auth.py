@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from daemon.api import models, requests
+from daemon.api import models_vault, requests
 from daemon.api.audited import Audited
 from daemon.api.auth import Role
 from daemon.api.handlers import auth
@@ -24,7 +24,7 @@ ROUTES: tuple[Route[Any, Any], ...] = (
         "How auth states are sealed",
         NoQuery,
         NoBody,
-        (Answer(200, "Whether they are, and how far a rotation of the master key is", models.Vault),),
+        (Answer(200, "Whether they are, and how far a rotation of the master key is", models_vault.Vault),),
         (Reason.UNAVAILABLE,),
         auth.vault,
     ),
@@ -37,7 +37,7 @@ ROUTES: tuple[Route[Any, Any], ...] = (
         "Read the auth state",
         NoQuery,
         NoBody,
-        (Answer(200, "All of it; whoever has it is the device", models.AuthState),),
+        (Answer(200, "All of it; whoever has it is the device", models_vault.AuthState),),
         (Reason.CONFLICT, Reason.UNAVAILABLE, Reason.TIMEOUT),
         auth.export,
         "Only of a stopped session on Baileys. It is a copy that moves on no more: once the session was started again, "
@@ -53,7 +53,7 @@ ROUTES: tuple[Route[Any, Any], ...] = (
         "Put an auth state in its place",
         NoQuery,
         requests.AuthImport,
-        (Answer(200, "It is in the vault; start the session", models.AuthImported),),
+        (Answer(200, "It is in the vault; start the session", models_vault.AuthImported),),
         (Reason.CONFLICT, Reason.UNAVAILABLE, Reason.TIMEOUT, Reason.LIMIT),
         auth.import_,
         "Only of a stopped session on Baileys, all or nothing. 409 `conflict` if the session is paired as another "

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from daemon.api import models, models_supervision, requests
+from daemon.api import models, models_supervision, models_vault, requests
 from daemon.api.audited import Audited
 from daemon.api.auth import Role
 from daemon.api.handlers import operations
@@ -41,6 +41,21 @@ ROUTES: tuple[Route[Any, Any], ...] = (
         "Sessions that did not change keep their connection. Settings in `restartNeeded` wait for the next start. "
         "With `dryRun=true` it only says what would change.",
         audited=Audited(RELOAD, ("dry_run",)),
+    ),
+    Route(
+        "POST",
+        "/api/backup",
+        "createBackup",
+        "operations",
+        Role.ADMIN,
+        "Make a backup",
+        NoQuery,
+        requests.BackupCreate,
+        (Answer(201, "It is whole and on the disk", models_vault.Backup),),
+        (Reason.STORAGE_FULL,),
+        operations.backup,
+        "All databases as of one moment, auth states included, in a folder that only the daemon's user can read.",
+        audited=Audited("backup.make", ("directory",)),
     ),
     Route(
         "GET",

@@ -91,13 +91,14 @@ ROUTES: tuple[Route[Any, Any], ...] = (
         "sessions",
         Role.OPERATOR,
         "Start a stopped session",
-        NoQuery,
+        requests.StartQuery,
         NoBody,
         (Answer(202, "It starts", models.Session),),
         ACT,
         sessions.start,
-        "One that WhatsApp blocked, or that was halted, is refused with the remedy.",
-        audited=Audited("session.start"),
+        "One that WhatsApp blocked, or that was halted, is refused with the remedy. "
+        "So is one whose keys came out of a backup, without `acceptStaleKeys=true`.",
+        audited=Audited("session.start", ("accept_stale_keys",)),
     ),
     Route(
         "POST",
