@@ -89,7 +89,7 @@ class LiveAccounts:
     async def backup(self, directory: Path) -> Manifest:
         """See Accounts."""
         try:
-            return await asyncio.to_thread(make, self._settings.state_dir, directory)
+            return await asyncio.to_thread(make, self._settings.state_dir, directory, running=True)
         except BackupError as error:
             raise BackendError("storage_full" if error.full else "invalid", str(error)) from None
 

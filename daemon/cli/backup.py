@@ -70,7 +70,7 @@ def _directly(state_dir: Path, target: Path) -> dict[str, Any]:
     from daemon.backup.make import BackupError, make
 
     try:
-        manifest = make(state_dir, target)
+        manifest = make(state_dir, target, running=False)
     except BackupError as error:
         raise CliError(str(error)) from None
     found = [{"name": name, "bytes": file.bytes} for name, file in manifest.files.items()]

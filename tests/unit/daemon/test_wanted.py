@@ -5,7 +5,7 @@ from pathlib import Path
 from hypothesis import given
 from hypothesis import strategies as st
 
-from actors.store.records import Desired, StoredSession
+from actors.store.records import RESTORED, Desired, StoredSession
 from config.loader import Loaded, check_text
 from daemon import wanted
 
@@ -67,3 +67,16 @@ def test_only_sessions_of_the_api_change_hands(before: set[str], after: set[str]
     hands = wanted.ownership(before, after, stored(api))
     assert set(hands.taken_over) == (after - before) & api
     assert set(hands.given_back) == (before - after) & api
+
+
+@given(ENABLED, ENABLED, ENABLED, st.sets(IDS))
+def test_no_file_starts_what_came_out_of_a_backup(
+    said: dict[str, bool], file: dict[str, bool], wish: dict[str, bool], held: set[str]
+) -> None:
+    holds = {id: Desired(id, False, 1.0, RESTORED) for id in held}
+    all_wishes = wishes(wish) | holds
+    void = wanted.overruled(said, load(file).config.sessions, all_wishes)
+    assert not void & held
+    assert {id for id in all_wishes if wanted.is_held(all_wishes[id])} == held
+    found = wanted.records(load(file), {}, {id: made for id, made in all_wishes.items() if id not in void})
+    assert not [id for id in held if id in found and found[id].enabled]
