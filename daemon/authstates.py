@@ -5,7 +5,7 @@ import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from typing import Any, Final
 
-from actors.connectors.baileys.authstate import BadAuthState, check, read_device, why_older
+from actors.connectors.baileys.authstate import BadAuthState, Device, check, read_device, why_older
 from actors.connectors.baileys.multifile import CREDS
 from actors.connectors.protocol import ErrorCode
 from actors.connectors.vaultlink import SessionVault, VaultLink
@@ -21,7 +21,7 @@ FRAME_BYTES: Final = 3 * 1024 * 1024
 """Keys and values in one commit: the vault takes frames of 4 MiB."""
 _ENTRY_OVERHEAD: Final = 16
 
-TELL: Final = (15.0, 5.0)
+TELL: Final = (10.0, 5.0)
 """Seconds to tell a session's actor, and of each attempt."""
 
 Tell = Callable[[str, str, float, float], Awaitable[Any]]
@@ -54,8 +54,7 @@ class LiveAuthStates:
         """See AuthStates."""
         async with self._taken(session) as (vault, _):
             entries = await vault.load()
-        with contextlib.suppress(BackendError):  # an actor that was not told is replaced when it is started
-            await self._tell(session, "auth_read", *TELL)
+        await self._release(session)
         if CREDS not in entries:
             raise BackendError("conflict", f"session {session!r} is not paired: it has no auth state")
         return entries
@@ -64,6 +63,24 @@ class LiveAuthStates:
         """See AuthStates."""
         with _refused():
             device = check(entries)
+        try:
+            changed = await self._replace(session, entries, device)
+        except BackendError:
+            await self._release(session)
+            raise
+        try:
+            await self._tell(session, "auth_replaced", *TELL)
+        except BackendError as error:
+            told = "the auth state is stored, but the session's actor could not be told: import it again before a start"
+            raise BackendError("unavailable", told) from error
+        return changed
+
+    async def _release(self, session: str) -> None:
+        """Has the actor take a generation of its own again; one that was not told is replaced when it is started."""
+        with contextlib.suppress(BackendError):
+            await self._tell(session, "auth_read", *TELL)
+
+    async def _replace(self, session: str, entries: Mapping[str, bytes], device: Device) -> int:
         async with self._taken(session) as (vault, paired):
             present = await vault.load()
             if paired and read_device(present) != device:
@@ -76,11 +93,6 @@ class LiveAuthStates:
             changed = {key: value for key, value in entries.items() if present.get(key) != value}
             gone = [key for key in present if key not in entries]
             await _store(vault, changed, gone, at_once=paired)
-        try:
-            await self._tell(session, "auth_replaced", *TELL)
-        except BackendError as error:
-            told = "the auth state is stored, but the session's actor could not be told: import it again before a start"
-            raise BackendError("unavailable", told) from error
         return len(changed) + len(gone)
 
     @contextlib.asynccontextmanager

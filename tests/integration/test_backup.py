@@ -23,6 +23,7 @@ from daemon.backup.make import BackupError, make
 from daemon.backup.manifest import NAME
 from daemon.backup.restore import READY, STAGING, RestoreError, finish, restore
 from daemon.backup.verdicts import Verdict
+from tests.integration.crashing import crasher
 from tests.integration.vaults import MASTER_KEY, owner, running
 from tests.unit.connectors.baileys_states import entries, life, paired
 
@@ -187,6 +188,22 @@ async def test_a_newer_auth_state_and_one_for_what_is_damaged_are_taken(state: P
     assert {decision.verdict for decision in done.decisions.values()} == {Verdict.TAKEN}
     assert await stored(state, "moved") == new
     assert await stored(state, "damaged") == {"k": b"v", "l": b"w"}
+
+
+async def test_what_only_the_log_of_a_killed_vault_has_counts(state: Path, tmp_path: Path) -> None:
+    old, new = map(entries, life([(0, 1)]))
+    await store(state, moved=old)
+    make(state, tmp_path / "backup", running=False)
+    socket = state / "vault.sock"
+    async with crasher("vault", str(state / "vault.db"), str(socket), MASTER_KEY.hex()) as server:
+        await server.start()
+        async with owner(socket, "moved") as peer:
+            await peer.ask("commit", set=new)
+        server.kill()
+    assert (state / "vault.db-wal").stat().st_size > 0
+    done = restore(tmp_path / "backup", state, KEYS, accept_stale=False)
+    assert done.decisions["moved"].verdict is Verdict.REFUSED
+    assert await stored(state, "moved") == new
 
 
 async def test_what_can_not_be_used_changes_nothing(state: Path, tmp_path: Path) -> None:
