@@ -107,6 +107,7 @@ class VaultServer:
             except StoreError as error:
                 storage.watch.tell(log, "the rotation of the master key waits", error)
                 await asyncio.sleep(PROBE_PERIOD)
+                continue
             await asyncio.sleep((now() - began) * ROTATION_REST)
         self._rotating = None
         log.info("the rotation of the master key is done")

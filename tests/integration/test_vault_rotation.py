@@ -109,7 +109,7 @@ async def test_while_sessions_go_on(tmp_path: Path, before: bytes | None) -> Non
             await VaultServer(tmp_path / "vault.db", tmp_path / "vault.sock", MasterKeys(before)).start()
 
 
-@pytest.mark.parametrize("rounds", [20, pytest.param(300, marks=pytest.mark.full)])
+@pytest.mark.parametrize("rounds", [12, pytest.param(300, marks=pytest.mark.full)])
 @pytest.mark.timeout(300)
 async def test_kills(tmp_path: Path, rounds: int) -> None:
     """Back and forth between two keys, killed at a random moment of it each time."""
