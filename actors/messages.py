@@ -24,6 +24,8 @@ class Init:
     heartbeat: float
     """Seconds between heartbeats."""
     args: Any
+    failures: int = 0
+    """How often in a row it failed before, without a quiet time between."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +79,8 @@ class OwnedProcess:
     """CLOCK_MONOTONIC"""
     status: int | None = None
     """How it ended, as subprocess has it: negative for a signal; None while it runs."""
+    why: str | None = None
+    """What it did that its owner ended it for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,6 +217,27 @@ class HostAddress:
     """Shard supervisor -> its sessions: where the connector host is now."""
 
     address: ActorAddress
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectorTrouble:
+    """Host -> session: the connector process broke the protocol, or can't start; it has ended, or does so now."""
+
+    fault: str
+    """A `FaultKind`."""
+    sentence: str
+    """For operators."""
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectorBroke:
+    """Session -> host: what the connector process did on the session's link."""
+
+    session: str
+    pid: int
+    """Of that process: the host may have another one by now."""
+    fault: str
+    sentence: str
 
 
 @dataclass(frozen=True, slots=True)

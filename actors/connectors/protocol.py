@@ -10,6 +10,7 @@ from enum import StrEnum
 from typing import Any
 
 from actors.connectors.fields import BadField, Fields
+from actors.runtime.limits import Limits
 
 PROTOCOL = 1
 """Version of the connector and of the vault protocol."""
@@ -25,6 +26,13 @@ EXIT_SECONDS = 1.0
 """How soon a connector process ends when its host is gone."""
 HTTP_REASON = "http_"
 """Prefix of the reason of a connection that was refused with an HTTP status instead of an upgrade."""
+
+FROM_CONNECTOR = 512 * 1024
+"""Bytes of a frame that a connector sends on a link that was made to it; a text of 65,536 characters has 256 KiB."""
+HOST_LIMITS = Limits(FROM_CONNECTOR, rate=5000.0, burst=20_000)
+"""What a connector may send on the host's link."""
+SESSION_LIMITS = Limits(FROM_CONNECTOR, rate=1000.0, burst=10_000)
+"""What a connector may send on a session's link."""
 
 
 class ErrorCode(StrEnum):
@@ -72,6 +80,7 @@ class Reason(StrEnum):
     LOGIN_FAILURE = "login_failure"
     STREAM_ERROR = "stream_error"
     NETWORK = "network"
+    BACKLOG = "backlog"
     ERROR = "error"
 
 

@@ -81,6 +81,9 @@ class Link:
         self._pending: dict[int, asyncio.Future[Any]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self.closed = asyncio.Event()
+        ucred = writer.get_extra_info("socket").getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
+        self.peer: int = _CREDENTIALS.unpack(ucred)[0]
+        """Pid of the process at the other end: for the end that connected, of the process that listens (unix(7))."""
         self.answered = False
         """Whether the peer has answered anything yet."""
         self._task = asyncio.get_running_loop().create_task(self._read())
@@ -98,14 +101,6 @@ class Link:
         """Connects to a Unix socket.  Raises OSError when nobody listens there."""
         reader, writer = await asyncio.open_unix_connection(path)
         return cls(reader, writer, on_request, on_event, limits)
-
-    @property
-    def peer(self) -> int:
-        """The pid of the process at the other end: for one that connected, of the process that listens (unix(7))."""
-        credentials = self._writer.get_extra_info("socket").getsockopt(
-            socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size
-        )
-        return int(_CREDENTIALS.unpack(credentials)[0])
 
     def send(self, message: Frame) -> None:
         """Queues a frame; silently dropped on a closed link (the reader notices the end).

@@ -31,6 +31,8 @@ class Worker(LoopActor):
         super().__init__()
         self.id = ""
         self.incarnation = 0
+        self.failures = 0
+        """How often in a row it failed before this start."""
         self.supervisor: ActorAddress | None = None
         self.directory = Directory(version=0)
         self._memory = MemoryProbe()
@@ -87,6 +89,7 @@ class Worker(LoopActor):
 
     async def _init(self, message: Init, sender: ActorAddress) -> None:
         self.id, self.incarnation, self.supervisor = message.id, message.incarnation, sender
+        self.failures = message.failures
         set_name(f"wv:{message.id}")
         logs.identify(message.id, message.id if message.kind == "session" else None)
         await self.on_init(message.args)

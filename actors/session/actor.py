@@ -13,11 +13,14 @@ from typing import Any
 
 from thespian.actors import ActorAddress
 
+from actors.connectors.host.fault import FaultKind
 from actors.connectors.link_events import LinkEvent, Opened
 from actors.connectors.protocol import Hello
 from actors.messages import (
     Command,
     CommandResult,
+    ConnectorBroke,
+    ConnectorTrouble,
     HostAddress,
     MoveLink,
     PlanAnswer,
@@ -106,7 +109,13 @@ class SessionActor(Worker):
             settings.socket(SOCKET_VAULT),
             args.plan.profile,
         )
-        self._link = SessionLink(to, self._link_up, lambda: self.feed(inputs.LinkDown()), self._connector_says)
+        self._link = SessionLink(
+            to,
+            up=self._link_up,
+            down=lambda: self.feed(inputs.LinkDown()),
+            on_event=self._connector_says,
+            on_fault=self._connector_broke,
+        )
         self._duties = Duties(self._link, self.feed, self.spawn)
         self.spawn(self._report(), name="report to the host")
 
@@ -130,6 +139,9 @@ class SessionActor(Worker):
             self._nudge.set()
         elif isinstance(message, MoveLink) and self.state.resumed:
             self.feed(inputs.Move())
+        elif isinstance(message, ConnectorTrouble) and self.state.resumed:
+            self.feed(inputs.ConnectorFaulty(message.fault, message.sentence))
+            self._link.drop()
 
     # the host
 
@@ -191,6 +203,13 @@ class SessionActor(Worker):
         self._generation = generation
         self._versions["connector"] = f"{hello.connector} {hello.version}"
         self.feed(link_up(hello))
+
+    def _connector_broke(self, pid: int, fault: FaultKind, sentence: str) -> None:
+        """The host ends that process.  Of one that does not answer nobody but this session knows."""
+        if fault is FaultKind.SILENT:
+            self.feed(inputs.ConnectorFaulty(fault, sentence))
+        elif self._host is not None:
+            self.post(self._host, ConnectorBroke(self.id, pid, fault, sentence))
 
     def _connector_says(self, event: LinkEvent) -> None:
         if isinstance(event, Opened) and event.version:

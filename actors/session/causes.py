@@ -38,6 +38,7 @@ _BY_REASON: Mapping[str, Cause] = {
     "heartbeat": Cause.HEARTBEAT_LOST,
     "bad_frame": Cause.BAD_FRAME,
     "vault_unavailable": Cause.VAULT_UNAVAILABLE,
+    "backlog": Cause.BACKLOG,
     "fenced": Cause.FENCED,
     "pairing_expired": Cause.PAIRING_EXPIRED,
 }

@@ -240,6 +240,20 @@ class Cause(StrEnum):
         HEALS,
         state=State.CONNECTING,
     )
+    CONNECTOR_FAULTY = Row(
+        "connector_faulty",
+        (),
+        Disposition.AT_ONCE,
+        "The connector process broke the connector protocol, or could not start, and was ended.",
+        "It is started again by itself. If it lasts: the message says what was wrong, the log what it said last.",
+    )
+    BACKLOG = Row(
+        "backlog",
+        (),
+        Disposition.BACK_OFF,
+        "Messages arrived faster than they could be stored, so the connection was closed; they come again.",
+        "If it lasts: check disk space and `wavigil doctor`.",
+    )
     FENCED = Row(
         "fenced",
         (),

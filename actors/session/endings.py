@@ -24,7 +24,7 @@ def closed(d: Draft, event: inputs.Closed) -> None:
 
 def closed_for(d: Draft, goal: Goal, trouble: Trouble) -> None:
     """A connection that we were closing has ended, perhaps for another reason than ours."""
-    ours = trouble.cause in {Cause.CLOSED_BY_US, Cause.CONNECTOR_LOST}
+    ours = trouble.cause in {Cause.CLOSED_BY_US, Cause.CONNECTOR_LOST, Cause.CONNECTOR_FAULTY}
     logged_out = trouble.cause is Cause.INTENTIONAL_LOGOUT
     d.set(goal=None, connected=False)
     if d.s.logout_ref is not None:

@@ -43,6 +43,15 @@ class LinkDown:
     """The link to the connector ended."""
 
 
+@dataclass(frozen=True, slots=True)
+class ConnectorFaulty:
+    """The connector process broke the protocol or can't start: it is ended, or not there, and tried again."""
+
+    fault: str
+    """Its kind."""
+    sentence: str
+
+
 # From the connector.
 
 
@@ -248,6 +257,7 @@ Event = (
     Resumed
     | LinkUp
     | LinkDown
+    | ConnectorFaulty
     | Move
     | Queued
     | Connecting

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from actors.connectors.fields import BadField
+from actors.connectors.host.fault import FaultKind
 from actors.connectors.link_events import LinkEvent, parse_session_event
-from actors.connectors.protocol import PROTOCOL, ErrorCode, Hello
+from actors.connectors.protocol import PROTOCOL, SESSION_LIMITS, ErrorCode, Hello
 from actors.runtime.frames import Frame
 from actors.runtime.rpc import Link, LinkClosed, RemoteError
 from actors.vault.client import VaultUnavailable, reserve
@@ -21,6 +22,8 @@ RETRY = 0.1
 RETRY_MAX = 2.0
 RESERVE_DEADLINE = 5.0
 HELLO_DEADLINE = 10.0
+HELLOS = 4
+"""Hellos in a row without an answer until it is told: one may wait for a vault that is silent for 30 s."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,19 +37,26 @@ class LinkTo:
 
 
 class SessionLink:
-    """Keeps the link.  ``up`` gets the connector's hello, ``down`` is called once for each ``up``."""
+    """Keeps the link.  ``up`` gets the connector's hello, ``down`` is called once for each ``up``.
+
+    ``on_fault`` is told, with the pid of the connector process, what that did against the protocol.
+    """
 
     def __init__(
         self,
         to: LinkTo,
+        *,
         up: Callable[[Hello, int], None],
         down: Callable[[], None],
         on_event: Callable[[LinkEvent], None],
+        on_fault: Callable[[int, FaultKind, str], None],
     ) -> None:
         self._to = to
         self._up = up
         self._down = down
         self._on_event = on_event
+        self._on_fault = on_fault
+        self._unanswered = 0
         self._link: Link | None = None
         self._hurried = asyncio.Event()
         self._early: list[LinkEvent] = []
@@ -77,9 +87,28 @@ class SessionLink:
 
     async def _live(self) -> None:
         self._early = []
-        link = await Link.connect(self._to.connector_socket, on_event=self._event)
+        link = await Link.connect(self._to.connector_socket, on_event=self._event, limits=SESSION_LIMITS)
         try:
             generation = await reserve(self._to.vault_socket, self._to.session, RESERVE_DEADLINE)
+            hello = await self._greet(link, generation)
+        except BaseException:
+            link.abort()
+            self._look_for_fault(link)
+            raise
+        self._link = link
+        self._up(hello, generation)
+        for event in self._early:
+            self._on_event(event)
+        try:
+            await link.closed.wait()
+            self._look_for_fault(link)
+        finally:
+            self._link = None
+            link.abort()
+            self._down()
+
+    async def _greet(self, link: Link, generation: int) -> Hello:
+        try:
             answer = await link.request(
                 "hello",
                 HELLO_DEADLINE,
@@ -89,34 +118,40 @@ class SessionLink:
                 generation=generation,
                 profile=self._to.profile,
             )
-            hello = Hello.read(answer)
-        except BaseException:
-            link.abort()
+        except TimeoutError:
+            self._unanswered += 1
+            if self._unanswered % HELLOS == 0:
+                why = f"it answers no hello of this session, {self._unanswered} times by now"
+                self._on_fault(link.peer, FaultKind.SILENT, why)
             raise
-        self._link = link
-        self._up(hello, generation)
-        for event in self._early:
-            self._on_event(event)
+        self._unanswered = 0
         try:
-            await link.closed.wait()
-        finally:
-            self._link = None
-            link.abort()
-            self._down()
+            return Hello.read(answer)
+        except BadField as error:
+            self._on_fault(link.peer, FaultKind.MALFORMED, f"its answer to hello is wrong: {error}")
+            raise
+
+    def _look_for_fault(self, link: Link) -> None:
+        if link.breach is not None:
+            breach, why = link.breach
+            self._on_fault(link.peer, FaultKind(breach), why)
 
     def _event(self, link: Link, frame: Frame) -> None:
         try:
             event = parse_session_event(frame)
         except BadField as error:
-            log.error("%s: the connector sent a malformed event: %s", self._to.session, error)
+            self._on_fault(link.peer, FaultKind.MALFORMED, f"it sent a malformed event: {error}")
             link.abort()
             return
         if event is None:
             return
-        if self._link is None:
+        if self._link is not None:
+            self._on_event(event)
+        elif link.answered:
             self._early.append(event)
         else:
-            self._on_event(event)
+            self._on_fault(link.peer, FaultKind.MALFORMED, "it sent an event before it answered hello")
+            link.abort()
 
     def drop(self) -> None:
         """Ends the link; a new one follows."""

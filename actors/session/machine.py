@@ -105,15 +105,32 @@ def _adopt(d: Draft, event: inputs.LinkUp) -> None:
 
 
 def _link_down(d: Draft, _event: inputs.LinkDown) -> None:
+    _lose_link(d, Trouble(Cause.CONNECTOR_LOST))
+
+
+def _connector_faulty(d: Draft, event: inputs.ConnectorFaulty) -> None:
+    """Told before the end of the link, after it, or instead of a link; an operator is shown it in each case."""
+    trouble, before = Trouble(Cause.CONNECTOR_FAULTY, reason=event.fault, message=event.sentence), d.s.trouble
+    _lose_link(d, trouble)
+    if d.s.trouble == trouble or d.s.state in AT_REST | {State.CLOSING}:
+        return  # it was told right now, or before; or it is not what the session rests for
+    if d.s.state is State.STARTING:
+        d.set(due=True)
+        d.move(State.WAITING, trouble)
+    elif d.s.due or d.s.state is State.PAIRING or (before is not None and before.cause is Cause.CONNECTOR_LOST):
+        d.move(d.s.state, trouble)
+
+
+def _lose_link(d: Draft, trouble: Trouble) -> None:
     connected, goal = d.s.connected, d.s.goal
     d.set(link=False, resetting=False)
-    d.fail_waiters("unavailable", Cause.CONNECTOR_LOST.sentence)
+    d.fail_waiters("unavailable", trouble.cause.sentence)
     if d.s.timer and d.s.timer.purpose is Purpose.SETTLE:
         d.disarm()
     if d.s.state is State.CLOSING and goal is not None:
-        endings.closed_for(d, goal, Trouble(Cause.CONNECTOR_LOST))
+        endings.closed_for(d, goal, trouble)
     elif connected and d.s.state not in AT_REST:
-        d.ended(Trouble(Cause.CONNECTOR_LOST))
+        d.ended(trouble)
     d.set(connected=False)
 
 
@@ -254,6 +271,7 @@ _HANDLERS: dict[type[Any], Callable[[Draft, Any], None]] = {
     inputs.Resumed: _resumed,
     inputs.LinkUp: _link_up,
     inputs.LinkDown: _link_down,
+    inputs.ConnectorFaulty: _connector_faulty,
     inputs.Move: _move,
     inputs.Superseded: _superseded,
     inputs.Queued: _queued,

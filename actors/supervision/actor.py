@@ -286,4 +286,4 @@ class Supervisor(Actor):
         self._count(tally.started(self.tally, child))
         heartbeat = self.heartbeat()
         args = self.child_args(action.id)
-        self.send(address, Init(action.id, child.spec.kind, action.incarnation, heartbeat, args))
+        self.send(address, Init(action.id, child.spec.kind, action.incarnation, heartbeat, args, child.failures))

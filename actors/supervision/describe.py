@@ -66,7 +66,7 @@ def exit_(last: Exit | None) -> dict[str, Any] | None:
     """How a process ended; ``signal`` is a name where there is one."""
     if last is None:
         return None
-    return {"how": last.how, "value": last.value, "signal": _signal_name(last), "at": last.at}
+    return {"how": last.how, "value": last.value, "signal": _signal_name(last), "at": last.at, "why": last.why}
 
 
 def _signal_name(last: Exit) -> str | None:

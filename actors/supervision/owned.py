@@ -27,8 +27,8 @@ def seen(known: Owned | None, process: OwnedProcess, at: float) -> Owned:
         known = replace(known, process=process, restarts=known.restarts + 1, running=True)
     if process.status is None or not known.running:
         return known
-    ended = Exit("signal", -process.status, at) if process.status < 0 else Exit("code", process.status, at)
-    return replace(known, running=False, last_exit=ended)
+    how, value = ("signal", -process.status) if process.status < 0 else ("code", process.status)
+    return replace(known, running=False, last_exit=Exit(how, value, at, process.why))
 
 
 def owner_ended(known: Owned, exit_: Exit) -> Owned:

@@ -34,6 +34,8 @@ class Exit:
     """Signal number or exit status."""
     at: float = 0.0
     """Seconds since 1970."""
+    why: str | None = None
+    """What it had done that it was ended for; of a process that is no actor."""
 
     @property
     def normal(self) -> bool:

@@ -18,6 +18,8 @@ class Exit(Response):
     signal: str | None
     """The signal's name, if it was one."""
     at: Time
+    why: str | None = None
+    """What a connector process had done that its host ended it for: the kind of the fault, and a sentence."""
 
 
 class ConnectorStats(Response):

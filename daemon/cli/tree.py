@@ -46,7 +46,7 @@ def _walk(node: dict[str, Any], lead: str, below: str, rows: list[list[str]], no
 
 
 def exit_text(last: dict[str, Any] | None, now: datetime) -> str:
-    """How and when a process ended last: ``SIGKILL, 12s ago``, ``code 70, 3m ago``, ``hung, 1h ago``."""
+    """How and when a process ended last: ``SIGKILL, 12s ago``, ``hung, 1h ago``, ``SIGKILL (flood), 5s ago``."""
     if last is None:
         return dash(None)
     if last["how"] == "signal":
@@ -55,7 +55,8 @@ def exit_text(last: dict[str, Any] | None, now: datetime) -> str:
         how = f"code {last['value']}"
     else:
         how = last["how"].replace("_", " ")
-    return f"{how}, {ago(last['at'], now)}"
+    fault = last["why"].partition(":")[0] if last["why"] else ""
+    return f"{how}{f' ({fault})' if fault else ''}, {ago(last['at'], now)}"
 
 
 def wait_text(seconds: float | None) -> str:

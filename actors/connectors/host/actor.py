@@ -14,11 +14,11 @@ from thespian.actors import ActorAddress
 
 from actors.connectors.host.confirm import Confirmer
 from actors.connectors.host.connectors import Connectors
+from actors.connectors.host.fault import ConnectorFault, FaultKind, linger
 from actors.connectors.host.hints import Hints
 from actors.connectors.host.journal import Journal
 from actors.connectors.host.launch import Place
 from actors.connectors.host.news import News
-from actors.connectors.host.process import ConnectorFailed
 from actors.connectors.host.recycling import Recycling
 from actors.connectors.host.roster import Roster, refusal
 from actors.connectors.host.sends import Sends
@@ -27,6 +27,8 @@ from actors.connectors.link_events import LinkEvent
 from actors.messages import (
     Command,
     CommandResult,
+    ConnectorBroke,
+    ConnectorTrouble,
     Hint,
     OwnedProcess,
     PlanRequest,
@@ -53,6 +55,8 @@ PROCESS_LOST_EXIT = 72
 """Exit status when the connector process died (EX_OSFILE's neighbour: a part of the system is missing)."""
 LOOK_PERIOD = 3.0
 """Seconds between looks for sends that nobody told of."""
+TELLING = 0.02
+"""Seconds for the sessions to be told of a fault before they notice the end of their links."""
 DRAIN_PATIENCE = 1.0
 """Seconds for what a connector said last to be stored."""
 
@@ -81,6 +85,7 @@ class ConnectorHost(Worker):
         self._hints = Hints(self._hint)
         self._owed: dict[str, tuple[int, int]] = {}
         self._ending = False
+        self._fault: ConnectorFault | None = None
         place = Place(args.connector, args.shards)
         self._connectors = Connectors(
             args.settings,
@@ -106,12 +111,13 @@ class ConnectorHost(Worker):
         self._sends = Sends(args.shard, self._journal, self._api, link_of, args.settings.ack_timeout, self.spawn)
         self._news = News(self._journal, self._sends)
         self.spawn(self._news.run(), name="news")
+        self._recycling = Recycling(self._connectors, self._sends, self._roster, args.settings, place, self.post)
         try:
             await self._connectors.present(await starting)
-        except ConnectorFailed as error:
-            self.crash(str(error), status=PROCESS_LOST_EXIT)
-        self._recycling = Recycling(self._connectors, self._sends, self._roster, args.settings, place, self.post)
-        self.spawn(self._recycling.run(), name="recycling")
+        except ConnectorFault as fault:
+            self._faulty(fault)
+        else:
+            self.spawn(self._recycling.run(), name="recycling")
         await self._sends.restore(self._roster.refusing())
         self.spawn(self._look(), name="look for sends")
         self.spawn(self._upkeep.run(), name="upkeep")
@@ -123,17 +129,38 @@ class ConnectorHost(Worker):
             await self._sends.take()
 
     async def _lost(self, why: str) -> None:
+        await self._end(why)
+
+    def _faulty(self, fault: ConnectorFault) -> None:
+        self.spawn(self._end(f"the connector is ended, {fault}", fault), name="end of a faulty connector")
+
+    async def _end(self, why: str, fault: ConnectorFault | None = None) -> None:
         """Ends this actor, once what the connector said last is stored: it will not say it again."""
         if self._ending or self._stopping:
             return
-        self._ending = True
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(DRAIN_PATIENCE):
-                if (running := self._connectors.current) is not None:
+        self._ending, self._fault = True, fault
+        if fault is not None:
+            log.error("%s: the connector is ended, %s", self._name, fault)
+            for session in self._roster.ids():
+                self._tell_trouble(session)
+            await asyncio.sleep(TELLING)
+        if (running := self._connectors.current) is not None:
+            running.process.kill()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(DRAIN_PATIENCE):
                     await running.link.closed.wait()
+                    await running.process.ended()
                     await self._news.flush()
         await self.last_words()  # how the process ended
-        self.crash(why, status=PROCESS_LOST_EXIT)
+        intensity = self._settings.supervision.intensity
+        await asyncio.sleep(linger(self.failures, intensity.restarts, intensity.period))
+        if not self._stopping:
+            self.crash(why, status=PROCESS_LOST_EXIT)
+
+    def _tell_trouble(self, session: str) -> None:
+        address = self._roster.address(session)
+        if address is not None and self._fault is not None:
+            self.post(address, ConnectorTrouble(self._fault.kind, self._fault.sentence))
 
     async def on_stop(self) -> None:
         """Ends the connector, stores what it said last, then closes the databases."""
@@ -150,7 +177,7 @@ class ConnectorHost(Worker):
 
     def owned(self) -> OwnedProcess | None:
         """The connector process."""
-        return self._connectors.owned()
+        return self._connectors.owned(self._fault)
 
     def sample(self) -> ServiceSample:
         """The database, and the connector process as the supervision tree shows it."""
@@ -164,9 +191,6 @@ class ConnectorHost(Worker):
     def _hear(self, event: LinkEvent, confirmer: Confirmer) -> None:
         self._news.take(event, confirmer)
 
-    def _faulty(self, error: Exception) -> None:
-        self.crash(f"the connector sent a malformed event: {error}", status=PROCESS_LOST_EXIT)
-
     # from actors
 
     async def on_message(self, message: Any, sender: ActorAddress) -> None:
@@ -179,6 +203,9 @@ class ConnectorHost(Worker):
             self.tell("recovery", message)
         elif isinstance(message, Command):
             await self._command(message)
+        elif isinstance(message, ConnectorBroke):
+            sentence = f"on the link of {message.session}: {message.sentence}"
+            self._connectors.accuse(message.pid, ConnectorFault(FaultKind(message.fault), sentence))
         elif isinstance(message, SendsWaiting):
             await self._sends.take()
         elif isinstance(message, ShardPlan):
@@ -190,6 +217,7 @@ class ConnectorHost(Worker):
             return  # not of this shard (any more)
         saved = known.saved
         self.post(sender, SessionResume(message.session, message.incarnation, known.life, saved, known.enabled))
+        self._tell_trouble(message.session)
 
     async def _transition(self, message: Transition, sender: ActorAddress) -> None:
         if message.session not in self._roster:

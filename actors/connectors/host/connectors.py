@@ -6,6 +6,7 @@ which is then renamed to that one: from that moment whoever links anew, for what
 
 import asyncio
 import logging
+import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,6 +15,7 @@ from typing import Any
 from actors.connectors.host import launch, pulse
 from actors.connectors.host.census import Census
 from actors.connectors.host.confirm import Confirmer
+from actors.connectors.host.fault import ConnectorFault, FaultKind
 from actors.connectors.host.launch import Place
 from actors.connectors.host.process import ConnectorProcess
 from actors.connectors.host.uplink import Uplink
@@ -44,7 +46,10 @@ class Running:
 
 
 class Connectors:
-    """``on_event`` gets what a process says, ``on_lost`` is told, once or twice, why the present one is gone."""
+    """``on_event`` gets what a process says and may raise ConnectorFault.
+
+    ``on_fault`` is told what the present process did wrong, ``on_lost`` why it is gone: each perhaps more than once.
+    """
 
     def __init__(
         self,
@@ -53,7 +58,7 @@ class Connectors:
         place: Place,
         *,
         on_event: Callable[[LinkEvent, Confirmer], None],
-        on_fault: Callable[[Exception], None],
+        on_fault: Callable[[ConnectorFault], None],
         on_lost: Callable[[str], Awaitable[None]],
         spawn: Callable[..., Any],
     ) -> None:
@@ -75,25 +80,32 @@ class Connectors:
         """Set whenever a session's phase changed: for who waits for one."""
 
     async def start(self, *, threads: bool) -> ConnectorProcess:
-        """Starts a process, which nobody is linked to yet.  ``threads``: of this process.  Raises ConnectorFailed."""
+        """Starts a process, which nobody is linked to yet.  ``threads``: of this process.  Raises ConnectorFault."""
         self._starts += 1
         path = self._settings.socket(f"{self._name}.{'ab'[self._starts % 2]}.sock")
         return await launch.start(self._settings, self._name, self._place, socket=path, threads=threads)
 
     async def present(self, process: ConnectorProcess) -> None:
-        """Makes it the one that sessions link to from now on; the one before, if there is one, retires."""
-        uplink = Uplink(self._take, self._on_fault)
-        await uplink.connect(process.socket)
+        """Makes it the one that sessions link to from now on; the one before, if there is one, retires.
+
+        Raises ConnectorFault, with the process ended.
+        """
+        uplink = Uplink(self._take, lambda fault: self._blame(running, fault))
+        try:
+            await uplink.connect(process.socket)
+        except ConnectorFault as fault:
+            fault.process = (process.popen.pid, await process.discard())
+            raise
         running = Running(process, uplink)
         if (before := self.current) is not None:
             await self._ask(before, "admission", **Admission(0.0, burst=1, pairings=0).to_wire())
         Path(process.socket).rename(self._settings.socket(f"{self._name}.connector.sock"))  # noqa: ASYNC240 - one call
         self.retiring, self.current = before, running
-        uplink.begin()
         process.watch(lambda status: self._ended(running, status))
-        self._spawn(uplink.confirmer.run(), name="confirmations")
+        uplink.begin()
+        self._spawn(self._confirm(running), name="confirmations")
         self._spawn(self._watch_link(running), name="host link")
-        self._spawn(pulse.watch(uplink.link, process, self._settings.beats), name="pulse")
+        self._spawn(self._watch_pulse(running), name="pulse")
 
     async def retire(self) -> None:
         """Ends the one before; who is still linked to it links to the present one."""
@@ -116,8 +128,37 @@ class Connectors:
         elif running is self.retiring and not self.stopping:
             log.info("%s: %s; its sessions had been handed over, or link to the fresh one now", self._name, why)
 
+    def _blame(self, running: Running, fault: ConnectorFault) -> None:
+        """A process broke the protocol: it is ended, and the host is told if it is the present one."""
+        if self.stopping:
+            return
+        if running is self.current:
+            self._on_fault(fault)
+        else:
+            log.error("%s: connector process %d is killed: %s", self._name, running.process.popen.pid, fault)
+            running.process.kill()
+
+    def accuse(self, pid: int, fault: ConnectorFault) -> None:
+        """Somebody else saw what the process with that pid did."""
+        for running in (self.current, self.retiring):
+            if running is not None and running.process.popen.pid == pid:
+                self._blame(running, fault)
+
+    async def _confirm(self, running: Running) -> None:
+        try:
+            await running.uplink.confirmer.run()
+        except ConnectorFault as fault:
+            self._blame(running, fault)
+
+    async def _watch_pulse(self, running: Running) -> None:
+        beats = self._settings.beats
+        if await pulse.watch(running.link, running.process, beats):
+            self._blame(running, ConnectorFault(FaultKind.SILENT, f"it answered nothing for {beats.timeout:g} s"))
+
     async def _watch_link(self, running: Running) -> None:
         await running.link.closed.wait()
+        if (fault := running.uplink.fault) is not None:
+            self._blame(running, fault)
         for session in [session for session, link in self._at.items() if link is running.link]:
             self._phases.pop(session, None)
         await asyncio.sleep(LAST_WORDS)
@@ -185,16 +226,14 @@ class Connectors:
         except RemoteError as error:
             log.error("%s: the connector refused new %s: %s", self._name, command, error)
 
-    def owned(self) -> OwnedProcess | None:
-        """The present process, as the supervision tree shows it."""
-        if self.current is None:
+    def owned(self, fault: ConnectorFault | None) -> OwnedProcess | None:
+        """The present process, or the one that did not get so far, as the supervision tree shows it."""
+        id, kind, why = f"{self._name}/connector", "connector-process", None if fault is None else str(fault)
+        if self.current is not None:
+            process = self.current.process
+            pid, version, status = process.popen.pid, process.ready.version, process.popen.poll()
+            return OwnedProcess(id, kind, pid, version, process.started, status, why)
+        if fault is None or fault.process is None:
             return None
-        process = self.current.process
-        return OwnedProcess(
-            f"{self._name}/connector",
-            "connector-process",
-            process.popen.pid,
-            process.ready.version,
-            process.started,
-            process.popen.poll(),
-        )
+        pid, ended = fault.process
+        return OwnedProcess(id, kind, pid, "", time.monotonic(), ended, why)

@@ -1,4 +1,4 @@
-"""What a connector process can do wrong, as its host sees it."""
+"""What a connector process can do wrong, as its host sees it.  Pure."""
 
 from enum import StrEnum
 
@@ -6,10 +6,12 @@ from enum import StrEnum
 class FaultKind(StrEnum):
     """Which promise of `docs/connector-protocol.md` was broken."""
 
+    NOT_STARTED = "not_started"
+    """There is no program to start, or it can't be started."""
     DIED_AT_START = "died_at_start"
     """It ended before it was ready."""
     NOT_READY = "not_ready"
-    """It printed no ready line in time, or another one, or does not listen where it should."""
+    """It printed no ready line in time, or something else, or does not listen where it should."""
     WRONG_VERSION = "wrong_version"
     """It speaks another version of the protocol."""
     WRONG_CONNECTOR = "wrong_connector"
@@ -27,7 +29,25 @@ class FaultKind(StrEnum):
 class ConnectorFault(Exception):
     """A connector process broke the protocol and has to be ended; ``kind`` is stable, ``sentence`` for operators."""
 
-    def __init__(self, kind: FaultKind, sentence: str) -> None:
-        super().__init__(sentence)
+    def __init__(self, kind: FaultKind, sentence: str, process: tuple[int, int] | None = None) -> None:
+        super().__init__(f"{kind}: {sentence}")
         self.kind = kind
         self.sentence = sentence
+        self.process = process
+        """Pid and exit status, as subprocess has it, of a process that has ended for it already."""
+
+
+LONGEST_LINGER = 60.0
+
+
+def linger(failures: int, restarts: int, period: float) -> float:
+    """Seconds that a host stays, without a connector, before it ends and both are started afresh.
+
+    ``failures``: how often in a row it had to; more than ``restarts`` within ``period`` seconds end the shard's
+    supervisor, which a connector that can't live must not bring about.  Half of them are free, so that the first
+    failures are made good at once; the others are spaced so that they and the free ones never come to more.
+    """
+    free = restarts // 2
+    if restarts <= 0 or failures < free:
+        return 0.0
+    return min(LONGEST_LINGER, 1.1 * period / (restarts - free))

@@ -1,12 +1,14 @@
 """What a connector process is started with."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from actors.connectors.baileys import launch as baileys
 from actors.connectors.host.bloat import Bounds
+from actors.connectors.host.fault import ConnectorFault, FaultKind
 from actors.connectors.host.process import (
-    ConnectorFailed,
+    READY_PATIENCE,
     ConnectorProcess,
     scrubbed_environment,
     simulator_command,
@@ -37,7 +39,7 @@ def options(settings: Settings, connector: str) -> dict[str, Any]:
 
 
 async def start(settings: Settings, name: str, place: Place, *, socket: str, threads: bool = False) -> ConnectorProcess:
-    """Starts a connector process of the host ``name``, which listens on ``socket``.  Raises ConnectorFailed."""
+    """Starts a connector process of the host ``name``, which listens on ``socket``.  Raises ConnectorFault."""
     connector = place.connector
     line = StartLine(
         connector=connector,
@@ -49,15 +51,18 @@ async def start(settings: Settings, name: str, place: Place, *, socket: str, thr
     )
     if connector == "baileys":
         if settings.node is None:
-            raise ConnectorFailed("no Node.js of version 20 or later was found: `make setup` installs one")
+            why = "no Node.js of version 20 or later was found: `make setup` installs one"
+            raise ConnectorFault(FaultKind.NOT_STARTED, why)
         environment = baileys.environment(settings.connectors.baileys.heap_limit)
-        return await ConnectorProcess.start(baileys.command(settings.node), environment, line, threads=threads)
-    if connector == "external":
-        command = settings.connectors.external.command
+        command: Sequence[str] = baileys.command(settings.node)
+    else:
+        environment = scrubbed_environment()
+        command = simulator_command() if connector == "simulator" else settings.connectors.external.command
         if not command:
-            raise ConnectorFailed("connectors.external.command is not set")
-        return await ConnectorProcess.start(command, scrubbed_environment(), line, threads=threads)
-    return await ConnectorProcess.start(simulator_command(), scrubbed_environment(), line, threads=threads)
+            raise ConnectorFault(FaultKind.NOT_STARTED, "connectors.external.command is not set")
+    # a host that takes longer to start is ended by its supervisor, and then nobody tells why
+    patience = max(READY_PATIENCE, settings.beats.timeout / 2)
+    return await ConnectorProcess.start(command, environment, line, threads=threads, patience=patience)
 
 
 def bounds(settings: Settings, connector: str) -> Bounds:

@@ -1,6 +1,7 @@
 """One connector process: start, watch, end."""
 
 import asyncio
+import contextlib
 import json
 import logging
 import os
@@ -9,25 +10,27 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
-from actors.connectors.fields import BadField
+from actors.connectors.fields import Fields
+from actors.connectors.host.fault import ConnectorFault, FaultKind
 from actors.connectors.host.stderr import Relay
-from actors.connectors.protocol import ReadyLine, StartLine
+from actors.connectors.host.stdout import Stdout
+from actors.connectors.protocol import PROTOCOL, ReadyLine, StartLine
 from actors.runtime import ward
 from actors.runtime.process import die_with_parent
 
 log = logging.getLogger(__name__)
 
-READY_PATIENCE = 20.0
-"""Seconds from the start of the process to its ready line."""
+READY_PATIENCE = 12.0
+"""Seconds from the start of the process to its ready line, at least."""
+DYING_PATIENCE = 1.0
+"""Seconds from the end of its standard output to its own."""
+LONGEST_START = 60_000
+"""Bytes of the start line: what a pipe takes at once, whether somebody reads it or not."""
 STOP_PATIENCE = 2.0
 """Seconds from the end of its standard input until SIGKILL."""
-
-
-class ConnectorFailed(Exception):
-    """The connector process did not start, or said something that is not of the protocol."""
 
 
 @dataclass(slots=True)
@@ -35,49 +38,65 @@ class ConnectorProcess:
     """A running connector.  ``on_exit`` is called once, with its exit status as subprocess has it."""
 
     popen: subprocess.Popen[bytes]
-    ready: ReadyLine
     relay: Relay
+    stdout: Stdout
     started: float
     """CLOCK_MONOTONIC"""
     socket: str
     """Where it was told to listen."""
+    ready: ReadyLine = field(init=False)
     _pidfd: int | None = None
+    _ended: asyncio.Event = field(default_factory=asyncio.Event)
 
     @classmethod
     async def start(
-        cls, command: Sequence[str], environment: Mapping[str, str], line: StartLine, *, threads: bool = False
+        cls,
+        command: Sequence[str],
+        environment: Mapping[str, str],
+        line: StartLine,
+        *,
+        threads: bool = False,
+        patience: float = READY_PATIENCE,
     ) -> "ConnectorProcess":
-        """Starts it and waits for its ready line.  Raises ConnectorFailed, with the process ended.
+        """Starts it and waits for its ready line.  Raises ConnectorFault, with the process ended.
 
         ``threads``: this process has some by now.
         """
+        first = json.dumps(line.to_wire()).encode() + b"\n"
+        if len(first) > LONGEST_START:
+            raise ConnectorFault(FaultKind.NOT_STARTED, f"its start line is longer than {LONGEST_START} bytes")
         started = time.monotonic()
-        popen = subprocess.Popen(  # noqa: S603, ASYNC220 - our own command; a pidfd watches it, no thread
-            [*_ward(), *command] if threads else list(command),
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            env=dict(environment),
-            close_fds=True,
-            preexec_fn=None if threads else die_with_parent,  # noqa: PLW1509 - only while there is no thread
-        )
-        assert popen.stderr is not None
-        relay = Relay(popen.stderr, line.connector)
         try:
-            assert popen.stdin is not None
-            popen.stdin.write(json.dumps(line.to_wire()).encode() + b"\n")
-            popen.stdin.flush()
-            ready = ReadyLine.read(json.loads(await asyncio.wait_for(_first_line(popen), READY_PATIENCE)))
-        except (OSError, TimeoutError, ValueError, BadField) as error:
-            popen.kill()
-            status = popen.wait()
-            relay.close()
-            raise ConnectorFailed(f"{command[0]} did not become ready ({error!r}), exit status {status}") from error
-        if ready.connector != line.connector:
-            popen.kill()
-            relay.close()
-            raise ConnectorFailed(f"expected a {line.connector} connector, {ready.connector} answered")
-        return cls(popen, ready, relay, started, line.socket)
+            popen = subprocess.Popen(  # noqa: S603, ASYNC220 - our own command; a pidfd watches it, no thread
+                [*_ward(), *command] if threads else list(command),
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                env=dict(environment),
+                close_fds=True,
+                preexec_fn=None if threads else die_with_parent,  # noqa: PLW1509 - only while there is no thread
+            )
+        except OSError as error:
+            raise ConnectorFault(FaultKind.NOT_STARTED, f"{command[0]} can't be started: {error.strerror}") from None
+        assert popen.stdin is not None
+        assert popen.stdout is not None
+        assert popen.stderr is not None
+        relay, stdout = Relay(popen.stderr, line.connector), Stdout(popen.stdout)
+        process = cls(popen, relay, stdout, started, line.socket)
+        try:
+            with contextlib.suppress(BrokenPipeError):  # then it ends without a word, which tells more
+                popen.stdin.write(first)
+                popen.stdin.flush()
+            process.ready = await _ready(stdout, line, patience)
+        except ConnectorFault as fault:
+            fault.process = (popen.pid, await process.discard(DYING_PATIENCE if fault.kind is _DIED else 0.0))
+            if fault.kind is _DIED:
+                fault.sentence = f"{command[0]} ended before it was ready: {_how(fault.process[1])}"
+            raise
+        except BaseException:
+            await process.discard()
+            raise
+        return process
 
     def watch(self, on_exit: Callable[[int], None]) -> None:
         """Calls back when the process has ended."""
@@ -87,9 +106,11 @@ class ConnectorProcess:
         def ended() -> None:
             loop.remove_reader(fd)
             os.close(fd)
-            self.relay.close()
+            self._hang_up()
             self._pidfd = None
-            on_exit(self.popen.wait())
+            status = self.popen.wait()
+            self._ended.set()
+            on_exit(status)
 
         loop.add_reader(fd, ended)
 
@@ -97,6 +118,30 @@ class ConnectorProcess:
         """SIGKILL to a process that is watched, if it still runs, and to no other that has its pid by now."""
         if self._pidfd is not None:
             signal.pidfd_send_signal(self._pidfd, signal.SIGKILL)
+
+    async def ended(self) -> None:
+        """Returns when a process that is watched has ended."""
+        await self._ended.wait()
+
+    async def discard(self, patience: float = 0.0) -> int:
+        """Ends a process that is not watched, at once or when it did not end by itself; returns its exit status."""
+        end = asyncio.get_running_loop().time() + patience
+        while self.popen.poll() is None:
+            if asyncio.get_running_loop().time() >= end:
+                self.popen.kill()
+                self.popen.wait()
+                break
+            await asyncio.sleep(0.01)
+        self._hang_up()
+        assert self.popen.returncode is not None
+        return self.popen.returncode
+
+    def _hang_up(self) -> None:
+        self.relay.close()
+        self.stdout.close()
+        assert self.popen.stdin is not None
+        with contextlib.suppress(OSError):  # what it did not read
+            self.popen.stdin.close()
 
     async def stop(self) -> None:
         """Closes its standard input, which tells it to end, and kills it if it does not."""
@@ -112,25 +157,37 @@ class ConnectorProcess:
             await asyncio.sleep(0.01)
 
 
-async def _first_line(popen: subprocess.Popen[bytes]) -> bytes:
-    """The first line of its standard output, without a thread."""
-    assert popen.stdout is not None
-    fd = popen.stdout.fileno()
-    os.set_blocking(fd, False)
-    loop = asyncio.get_running_loop()
-    line = b""
-    while not line.endswith(b"\n"):
-        readable = asyncio.Event()
-        loop.add_reader(fd, readable.set)
-        try:
-            await readable.wait()
-        finally:
-            loop.remove_reader(fd)
-        chunk = os.read(fd, 4096)
-        if not chunk:
-            raise ConnectorFailed("it ended before it was ready")
-        line += chunk
-    return line
+_DIED = FaultKind.DIED_AT_START
+
+
+async def _ready(stdout: Stdout, line: StartLine, patience: float) -> ReadyLine:
+    """Raises ConnectorFault."""
+    try:
+        async with asyncio.timeout(patience):
+            first = await stdout.first_line()
+    except TimeoutError:
+        raise ConnectorFault(FaultKind.NOT_READY, f"it printed no ready line within {patience:g} s") from None
+    except ValueError as error:
+        raise ConnectorFault(FaultKind.NOT_READY, str(error)) from None
+    if first is None:
+        raise ConnectorFault(_DIED, "it ended before it was ready")
+    try:
+        values = json.loads(first)
+        protocol = Fields(values).integer("protocol", PROTOCOL)
+        if protocol != PROTOCOL:
+            why = f"it speaks version {protocol} of the protocol, this host version {PROTOCOL}"
+            raise ConnectorFault(FaultKind.WRONG_VERSION, why)
+        ready = ReadyLine.read(values)
+    except (ValueError, RecursionError) as error:  # BadField among them
+        raise ConnectorFault(FaultKind.NOT_READY, f"what it printed first is no ready line: {error}") from None
+    if ready.connector != line.connector:
+        why = f"it says that it is the connector {ready.connector!r}, and should be {line.connector!r}"
+        raise ConnectorFault(FaultKind.WRONG_CONNECTOR, why)
+    return ready
+
+
+def _how(status: int) -> str:
+    return f"exit status {status}" if status >= 0 else f"signal {-status}"
 
 
 def _ward() -> list[str]:

@@ -1,4 +1,4 @@
-"""Whether the connector process is well: asked over the host's link, and ended when it does not answer for too long."""
+"""Whether the connector process is well: asked over the host's link."""
 
 import asyncio
 import contextlib
@@ -12,8 +12,8 @@ from actors.runtime.rpc import Link, LinkClosed, RemoteError
 log = logging.getLogger(__name__)
 
 
-async def watch(link: Link, process: ConnectorProcess, beats: Beats) -> None:
-    """Returns when the link has ended, or the process has been killed for its silence."""
+async def watch(link: Link, process: ConnectorProcess, beats: Beats) -> bool:
+    """Returns when the link has ended (False), or the process was silent for too long and has to be ended (True)."""
     now = asyncio.get_running_loop().time
     silence = Silence(now())
     ping_at = now()
@@ -23,12 +23,12 @@ async def watch(link: Link, process: ConnectorProcess, beats: Beats) -> None:
         else:
             with contextlib.suppress(TimeoutError):
                 if not await _answers(link, beats.look):
-                    return
+                    return False
                 silence = liveness.heard(silence, now())
                 ping_at = now() + beats.period
         silence = liveness.look(silence, now(), beats)
     log.error("connector process %d is hung, silent for %g s, and is killed", process.popen.pid, beats.timeout)
-    process.kill()
+    return True
 
 
 async def _answers(link: Link, deadline: float) -> bool:

@@ -6,17 +6,15 @@ import logging
 from collections.abc import Callable
 from typing import Any
 
-from actors.connectors.fields import BadField
 from actors.connectors.host import launch
 from actors.connectors.host.bloat import Verdict, judge
 from actors.connectors.host.connectors import Connectors, Running
+from actors.connectors.host.fault import ConnectorFault
 from actors.connectors.host.launch import Place
-from actors.connectors.host.process import ConnectorFailed
 from actors.connectors.host.roster import Roster
 from actors.connectors.host.sends import Sends
 from actors.connectors.protocol import Phase
 from actors.messages import MoveLink
-from actors.runtime.rpc import LinkClosed, RemoteError
 from actors.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -80,14 +78,9 @@ class Recycling:
         log.warning("connector process %d uses %d MiB: a fresh one takes its sessions over", pid, used)
         try:
             fresh = await self._connectors.start(threads=True)
-        except ConnectorFailed as error:
-            log.error("connector process %d stays, since there is no fresh one: %s", pid, error)
-            return
-        try:
             await self._connectors.present(fresh)
-        except (BadField, LinkClosed, RemoteError, TimeoutError, OSError) as error:
-            log.error("connector process %d stays, since the fresh one does not work: %s", pid, error)
-            await fresh.stop()
+        except ConnectorFault as fault:
+            log.error("connector process %d stays, since the fresh one does not work: %s", pid, fault)
             return
         began = asyncio.get_running_loop().time()
         phase = self._connectors.phase

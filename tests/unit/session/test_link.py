@@ -35,6 +35,10 @@ async def peer(path: Path, *behind: dict[str, Any]) -> AsyncIterator[None]:
         server.close()
 
 
+def ignore(*_: Any) -> None:
+    pass
+
+
 async def test_what_comes_right_behind_the_hello_is_told_after_it(tmp_path: Path) -> None:
     told: list[str] = []
     both = asyncio.Event()
@@ -48,7 +52,7 @@ async def test_what_comes_right_behind_the_hello_is_told_after_it(tmp_path: Path
         heard(f"up, paired {hello.state is not None and hello.state.paired}")
 
     to = LinkTo("a", str(tmp_path / "c.sock"), str(tmp_path / "v.sock"), None)
-    link = SessionLink(to, up, lambda: None, lambda event: heard(event.name))
+    link = SessionLink(to, up=up, down=ignore, on_event=lambda event: heard(event.name), on_fault=ignore)
     async with peer(tmp_path / "c.sock", CLOSED), peer(tmp_path / "v.sock"):
         running = asyncio.ensure_future(link.run())
         async with asyncio.timeout(20):
@@ -64,7 +68,7 @@ async def test_a_connector_that_is_there_again_is_reached_at_once(
     monkeypatch.setattr("actors.session.link.RETRY", 600.0)
     up = asyncio.Event()
     to = LinkTo("a", str(tmp_path / "c.sock"), str(tmp_path / "v.sock"), None)
-    link = SessionLink(to, lambda _hello, _generation: up.set(), lambda: None, lambda _event: None)
+    link = SessionLink(to, up=lambda _hello, _generation: up.set(), down=ignore, on_event=ignore, on_fault=ignore)
     running = asyncio.ensure_future(link.run())
     await asyncio.sleep(0)  # the first attempt: nobody is there
     async with peer(tmp_path / "c.sock"), peer(tmp_path / "v.sock"):

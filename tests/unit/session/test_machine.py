@@ -172,6 +172,52 @@ def test_a_connector_process_that_dies_costs_one_reconnection_when_the_link_is_b
     assert opens(s.link().due()) == 1
 
 
+FAULTY = ev.ConnectorFaulty("flood", "it sends more than it may")
+
+
+def test_a_connector_that_is_ended_for_a_fault_is_the_cause_that_is_shown_and_costs_one_reconnection() -> None:
+    s = Session().open()
+    (report,) = of(fx.ReportTransition, s.tell(FAULTY))
+    assert (report.state, report.cause, report.reason) == (State.WAITING, Cause.CONNECTOR_FAULTY, "flood")
+    assert report.message == FAULTY.sentence
+    assert not of(fx.ReportTransition, s.tell(ev.LinkDown()))
+    assert not of(fx.ReportTransition, s.tell(FAULTY))  # the next process does the same: nothing new
+    assert opens(s.link().due()) == 1
+
+
+def test_a_fault_that_is_told_after_the_end_of_the_link_replaces_its_cause() -> None:
+    s = Session().open()
+    s.tell(ev.LinkDown())
+    (report,) = of(fx.ReportTransition, s.tell(FAULTY))
+    assert (report.state, report.cause) == (State.WAITING, Cause.CONNECTOR_FAULTY)
+    assert opens(s.link().due()) == 1
+
+
+def test_a_session_whose_connector_never_starts_shows_why() -> None:
+    s = Session()
+    (report,) = of(fx.ReportTransition, s.tell(FAULTY))
+    assert (report.state, report.cause) == (State.WAITING, Cause.CONNECTOR_FAULTY)
+    assert opens(s.link().due()) == 1
+    unpaired = Session()
+    unpaired.tell(ev.LinkUp(False, "idle", False))
+    (report,) = of(fx.ReportTransition, unpaired.tell(FAULTY))
+    assert (report.state, report.cause) == (State.PAIRING, Cause.CONNECTOR_FAULTY)
+
+
+def test_a_faulty_connector_lifts_no_verdict_and_hides_none() -> None:
+    s = Session().open()
+    s.tell(ev.Closed(403, "login_failure"))
+    assert not of(fx.ReportTransition, s.tell(FAULTY))
+    assert (s.at(), s.full.trouble and s.full.trouble.cause) == (State.BLOCKED, Cause.LOCKED)
+    s = Session().open()
+    (ask,) = of(fx.AskPlan, s.tell(NETWORK))
+    assert not of(fx.ReportTransition, s.tell(FAULTY))  # it waits for its own time
+    s.tell(ev.PlanArrived(ask.ask, Action.RECONNECT, 0.0))
+    assert s.at() is State.WAITING
+    (report,) = of(fx.ReportTransition, s.tell(FAULTY))  # which has come
+    assert report.cause is Cause.CONNECTOR_FAULTY
+
+
 def test_a_connection_that_outlived_its_link_is_adopted() -> None:
     s = Session().open()
     s.tell(ev.LinkDown())

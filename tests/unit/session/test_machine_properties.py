@@ -55,7 +55,7 @@ class SessionMachine(RuleBasedStateMachine):
             self.connection = False
             if classify(event.code, event.reason, event.data).needs_pairing and before.paired:
                 self.dead_auth = True
-        elif isinstance(event, ev.LinkDown):
+        elif isinstance(event, ev.LinkDown | ev.ConnectorFaulty):
             self.connection = False
         elif isinstance(event, ev.LinkUp):
             self.connection = event.phase != "idle"
@@ -120,6 +120,11 @@ class SessionMachine(RuleBasedStateMachine):
     @rule()
     def link_down(self) -> None:
         self.tell(ev.LinkDown())
+
+    @precondition(lambda self: self.full.resumed)
+    @rule(fault=st.sampled_from(["flood", "died_at_start"]))
+    def the_connector_is_faulty(self, fault: str) -> None:
+        self.tell(ev.ConnectorFaulty(fault, "it did"))
 
     @precondition(lambda self: self.full.link)
     @rule(

@@ -1,6 +1,7 @@
 """What the tree shows of a process, and what is remembered of one that a child owns."""
 
 import os
+from dataclasses import replace
 
 import pytest
 
@@ -26,7 +27,15 @@ def process(pid: int = 7, status: int | None = None) -> OwnedProcess:
 )
 def test_an_exit_names_its_signal(exit_: Exit, signal: str | None) -> None:
     described = describe.exit_(exit_)
-    assert described == {"how": exit_.how, "value": exit_.value, "signal": signal, "at": 0.0}
+    assert described == {"how": exit_.how, "value": exit_.value, "signal": signal, "at": 0.0, "why": None}
+
+
+def test_an_exit_of_an_owned_process_says_what_it_was_ended_for() -> None:
+    ended = replace(process(status=-9), why="flood: it sends too much")
+    known = owned.seen(owned.seen(None, process(), 1.0), ended, 2.0)
+    assert known.last_exit == Exit("signal", 9, 2.0, "flood: it sends too much")
+    after = owned.seen(owned.owner_ended(known, Exit("code", 72, 3.0)), process(pid=8), 4.0)
+    assert describe.owned_node(after, None, 100.0, memory=False)["lastExit"]["why"] == "flood: it sends too much"
 
 
 def test_a_running_child_is_described_from_its_last_heartbeat() -> None:

@@ -1,0 +1,152 @@
+"""A connector that does one thing wrong on purpose: ``python -m tests.contract.wrong``.
+
+What it does is in the start line's ``options``: ``deed`` for all, or ``deeds`` by the name of the host.  Up to that
+deed it is a connector like any other, whose sessions are paired and open when they are told to.  With ``once``, the
+name of a directory, it does wrong only the first time that it finds no file with its host's name in there.
+"""
+
+import asyncio
+import json
+import os
+import struct
+import sys
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import msgpack
+
+FLOOD = 200_000
+STATE = {"phase": "idle", "paired": True, "me": None, "openedAt": None, "qr": None, "qrExpiresAt": None}
+
+
+def frame(value: Any) -> bytes:
+    body: bytes = msgpack.packb(value)
+    return struct.pack(">I", len(body)) + body
+
+
+def event(name: str, **fields: Any) -> bytes:
+    return frame({"ev": name, "session": "s", "at": 1, **fields})
+
+
+def message(n: int) -> bytes:
+    values = {"messageId": f"M{n}", "from": "1@s.whatsapp.net", "timestamp": 1, "text": "x" * 1000}
+    return event("message", n=n, **values)
+
+
+HOST_LINK = {
+    "oversize": b"\xff\xff\xff\xff",
+    "long": struct.pack(">I", 513 * 1024),
+    "no-msgpack": b"\0\0\0\1\xc1",
+    "a-million-lists": struct.pack(">I", 500_000) + b"\xdd" + struct.pack(">I", 499_995) + b"\x90" * 499_995,
+    "nothing-known": frame({"what": 1}),
+    "unknown-answer": frame({"re": 10**6, "ok": {}}),
+    "wrong-field": event("phase", phase="flying"),
+    "gap": message(1) + message(3),
+    "no-number": event("receipt", messageId="M", type="delivered"),
+    "window": b"".join(message(n) for n in range(1, 400)),
+    "flood": event("phase", phase="idle") * FLOOD,
+    "unknown-flood": event("news") * FLOOD,
+}
+"""What is written on the host's link right after the answer to hello."""
+SESSION_LINK = {
+    "session-oversize": b"\xff\xff\xff\xff",
+    "session-garbage": b"GET / HTTP/1.1\r\n\r\n",
+    "session-wrong-field": event("rtt", ms="soon"),
+    "session-flood": event("rtt", ms=1.0) * FLOOD,
+}
+"""What is written on a session's link right after it was opened."""
+
+
+class Wrong:
+    def __init__(self, start: dict[str, Any]) -> None:
+        self.start = start
+        options = start["options"]
+        self.deed = options.get("deeds", {}).get(start["host"]) or options.get("deed", "good")
+        if (once := options.get("once")) is not None:
+            done = Path(once) / start["host"]
+            if done.exists():
+                self.deed = "good"
+            done.touch()
+        self.identity = {"protocol": 1, "connector": start["connector"], "version": "0", "pid": os.getpid()}
+
+    async def run(self) -> None:
+        if self.deed == "dies":
+            sys.exit(3)
+        if self.deed == "mute":
+            await asyncio.Event().wait()
+        if self.deed == "endless":
+            while True:
+                os.write(1, b"x" * 65536)
+        ready = {"ready": True, **self.identity}
+        if self.deed == "newer":
+            ready["protocol"] = 2
+        elif self.deed == "other":
+            ready["connector"] = "other"
+        if self.deed != "absent":
+            await asyncio.start_unix_server(self.link, self.start["socket"])
+        print("hello" if self.deed == "gibberish" else json.dumps(ready), flush=True)  # noqa: T201
+        if self.deed == "noisy":
+            for _ in range(5000):
+                os.write(1, b"x" * 100 + b"\n")
+                os.write(2, b"y" * 100 + b"\n")
+        await asyncio.get_running_loop().run_in_executor(None, sys.stdin.read)
+        os._exit(0)
+
+    async def link(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        role = None
+        async for request in requests(reader):
+            if request["cmd"] == "hello":
+                role = request["role"]
+                if not self.hello(request, writer):
+                    continue
+            elif self.deed == "hangs" and role == "host":
+                continue  # also what it is asked each heartbeat
+            else:
+                writer.write(frame({"re": request["id"], "ok": {}}))
+            if request["cmd"] == "open":
+                session = {"session": request.get("session", "s"), "at": 1}
+                writer.write(frame({"ev": "connecting", **session}))
+                writer.write(frame({"ev": "open", **session, "me": None, "version": "0", "loginMs": 1}))
+                writer.write(SESSION_LINK.get(self.deed, b""))
+        os._exit(0) if role == "host" else writer.close()
+
+    def hello(self, request: dict[str, Any], writer: asyncio.StreamWriter) -> bool:
+        """Whether it was answered."""
+        host = request["role"] == "host"
+        answer = {**self.identity, "capabilities": ["text", "stored"]}
+        if not host:
+            answer |= {"adopted": False, "state": STATE}
+        if host and self.deed == "early":
+            writer.write(event("phase", phase="idle"))
+        elif host and self.deed == "silent":
+            return False
+        elif host and self.deed == "refuses":
+            writer.write(frame({"re": request["id"], "err": {"code": "unsupported_protocol", "message": "no"}}))
+            return False
+        elif host and self.deed == "hangs-up":
+            writer.close()
+            return False
+        elif host and self.deed == "newer-hello":
+            answer["protocol"] = 2
+        elif not host and self.deed == "session-bad-hello":
+            del answer["version"]
+        elif not host and self.deed == "session-early":
+            writer.write(event("rtt", ms=1.0))
+        writer.write(frame({"re": request["id"], "ok": answer}))
+        if host:
+            writer.write(HOST_LINK.get(self.deed, b""))
+        return True
+
+
+async def requests(reader: asyncio.StreamReader) -> AsyncIterator[dict[str, Any]]:
+    while True:
+        try:
+            (length,) = struct.unpack(">I", await reader.readexactly(4))
+            yield msgpack.unpackb(await reader.readexactly(length))
+        except (asyncio.IncompleteReadError, ConnectionError):
+            return
+
+
+if __name__ == "__main__":
+    asyncio.run(Wrong(json.loads(sys.stdin.readline())).run())
