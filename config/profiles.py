@@ -5,7 +5,7 @@ import zlib
 from typing import Any
 
 from config.schema_connectors import Simulator
-from config.schema_simulator import Fault, LastingFault, Nack, SessionProfile, Slow, TemporaryBan
+from config.schema_simulator import Close, Fault, LastingFault, Nack, SessionProfile, Slow, TemporaryBan
 
 SECONDS_PER_HOUR = 3600.0
 
@@ -38,7 +38,7 @@ def _step(fault: Fault, usual_latency: float) -> dict[str, Any]:
     step: dict[str, Any] = {"after_s": fault.after, "fault": fault.fault}
     if fault.repeat is not None:
         step["repeat_s"] = fault.repeat
-    if isinstance(fault, (LastingFault, Slow, Nack)) and fault.lasting is not None:
+    if isinstance(fault, (LastingFault, Slow, Nack, Close)) and fault.lasting is not None:
         step["for_s"] = fault.lasting
     if isinstance(fault, Slow):
         # The file gives the round-trip time meanwhile, the protocol what is added to the usual one.
@@ -46,7 +46,9 @@ def _step(fault: Fault, usual_latency: float) -> dict[str, Any]:
     if isinstance(fault, Nack):
         step["error"] = fault.code
     if isinstance(fault, TemporaryBan):
-        step["expire_s"] = math.ceil(fault.expire)
+        step |= {"expire_s": math.ceil(fault.expire), "ban_code": fault.code}
+    if isinstance(fault, Close):
+        step |= {"code": fault.code, "reason": fault.reason}
     return step
 
 

@@ -43,6 +43,7 @@ class LastingFault(FaultBase):
         "rate_limited_http",
         "deaf",
         "half_open",
+        "outbound_stuck",
         "stall",
         "timelock",
         "logged_out",
@@ -52,12 +53,13 @@ class LastingFault(FaultBase):
         "bad_session",
     ]
     """unavailable: 503 · network: 408 · rate_limited_http: 429 at the upgrade · deaf: open, but nothing arrives
-    any more · half_open: the peer is silent · stall: a login is never answered · timelock: 463, the
+    any more · half_open: the peer is silent · outbound_stuck: messages leave and are never acknowledged ·
+    stall: a login is never answered · timelock: 463, the
     account is restricted · logged_out: 401 · banned: 406 · forbidden: 403 · client_outdated: 405 · bad_session: 500."""
 
     lasting: For | None = Field(default=None, alias="for")
     """How long it lasts. Null: unavailable and bad_session are over at once, network takes 30 s,
-    rate_limited_http a minute, deaf and half_open the connection's life, and the others stay."""
+    rate_limited_http a minute, deaf, half_open and outbound_stuck the connection's life, and the others stay."""
 
 
 class Slow(FaultBase):
@@ -92,8 +94,27 @@ class TemporaryBan(FaultBase):
     expire: Annotated[float, Span("1s", "30d")]
     """How long the ban lasts."""
 
+    code: Annotated[str, Field(pattern="^10[0-9]$")] = "101"
+    """WhatsApp's number of the reason, in quotes: 101 too many strangers, 102 blocked by many, 103 groups, 104 the same
+    message, 106 broadcasts."""
 
-Fault = Annotated[PlainFault | LastingFault | Slow | Nack | TemporaryBan, Field(discriminator="fault")]
+
+class Close(FaultBase):
+    """The connection ends with exactly this, for whatever has no name of its own."""
+
+    fault: Literal["close"]
+
+    code: Annotated[int, Field(ge=0, le=599)]
+    """Status code as in the table of causes, 0 for none; such as 400, 409, 411, 413, 414, 415, 418, 501."""
+
+    reason: Annotated[str, Field(pattern="^[a-z0-9_]{1,40}$")] = "login_failure"
+    """As in the connector protocol: login_failure, stream_error, network, bad_frame, open_deadline, ..."""
+
+    lasting: For | None = Field(default=None, alias="for")
+    """How long logins are answered with the same. Null: it is over at once."""
+
+
+Fault = Annotated[PlainFault | LastingFault | Slow | Nack | TemporaryBan | Close, Field(discriminator="fault")]
 
 
 class SimulatorProfile(Section):

@@ -1,6 +1,7 @@
 """What `docs/connector-protocol.md` promises about links, held against every connector."""
 
 import asyncio
+import contextlib
 import stat
 import struct
 from pathlib import Path
@@ -15,13 +16,17 @@ from actors.connectors.link_events import (
     PhaseChanged,
     Superseded,
 )
-from actors.connectors.protocol import CAPABILITIES, GRACE_SECONDS, PROTOCOL, Phase
+from actors.connectors.protocol import CAPABILITIES, GRACE_SECONDS, PROTOCOL, Phase, Stats
 from actors.runtime import frames
 from actors.runtime.frames import MAX_FRAME
 from tests.contract.harness import Subject, causes, fresh_name, fresh_phone
 from tests.contract.peers import WITHIN, refusal
 
 pytestmark = [pytest.mark.integration, pytest.mark.asyncio(loop_scope="module"), pytest.mark.usefixtures("tidy")]
+
+
+UNREAD_ROOM = 96 * 2**20
+"""Bytes: 8 MiB that wait, as many as are made of them before the link is cut, and what a runtime gives back late."""
 
 
 async def raw(path: str, data: bytes) -> bytes:
@@ -114,6 +119,24 @@ async def test_malformed_frame_ends_its_link_only(shared: Subject, name: str, da
     assert (await bystander.status()).phase is Phase.IDLE
     await shared.host.ask("stats")
     await bystander.leave()
+
+
+async def test_a_peer_that_does_not_read_costs_a_bounded_memory_and_hurts_nobody(shared: Subject, name: str) -> None:
+    before = Stats.read(await shared.host.ask("stats")).rss_bytes
+    reader, writer = await asyncio.open_unix_connection(shared.socket)
+    hello = {"protocol": PROTOCOL, "role": "session", "session": name, "generation": await shared.link.reserve(name)}
+    writer.write(frames.encode({"id": 1, "cmd": "hello", **hello, "profile": None}))
+    assert await frames.read(reader) is not None
+    reader._limit = 0  # type: ignore[attr-defined]  # from here on nothing is read
+    asked = frames.encode({"id": 2, "cmd": "status"}) * 1000
+    with contextlib.suppress(ConnectionError, TimeoutError):
+        async with asyncio.timeout(5):  # until it is cut, or not read any more itself
+            for _ in range(1000):
+                writer.write(asked)
+                await writer.drain()
+    assert await shared.host.ask("ping") == {}
+    assert Stats.read(await shared.host.ask("stats")).rss_bytes - before < UNREAD_ROOM
+    writer.transport.abort()
 
 
 async def test_half_a_frame_and_gone_harms_nobody(shared: Subject) -> None:

@@ -13,8 +13,13 @@ import os
 from dataclasses import dataclass
 from typing import IO
 
+from actors.runtime.bucket import Bucket
+
 PIPE_BYTES = 1024 * 1024
 """Room for what is said while this process can't read: Node.js waits when its stderr is full."""
+RATE = 200.0
+"""Lines a second, on average: more would fill the log, and keep the host from its work."""
+BURST = 2000
 LONGEST_LINE = 32 * 1024
 """Bytes; what is longer comes in pieces."""
 
@@ -59,6 +64,8 @@ class Relay:
         self._log = logging.getLogger(f"connector.{connector}")
         self._pending = b""
         self._loop = asyncio.get_running_loop()
+        self._bucket = Bucket(RATE, BURST, float(BURST), self._loop.time())
+        self._dropped = 0
         with contextlib.suppress(OSError):  # the bound of an unprivileged user may be lower
             fcntl.fcntl(pipe, fcntl.F_SETPIPE_SZ, PIPE_BYTES)
         os.set_blocking(pipe.fileno(), False)
@@ -93,5 +100,18 @@ class Relay:
 
     def _pass_on(self, line: bytes) -> None:
         said = parse(line.decode(errors="replace"))
-        if said is not None:
-            self._log.log(said.level, "%s", said.text, extra={"session": said.session} if said.session else None)
+        if said is None or not self._admits():
+            return
+        if self._dropped:
+            self._log.warning("%d lines were dropped: it says more than %g a second", self._dropped, RATE)
+            self._dropped = 0
+        self._log.log(said.level, "%s", said.text, extra={"session": said.session} if said.session else None)
+
+    def _admits(self) -> bool:
+        """Whether the log takes one more line."""
+        taken = self._bucket.refilled(self._loop.time()).taken()
+        if taken is None:
+            self._dropped += 1
+            return False
+        self._bucket = taken
+        return True

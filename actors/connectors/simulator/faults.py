@@ -29,6 +29,8 @@ class Mode(StrEnum):
     """Messages are refused with the error number ``value``."""
     TIMELOCK = "timelock"
     """The account is restricted: it is told so, and messages are refused."""
+    OUTBOUND_STUCK = "outbound_stuck"
+    """Messages leave and are never acknowledged nor delivered; all else is as ever."""
     STALL = "stall"
     """A login is never answered."""
 
@@ -178,6 +180,7 @@ _FAULTS: dict[str, tuple[tuple[str, ...], _Reader]] = {
     "temporary_ban": (("expire_s", "ban_code"), _temporary_ban),
     "deaf": (_FOR, _mode(Mode.DEAF)),
     "half_open": (_FOR, _mode(Mode.HALF_OPEN)),
+    "outbound_stuck": (_FOR, _mode(Mode.OUTBOUND_STUCK)),
     "slow": (("for_s", "added_ms"), _mode(Mode.SLOW, "added_ms", 2000.0)),
     "nack": (("for_s", "error"), _mode(Mode.NACK, "error", RESTRICTED)),
     "timelock": (_FOR, _mode(Mode.TIMELOCK, None, RESTRICTED)),

@@ -71,7 +71,7 @@ class Sends:
         self._shared.counts["sends"] += 1
         await session.vault.commit(ratchet(peer, self._shared.counts["sends"]))
         self._shared.tell_host(Sent(**self._connection.stamp, message_id=message_id))
-        if session.suffers(Mode.HALF_OPEN):
+        if session.suffers(Mode.HALF_OPEN) or session.suffers(Mode.OUTBOUND_STUCK):
             return
         nack = session.life.nack(loop.time())
         if nack is None:

@@ -12,7 +12,7 @@ from actors.connectors.simulator.faults import Close, Fault, Mode, Refusal
 from actors.connectors.simulator.profile import Profile
 
 FOREVER = float("inf")
-_OF_ONE_CONNECTION = frozenset({Mode.DEAF, Mode.HALF_OPEN})
+_OF_ONE_CONNECTION = frozenset({Mode.DEAF, Mode.HALF_OPEN, Mode.OUTBOUND_STUCK})
 READ_SHARE = 0.5
 """Share of delivered messages to people outside that get read."""
 
@@ -103,5 +103,5 @@ class Life:
         return self
 
     def reconnected(self) -> "Life":
-        """The life at a login: deaf and half-open are troubles of one connection."""
+        """The life at a login: deaf, half-open and stuck are troubles of one connection."""
         return replace(self, modes={mode: on for mode, on in self.modes.items() if mode not in _OF_ONE_CONNECTION})

@@ -6,6 +6,7 @@ from typing import Any, get_args
 import pytest
 
 from actors.connectors.simulator.profile import Profile
+from actors.session.causes import Cause, classify
 from config.loader import check, check_text
 from config.profiles import simulator_profile
 from config.schema import Config, SessionSpec
@@ -42,7 +43,9 @@ def test_faults_in_the_terms_of_the_protocol() -> None:
     script = """{script: [
         {after: 1s, fault: drop, repeat: 90s}, {after: 2s, fault: network, for: 5s}, {after: 3s, fault: deaf},
         {after: 4s, fault: slow, latency: 1s, for: 6s}, {after: 5s, fault: slow, latency: 1ms, for: 6s},
-        {after: 6s, fault: nack, code: 463, for: 7s}, {after: 7s, fault: temporary_ban, expire: 1500ms}]}"""
+        {after: 6s, fault: nack, code: 463, for: 7s}, {after: 7s, fault: temporary_ban, expire: 1500ms},
+        {after: 8s, fault: temporary_ban, expire: 1m, code: "104"},
+        {after: 9s, fault: close, code: 413, for: 2s}, {after: 10s, fault: close, code: 0, reason: bad_frame}]}"""
     assert profile(script)["script"] == [
         {"after_s": 1.0, "fault": "drop", "repeat_s": 90.0},
         {"after_s": 2.0, "fault": "network", "for_s": 5.0},
@@ -50,7 +53,10 @@ def test_faults_in_the_terms_of_the_protocol() -> None:
         {"after_s": 4.0, "fault": "slow", "for_s": 6.0, "added_ms": 960.0},
         {"after_s": 5.0, "fault": "slow", "for_s": 6.0, "added_ms": 0.0},
         {"after_s": 6.0, "fault": "nack", "for_s": 7.0, "error": 463},
-        {"after_s": 7.0, "fault": "temporary_ban", "expire_s": 2},
+        {"after_s": 7.0, "fault": "temporary_ban", "expire_s": 2, "ban_code": "101"},
+        {"after_s": 8.0, "fault": "temporary_ban", "expire_s": 60, "ban_code": "104"},
+        {"after_s": 9.0, "fault": "close", "for_s": 2.0, "code": 413, "reason": "login_failure"},
+        {"after_s": 10.0, "fault": "close", "code": 0, "reason": "bad_frame"},
     ]
 
 
@@ -75,6 +81,7 @@ def test_a_drop_rate_becomes_drops_at_moments_of_the_sessions_own() -> None:
         "slow, latency: 1s, for: 1s",
         "nack, code: 463, for: 1s",
         "temporary_ban, expire: 1m",
+        "close, code: 413",
     ],
 )
 def test_the_simulator_takes_every_fault_of_the_schema(fault: str) -> None:
@@ -87,3 +94,25 @@ def test_the_simulator_takes_the_demonstration() -> None:
     for spec in config.sessions:
         profile = told(config, spec)
         assert len(Profile.read(profile).script) == len(profile["script"])
+
+
+OURS = {
+    *(Cause.VAULT_UNAVAILABLE, Cause.CONNECTOR_LOST, Cause.CONNECTOR_RECYCLED, Cause.CONNECTOR_FAULTY, Cause.FENCED),
+    *(Cause.CRASH_LOOP, Cause.OPERATOR_STOP, Cause.OPERATOR_RECONNECT, Cause.CLOSED_BY_US, Cause.INTENTIONAL_LOGOUT),
+    Cause.PAIRING_EXPIRED,
+}
+"""What no server does; they come about by killing, filling, stopping and waiting."""
+
+
+def test_a_script_can_bring_about_every_cause_that_a_server_can() -> None:
+    texts = [f"close, code: {code}" for code in [*range(400, 420), 440, 500, 501, 503, 515, 599, 428, 408, 402, 0]]
+    texts += [f"close, code: 428, reason: {reason}" for reason in ("network", "stream_error")]
+    named = ("bad_frame", "heartbeat", "open_deadline", "backlog", "error", "http_403", "http_502", "http_418")
+    texts += [f"close, code: 0, reason: {reason}" for reason in named]
+    texts += ["network", "rate_limited_http", "logged_out", "temporary_ban, expire: 1m"]
+    reached = set()
+    for text in texts:
+        (step,) = Profile.read(profile(f"{{script: [{{after: 1s, fault: {text}}}]}}")).script
+        ends = [step.fault.cut, step.fault.refusal.close if step.fault.refusal else None]
+        reached |= {classify(end.code, end.reason, end.data) for end in ends if end is not None}
+    assert set(Cause) - reached - OURS == set()

@@ -1,5 +1,6 @@
 """What a connector says on its stderr becomes lines of its host's log."""
 
+import asyncio
 import json
 import logging
 import os
@@ -8,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from actors.connectors.host.stderr import LONGEST_LINE, Relay, parse
+from actors.connectors.host.stderr import BURST, LONGEST_LINE, Relay, parse
 from tests.fixtures_daemon import until
 
 
@@ -31,6 +32,24 @@ def test_examples(line: str, level: int, text: str, session: str | None) -> None
     said = parse(line)
     assert said is not None
     assert (said.level, said.text, said.session) == (level, text, session)
+
+
+async def test_a_flood_of_lines_is_cut_and_told(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    read, write = os.pipe()
+    with os.fdopen(read, "rb") as pipe:
+        relay = Relay(pipe, "external")
+        lines = 3 * BURST
+        for number in range(lines):
+            os.write(write, f"line {number}\n".encode())
+            if number % 1000 == 0:
+                await asyncio.sleep(0)
+        os.close(write)
+        await until("all is read", lambda: pipe.closed)
+        relay.close()
+    passed = [text for text in caplog.messages if text.startswith("line ")]
+    assert BURST <= len(passed) < lines
+    assert passed[:BURST] == [f"line {number}" for number in range(BURST)]
 
 
 VALUES = st.none() | st.text() | st.integers() | st.lists(st.text())

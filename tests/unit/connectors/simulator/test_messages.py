@@ -2,7 +2,7 @@ import asyncio
 
 import pytest
 
-from actors.connectors.link_events import Ack, InboundMessage, Opened, Receipt, Received, Sent
+from actors.connectors.link_events import Ack, InboundMessage, Opened, Receipt, Received, Rtt, Sent
 from actors.connectors.protocol import WINDOW
 from actors.connectors.simulator.mailbox import CAPACITY, REMEMBERED, Mailbox, Slip
 from actors.connectors.simulator.sends import MAX_PENDING
@@ -207,6 +207,23 @@ async def test_no_more_than_the_window_is_told_before_it_is_stored() -> None:
         peer = await r.session(gone)
         await peer.ask("open")
         assert (await r.host.next(InboundMessage, 100, session=gone, n=len(names) + 1)).message_id == "IN"
+
+
+@in_virtual_time
+async def test_stuck_outbound_messages_are_never_acknowledged_and_all_else_goes_on() -> None:
+    async with rig(ackTimeoutMs=5000) as r:
+        await couple(r)
+        alice = await r.session("alice", {"paired": True, "phone": ALICE})
+        await r.fault("alice", "outbound_stuck")
+        assert (await refusal(r.host.send("alice", "M1", BOB, "stuck"))).code == "ack_timeout"
+        await r.host.send("bob", "M2", ALICE, "inbound")
+        assert (await r.host.next(InboundMessage, 100, session="alice")).text == "inbound"
+        await alice.next(Rtt, 100)
+        await alice.ask("close")
+        await alice.ask("open")
+        await alice.next(Opened, 100)
+        await r.host.send("alice", "M1", BOB, "stuck")  # again, under its id
+        assert await texts(r, 1) == ["stuck"]
 
 
 @in_virtual_time

@@ -82,7 +82,7 @@ def test_modes_of_a_connection_end_with_it() -> None:
         life = life.suffer(fault(mode.value), 0)
     assert all(life.has(mode, 1e9) for mode in Mode)
     again = life.reconnected()
-    assert {mode for mode in Mode if not again.has(mode, 1e9)} == {Mode.DEAF, Mode.HALF_OPEN}
+    assert {mode for mode in Mode if not again.has(mode, 1e9)} == {Mode.DEAF, Mode.HALF_OPEN, Mode.OUTBOUND_STUCK}
 
 
 def test_modes_end_when_they_say() -> None:
