@@ -24,8 +24,8 @@ class Init:
     heartbeat: float
     """Seconds between heartbeats."""
     args: Any
-    failures: int = 0
-    """How often in a row it failed before, without a quiet time between."""
+    bearable_at: float = 0.0
+    """CLOCK_MONOTONIC: if it fails before that time, its supervisor has to give up."""
 
 
 @dataclass(frozen=True, slots=True)

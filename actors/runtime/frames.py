@@ -10,8 +10,9 @@ from typing import Any
 
 import msgpack
 
-MAX_FRAME = 4 * 1024 * 1024
-"""Largest accepted body in bytes; a longer announcement is a protocol error, it is never allocated."""
+from actors.runtime import limits
+
+MAX_FRAME = limits.MAX_FRAME
 
 _HEADER = struct.Struct(">I")
 _AS_FLOAT = 1

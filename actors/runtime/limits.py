@@ -5,7 +5,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from actors.runtime.bucket import Bucket
-from actors.runtime.frames import MAX_FRAME
+
+MAX_FRAME = 4 * 1024 * 1024
+"""Largest body of a frame in bytes; a longer announcement is a protocol error, it is never allocated."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,8 +31,8 @@ class Worker(LoopActor):
         super().__init__()
         self.id = ""
         self.incarnation = 0
-        self.failures = 0
-        """How often in a row it failed before this start."""
+        self.bearable_at = 0.0
+        """CLOCK_MONOTONIC: who can choose when to fail waits for that time, else its supervisor has to give up."""
         self.supervisor: ActorAddress | None = None
         self.directory = Directory(version=0)
         self._memory = MemoryProbe()
@@ -89,7 +89,7 @@ class Worker(LoopActor):
 
     async def _init(self, message: Init, sender: ActorAddress) -> None:
         self.id, self.incarnation, self.supervisor = message.id, message.incarnation, sender
-        self.failures = message.failures
+        self.bearable_at = message.bearable_at
         set_name(f"wv:{message.id}")
         logs.identify(message.id, message.id if message.kind == "session" else None)
         await self.on_init(message.args)

@@ -286,4 +286,6 @@ class Supervisor(Actor):
         self._count(tally.started(self.tally, child))
         heartbeat = self.heartbeat()
         args = self.child_args(action.id)
-        self.send(address, Init(action.id, child.spec.kind, action.incarnation, heartbeat, args, child.failures))
+        bearable_at = decision.bearable_at(self.state.recent, self.policy.intensity)
+        init = Init(action.id, child.spec.kind, action.incarnation, heartbeat, args, bearable_at)
+        self.send(address, init)

@@ -26,6 +26,13 @@ def add_restart(recent: tuple[float, ...], now: float, intensity: Intensity) -> 
     return window, len(window) > intensity.restarts
 
 
+def bearable_at(recent: tuple[float, ...], intensity: Intensity) -> float:
+    """From when on one more restart is not too many; 0 if it never is, or always."""
+    if not 0 < intensity.restarts <= len(recent):
+        return 0.0
+    return recent[-intensity.restarts] + intensity.period
+
+
 def restart_delay(failures: int, backoff: Backoff, rng: random.Random) -> float:
     """Seconds until the restart after that many consecutive failures (1: the first): at once, then doubling, ±20 %."""
     if failures <= 1:

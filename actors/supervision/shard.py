@@ -8,7 +8,8 @@ from typing import Any
 
 from thespian.actors import Actor, ActorAddress
 
-from actors.connectors.host.actor import ConnectorHost, HostArgs
+from actors.connectors.host.actor import ConnectorHost
+from actors.connectors.host.args import HostArgs
 from actors.messages import HostAddress, LogLevel, SessionPlan, ShardPlan, ShardReport
 from actors.session.actor import SessionActor, SessionArgs
 from actors.settings import Settings, host_name, shard_name

@@ -20,6 +20,7 @@ from actors.session.link import LinkTo, SessionLink
 from actors.settings import Settings, settings_from
 from actors.store.migrate import upgrade
 from actors.store.tables import Kind
+from actors.vault.keyring import MasterKeys
 from actors.vault.server import VaultServer
 from config.schema import Config
 from tests.contract import wrong
@@ -195,7 +196,7 @@ async def test_one_that_prints_much_is_read_and_not_believed(hosts: Any, caplog:
 @pytest.mark.parametrize("deed", [*wrong.SESSION_LINK, "session-bad-hello", "session-early"])
 async def test_what_is_wrong_on_a_sessions_link_is_told_with_the_pid(hosts: Any, short_tmp: Path, deed: str) -> None:
     upgrade(short_tmp / "vault.db", Kind.VAULT)
-    vault = VaultServer(short_tmp / "vault.db", short_tmp / "vault.sock", None)
+    vault = VaultServer(short_tmp / "vault.db", short_tmp / "vault.sock", MasterKeys())
     await vault.start()
     host = hosts(deed)
     await host.connectors.present(await host.connectors.start(threads=True))
@@ -233,7 +234,7 @@ async def test_one_that_answers_no_hello_of_a_session_is_told_by_that_session(
     monkeypatch.setattr(session_link, "HELLO_DEADLINE", 0.05)
     monkeypatch.setattr(session_link, "RETRY", 0.01)
     upgrade(short_tmp / "vault.db", Kind.VAULT)
-    vault = VaultServer(short_tmp / "vault.db", short_tmp / "vault.sock", None)
+    vault = VaultServer(short_tmp / "vault.db", short_tmp / "vault.sock", MasterKeys())
     await vault.start()
 
     async def swallow(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -6,15 +6,16 @@ Its life is the life of its process: when the process ends the actor ends too, a
 import asyncio
 import contextlib
 import logging
-from dataclasses import dataclass
+import time
 from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 from thespian.actors import ActorAddress
 
+from actors.connectors.host.args import HostArgs
 from actors.connectors.host.confirm import Confirmer
 from actors.connectors.host.connectors import Connectors
-from actors.connectors.host.fault import ConnectorFault, FaultKind, linger
+from actors.connectors.host.fault import ConnectorFault, FaultKind
 from actors.connectors.host.hints import Hints
 from actors.connectors.host.journal import Journal
 from actors.connectors.host.launch import Place
@@ -35,7 +36,6 @@ from actors.messages import (
     SendsWaiting,
     ServiceSample,
     SessionHello,
-    SessionPlan,
     SessionResume,
     ShardPlan,
     Transition,
@@ -43,7 +43,7 @@ from actors.messages import (
 )
 from actors.runtime import logs
 from actors.runtime.worker import Worker
-from actors.settings import Settings, host_name, shard_name
+from actors.settings import host_name, shard_name
 from actors.store import shard_queries
 from actors.store.engine import open_reader, open_writer
 from actors.store.errors import StoreError
@@ -57,20 +57,11 @@ LOOK_PERIOD = 3.0
 """Seconds between looks for sends that nobody told of."""
 TELLING = 0.02
 """Seconds for the sessions to be told of a fault before they notice the end of their links."""
+LONGEST_LINGER = 60.0
+"""Seconds that a host stays without its connector, so that its end is not one too many for its supervisor."""
+BEARABLE_MARGIN = 0.1
 DRAIN_PATIENCE = 1.0
 """Seconds for what a connector said last to be stored."""
-
-
-@dataclass(frozen=True, slots=True)
-class HostArgs:
-    """What a host is started with."""
-
-    settings: Settings
-    shard: int
-    connector: str
-    sessions: tuple[SessionPlan, ...]
-    shards: int
-    """Shards with the same connector: the divisor of the fleet's bound on connects per second."""
 
 
 class ConnectorHost(Worker):
@@ -152,8 +143,8 @@ class ConnectorHost(Worker):
                     await running.process.ended()
                     await self._news.flush()
         await self.last_words()  # how the process ended
-        intensity = self._settings.supervision.intensity
-        await asyncio.sleep(linger(self.failures, intensity.restarts, intensity.period))
+        # a connector that can't live must not end this shard, and then the fleet: the host stays, and stores, meanwhile
+        await asyncio.sleep(min(LONGEST_LINGER, max(0.0, self.bearable_at + BEARABLE_MARGIN - time.monotonic())))
         if not self._stopping:
             self.crash(why, status=PROCESS_LOST_EXIT)
 

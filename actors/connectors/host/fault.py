@@ -35,19 +35,3 @@ class ConnectorFault(Exception):
         self.sentence = sentence
         self.process = process
         """Pid and exit status, as subprocess has it, of a process that has ended for it already."""
-
-
-LONGEST_LINGER = 60.0
-
-
-def linger(failures: int, restarts: int, period: float) -> float:
-    """Seconds that a host stays, without a connector, before it ends and both are started afresh.
-
-    ``failures``: how often in a row it had to; more than ``restarts`` within ``period`` seconds end the shard's
-    supervisor, which a connector that can't live must not bring about.  Half of them are free, so that the first
-    failures are made good at once; the others are spaced so that they and the free ones never come to more.
-    """
-    free = restarts // 2
-    if restarts <= 0 or failures < free:
-        return 0.0
-    return min(LONGEST_LINGER, 1.1 * period / (restarts - free))

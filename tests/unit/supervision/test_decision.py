@@ -381,3 +381,25 @@ def test_the_intensity_window_counts_what_lies_in_it(gaps: list[float], restarts
         times.append(now)
         recent, too_many = decision.add_restart(recent, now, Intensity(restarts, period))
         assert too_many is (sum(1 for at in times if now - at <= period) > restarts)
+
+
+@given(st.integers(1, 20), st.floats(0.5, 3600), st.lists(st.floats(0, 5), min_size=1, max_size=100))
+def test_a_child_that_waits_until_its_end_is_bearable_never_ends_its_supervisor(
+    restarts: int, period: float, lives: list[float]
+) -> None:
+    intensity, now = Intensity(restarts, period), 0.0
+    recent: tuple[float, ...] = ()
+    waited = 0
+    for life in lives:
+        bearable_at = decision.bearable_at(recent, intensity)
+        waited += bearable_at > now + life
+        now = max(now + life, bearable_at + 0.1)
+        recent, too_many = decision.add_restart(recent, now, intensity)
+        assert not too_many
+    assert waited <= max(0, len(lives) - restarts)  # the first ones cost no time
+
+
+def test_where_none_or_all_are_too_many_nobody_waits() -> None:
+    assert decision.bearable_at((), Intensity(5, 10.0)) == 0.0
+    assert decision.bearable_at((1.0, 2.0), Intensity(0, 10.0)) == 0.0
+    assert decision.bearable_at((1.0, 2.0, 3.0), Intensity(2, 10.0)) == 12.0
