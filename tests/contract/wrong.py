@@ -42,6 +42,8 @@ HOST_LINK = {
     "nothing-known": frame({"what": 1}),
     "unknown-answer": frame({"re": 10**6, "ok": {}}),
     "wrong-field": event("phase", phase="flying"),
+    "many-names": b"".join(frame({"ev": "phase", "session": f"n{n}", "at": 1, "phase": "open"}) for n in range(9000))
+    + b"\xff\xff\xff\xff",
     "gap": message(1) + message(3),
     "no-number": event("receipt", messageId="M", type="delivered"),
     "window": b"".join(message(n) for n in range(1, 400)),

@@ -52,6 +52,7 @@ class Host:
             self.settings,
             "shard-0",
             Place("external", 1),
+            knows=lambda session: session == "s",
             on_event=self._event,
             on_fault=self.found,
             on_lost=self._lost,
@@ -121,7 +122,6 @@ def peak() -> int:
 
 DEEDS: dict[str, FaultKind] = {
     "dies": FaultKind.DIED_AT_START,
-    "mute": FaultKind.NOT_READY,
     "endless": FaultKind.NOT_READY,
     "gibberish": FaultKind.NOT_READY,
     "absent": FaultKind.NOT_READY,
@@ -138,6 +138,7 @@ DEEDS: dict[str, FaultKind] = {
     "flood": FaultKind.FLOOD,
     "unknown-flood": FaultKind.FLOOD,
     "a-million-lists": FaultKind.MALFORMED,
+    "many-names": FaultKind.MALFORMED,
 }
 
 
@@ -179,6 +180,20 @@ async def test_a_program_that_is_none_is_told(hosts: Any, command: list[str], to
     host = hosts("good", command)
     fault = await host.until_fault()
     assert told in fault.sentence or fault.kind is FaultKind.DIED_AT_START, fault
+
+
+async def test_one_that_says_nothing_is_not_waited_for_for_ever(hosts: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("actors.connectors.host.launch.READY_PATIENCE", 0.5)
+    fault = await hosts("mute").until_fault()
+    assert fault.kind is FaultKind.NOT_READY
+    assert "no ready line within" in fault.sentence
+
+
+async def test_names_that_nobody_gave_it_are_not_kept(hosts: Any) -> None:
+    host = hosts("many-names")
+    assert (await host.until_fault()).kind is FaultKind.MALFORMED  # what comes behind them
+    assert host.events == 0
+    assert host.connectors._at == host.connectors._phases == {}
 
 
 async def test_one_that_prints_much_is_read_and_not_believed(hosts: Any, caplog: pytest.LogCaptureFixture) -> None:

@@ -82,6 +82,7 @@ class ConnectorHost(Worker):
             args.settings,
             self._name,
             place,
+            knows=lambda session: session in self._roster,
             on_event=self._hear,
             on_fault=self._faulty,
             on_lost=self._lost,

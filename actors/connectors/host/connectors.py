@@ -46,7 +46,7 @@ class Running:
 
 
 class Connectors:
-    """``on_event`` gets what a process says and may raise ConnectorFault.
+    """``on_event`` gets what a process says and may raise ConnectorFault; ``knows`` whether a session is of the shard.
 
     ``on_fault`` is told what the present process did wrong, ``on_lost`` why it is gone: each perhaps more than once.
     """
@@ -57,6 +57,7 @@ class Connectors:
         name: str,
         place: Place,
         *,
+        knows: Callable[[str], bool],
         on_event: Callable[[LinkEvent, Confirmer], None],
         on_fault: Callable[[ConnectorFault], None],
         on_lost: Callable[[str], Awaitable[None]],
@@ -65,6 +66,7 @@ class Connectors:
         self._settings = settings
         self._name = name
         self._place = place
+        self._knows = knows
         self._on_event = on_event
         self._on_fault = on_fault
         self._on_lost = on_lost
@@ -172,8 +174,13 @@ class Connectors:
             self._on_event(event, uplink.confirmer)
 
     def _heard(self, link: Link, event: PhaseChanged) -> bool:
-        """Notes where a session is; False for what a retiring process says of one that has left it."""
+        """Notes where a session is; False for what a retiring process says of one that has left it.
+
+        So it is for names that nobody gave the connector: it could think of any number of them.
+        """
         session, known = event.session, self._at.get(event.session)
+        if not self._knows(session):
+            return False
         present = self.current is not None and link is self.current.link
         if event.phase is not Phase.IDLE and (present or known is None or known.closed.is_set()):
             self._at[session] = known = link
