@@ -8,7 +8,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.acceptance.test_sends import accept, arrived
+from tests.acceptance.trouble import accept, arrived
 from tests.fixtures_daemon import Daemon, until
 from tests.fixtures_fleet import PHONES, paired_fleet
 from tests.labclient import Lab

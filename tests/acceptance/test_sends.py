@@ -9,18 +9,24 @@ from tests.fixtures_daemon import running_daemon, until
 from tests.fixtures_fleet import PHONES, paired_fleet
 from tests.labclient import Lab
 
+NOBODY = "15550109999"
+"""A number that is not on WhatsApp."""
+
 pytestmark = [pytest.mark.acceptance, pytest.mark.timeout(240)]
 
 
 async def test_what_is_refused_fails_and_says_why(short_tmp: Path) -> None:
     async with paired_fleet(short_tmp) as (lab, daemon):
-        await lab.account(PHONES["alpha"], policy={"ackError": "463"})
-        await accept(daemon, "alpha", "nacked", PHONES["beta"], "hello")
 
         async def failed(session: str, id: str) -> str | None:
             found = await daemon.get(f"/api/sessions/{session}/messages/{id}")
             return found["error"] if found["state"] == "failed" else None
 
+        await lab.account(NOBODY, policy={"registered": False})
+        await accept(daemon, "alpha", "to-nobody", NOBODY, "hello")
+        assert await until("nobody is told", lambda: failed("alpha", "to-nobody")) == "invalid_recipient"
+        await lab.account(PHONES["alpha"], policy={"ackError": "463"})
+        await accept(daemon, "alpha", "nacked", PHONES["beta"], "hello")
         assert await until("the refusal is told", lambda: failed("alpha", "nacked")) == "nack_463"
 
         # what waits for a session that is blocked meanwhile has failed, and nothing new is accepted
@@ -40,6 +46,31 @@ async def test_what_is_refused_fails_and_says_why(short_tmp: Path) -> None:
         )
         assert (status, problem["context"]["cause"]) == (409, cause)
         assert problem["remedy"]
+
+        # out of the file: what waits has failed, also when the session comes back
+        await lab.account(PHONES["beta"], policy={"dropAck": True})
+        for number in range(2):
+            await accept(daemon, "beta", f"waits-{number}", PHONES["alpha"], f"number {number}")
+        await until("one is on its way", lambda: on_its_way(lab, PHONES["beta"]))
+        sessions = daemon.config["sessions"]
+        daemon.config["sessions"] = [
+            *(spec for spec in sessions if spec["id"] != "beta"),
+            {"id": "unpaired", "connector": "baileys"},
+        ]
+        assert (await daemon.reload())["removed"] == ["beta"]
+        await daemon.until_status("unpaired", "pairing")
+        status, problem = await daemon.call(
+            "POST", "/api/sessions/unpaired/messages", json={"to": PHONES["alpha"], "text": "no"}
+        )
+        assert (status, problem["remedy"]) == (409, "Pair the device: `wavigil pair ID`.")
+        await lab.account(PHONES["beta"], policy={"dropAck": False})
+        daemon.config["sessions"] = sessions
+        await daemon.reload()
+        await daemon.until_status("beta", "connected")
+        for number in range(2):
+            assert await failed("beta", f"waits-{number}") == "session_removed"
+        await accept(daemon, "beta", "back", PHONES["alpha"], "back again")
+        await arrived(daemon, "beta", "back")
 
 
 async def on_its_way(lab: Lab, phone: str) -> bool:
