@@ -11,6 +11,7 @@ from typing import Any
 from actors.events import EventType
 from actors.health.status import status_of
 from actors.masking import mask_text
+from actors.recovery.plans import remedy
 from actors.session.causes import cause_named
 from actors.store.records import OutboxEvent, SessionState
 from daemon.backend import SessionLive
@@ -101,7 +102,7 @@ def _live(state: str, since: float, data: Mapping[str, Any], cause: str | None) 
         code=data.get("code"),
         message=mask_text(message) if message else None,
         detail=_detail(data),
-        remedy=_remedy(cause),
+        remedy=_remedy(cause, data.get("attempt") or 0),
         me=mask_text(me) if me else None,
         generation=data.get("generation") or 0,
         last_seen=since if state == "open" else data.get("lastSeen"),
@@ -123,6 +124,6 @@ def _detail(data: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in known.items() if value is not None}
 
 
-def _remedy(cause: str | None) -> str | None:
+def _remedy(cause: str | None, attempts: int = 0) -> str | None:
     known = cause_named(cause) if cause else None
-    return known.remedy if known else None
+    return remedy(known, attempts) if known else None

@@ -75,7 +75,10 @@ class Policy:
 AT_ONCE_WINDOW_S = 60.0
 """Seconds within which the reconnections without delay are counted."""
 DEFAULT_POLICY = Policy()
-SUSPECT_REMEDY = "The auth state is probably damaged: pair the device again with `wavigil pair ID` after a logout."
+SUSPECT_REMEDY = (
+    "The auth state is probably damaged: unlink the device on the phone, then pair it again with `wavigil pair ID`. "
+    "Nothing wipes it by itself."
+)
 _STANDING: Mapping[Disposition, tuple[Action, str]] = {
     Disposition.HALT: (Action.HALT, "operator"),
     Disposition.BLOCK: (Action.HALT, "operator"),
@@ -121,13 +124,14 @@ def _back_off(cause: Cause, attempt: int, data: Mapping[str, Any], rng: random.R
     floor = max(floor, _seconds(data.get("retryAfter"), policy.retry_after_max_s) or 0.0)
     delay = full_jitter(attempt - 1, rng, base_s=policy.base_s, cap_s=policy.cap_s, floor_s=floor)
     at_cap = bound(attempt - 1, base_s=policy.base_s, cap_s=policy.cap_s) >= policy.cap_s
+    strategy = "slow_lane" if at_cap else "back_off"
+    return Plan(Action.RECONNECT, delay, strategy=strategy, remedy=remedy(cause, attempt, policy))
+
+
+def remedy(cause: Cause, attempt: int, policy: Policy = DEFAULT_POLICY) -> str:
+    """What the operator can do; a `bad_session` that comes again and again makes the auth state suspect."""
     suspect = cause is Cause.BAD_SESSION and attempt >= policy.suspect_after
-    return Plan(
-        Action.RECONNECT,
-        delay,
-        strategy="slow_lane" if at_cap else "back_off",
-        remedy=SUSPECT_REMEDY if suspect else cause.remedy,
-    )
+    return SUSPECT_REMEDY if suspect else cause.remedy
 
 
 def _few_tries(cause: Cause, attempt: int, rng: random.Random, policy: Policy) -> Plan:

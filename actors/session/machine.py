@@ -84,7 +84,8 @@ def _link_up(d: Draft, event: inputs.LinkUp) -> None:
         _adopt(d, event)
     elif not d.s.paired:
         d.rest_unpaired()
-    elif d.s.state is State.STARTING or d.s.due:
+    elif d.s.state in {State.STARTING, State.PAIRING} or d.s.due:
+        # Also when it was paired, and the connector died between committing that and telling it.
         d.arm(Purpose.SETTLE, SETTLE_S)
 
 
@@ -187,6 +188,10 @@ def _qr(d: Draft, event: inputs.Qr) -> None:
 
 
 def _paired(d: Draft, event: inputs.Paired) -> None:
+    if _wanted(d):
+        d.set(due=False)
+        d.move(State.PAIRING)
+        d.arm(Purpose.WATCH, WATCH_S)
     d.hide_qr()
     d.set(paired=True, stale_auth=False, timelocked=False, me=event.me or d.s.me)
     d.forget_failures()

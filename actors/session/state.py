@@ -42,7 +42,7 @@ class Purpose(StrEnum):
 PURPOSES: Mapping[Purpose, frozenset[State]] = {
     Purpose.PLAN: frozenset({State.WAITING}),
     Purpose.RETRY: frozenset({State.WAITING}),
-    Purpose.SETTLE: frozenset({State.STARTING, State.WAITING}),
+    Purpose.SETTLE: frozenset({State.STARTING, State.WAITING, State.PAIRING}),
     Purpose.WATCH: frozenset({State.CONNECTING, State.PAIRING}),
     Purpose.CLOSE: frozenset({State.CLOSING}),
     Purpose.BAN: frozenset({State.BLOCKED}),

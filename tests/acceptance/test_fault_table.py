@@ -30,7 +30,7 @@ CALM = ("calm-1", "calm-2")
 TWINS = ("twin-1", "twin-2")
 """Two sessions with one auth state."""
 DIALLERS = tuple(f"dial-{number}" for number in range(len(DIALS)))
-OTHERS = (*CALM, *TWINS, *DIALLERS, "cut-off", "short-ban", "logout", "unlinked")
+OTHERS = (*CALM, *TWINS, *DIALLERS, "cut-off", "short-ban", "logout", "unlinked", "suspect")
 PATIENCE = 60.0
 LOOK = 0.1
 
@@ -254,6 +254,22 @@ async def unlinked(fleet: Fleet) -> None:
     assert "Pair the device again" in status["statusMetadata"]["cause"]["remedy"]
 
 
+async def suspect(fleet: Fleet) -> None:
+    """The auth state is suspected after five of them, and kept: the session heals when the server is well again."""
+    phone = fleet.phones["suspect"]
+    await fleet.lab.account(phone, login_failure={"reason": 500})
+    await fleet.lab.fault("reset", target=phone)
+
+    def suspected() -> bool:
+        cause = fleet.statuses["suspect"]["statusMetadata"]["cause"]
+        return bool(cause and cause["name"] == "bad_session" and "probably damaged" in cause["remedy"])
+
+    await until("the auth state is suspected", suspected, PATIENCE, LOOK)
+    assert fleet.path("suspect").count(("waiting", "bad_session")) >= 4
+    await fleet.lab.account(phone, login_failure="none")
+    await fleet.until_state("suspect", "open")
+
+
 async def replaced(fleet: Fleet) -> None:
     """Of two owners of one auth state the later has it, and the earlier does not fight for it."""
 
@@ -274,7 +290,7 @@ async def every_row_once(folder: Path) -> None:
         await cut_off(fleet)
         await dialling(fleet)
         rows = asyncio.gather(*(happens(fleet, row) for row in ROWS))
-        await asyncio.gather(rows, short_ban(fleet), logout(fleet), unlinked(fleet), healed(fleet))
+        await asyncio.gather(rows, short_ban(fleet), logout(fleet), unlinked(fleet), suspect(fleet), healed(fleet))
         for row, tried in zip(ROWS, await rows, strict=True):
             assert tried is None or await fleet.logins(row.id) == tried, f"{row.id} tries again"
         sender, recipient = CALM

@@ -13,6 +13,7 @@ from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -118,7 +119,16 @@ class Run:
             assert set(seen) == {"pairing"} or status["state"] not in {"pairing", "halted", "blocked", "parked"}, seen
             return bool(status["status"] == "connected")
 
-        await until(f"{id} is connected", there, 90)
+        try:
+            await until(f"{id} is connected", there, 90)
+        except BaseException:
+            self.explain(id, seen)
+            raise
+
+    def explain(self, id: str, seen: list[str]) -> None:
+        """What pytest shows beside a failure."""
+        log.warning("killed last: %s; %s was seen %s", self.killed[-3:], id, [state for state, _ in groupby(seen)])
+        log.warning("log of the daemon:\n%s", self.daemon.log[-6000:])
 
     async def round(self, victim: str) -> None:
         """Traffic and a pairing, one kill into the middle of it, and the end of the pairing."""

@@ -57,6 +57,25 @@ test('many messages at once, both ways, arrive once each', async t => {
   assert.deepEqual([count(a), count(b)], [40, 40])
 })
 
+test('many accounts: each writes to the next in a ring, and nobody gets what is not for them', async t => {
+  const lab = await startLab(t, QUICK)
+  const phones = Array.from({ length: 24 }, (_, n) => `1555400${String(n).padStart(4, '0')}`)
+  const clients = await Promise.all(phones.map(phone => openClient(t, lab, phone)))
+  const next = n => (n + 1) % phones.length
+  const ids = await Promise.all(clients.map((client, n) => client.send(phones[next(n)], `from ${n}`)))
+  await Promise.all(ids.map(async (id, n) => {
+    assert.equal(textOf(await clients[next(n)].received(id)), `from ${n}`)
+    await clients[n].ack(id)
+    await clients[n].receipt(id)
+  }))
+  for (const client of clients) assert.equal(client.upserts.flatMap(u => u.messages).filter(m => !m.key.fromMe && m.message).length, 1)
+  const { accounts, connections } = lab.state()
+  assert.deepEqual([accounts.length, connections.length], [phones.length, phones.length])
+  lab.configure(phones[0], { policy: { ackError: '463' } }) // of one account alone
+  assert.equal((await clients[0].ack(await clients[0].send(phones[1], 'refused'))).attrs.error, '463')
+  assert.equal((await clients[1].ack(await clients[1].send(phones[2], 'not refused'))).attrs.error, undefined)
+})
+
 test('a message for a device that is away waits for its next login', async t => {
   const lab = await startLab(t, QUICK)
   const authB = memoryAuth(lab.accounts.makeCredentials(B))

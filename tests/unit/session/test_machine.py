@@ -218,6 +218,17 @@ def test_a_faulty_connector_lifts_no_verdict_and_hides_none() -> None:
     assert report.cause is Cause.CONNECTOR_FAULTY
 
 
+def test_a_pairing_that_was_committed_and_not_told_is_found_with_the_next_link() -> None:
+    s = Session().link(paired=False)
+    s.tell(ev.PairingRequested("r1"), ev.Connecting(), ev.Qr("q", None))
+    s.tell(ev.LinkDown())  # the connector died behind its commit
+    assert s.at() is State.PAIRING
+    assert not s.full.timer
+    s.link(paired=True)
+    assert opens(s.due()) == 1
+    assert s.at() is State.CONNECTING
+
+
 def test_a_connection_that_outlived_its_link_is_adopted() -> None:
     s = Session().open()
     s.tell(ev.LinkDown())

@@ -216,7 +216,7 @@ class SessionMachine(RuleBasedStateMachine):
             case State.STARTING:
                 assert timer or not full.link
             case State.PAIRING:
-                assert timer or not full.connected
+                assert timer or not (full.connected or (full.link and full.paired))
             case State.BLOCKED | State.HALTED:
                 assert full.verdict
                 assert (timer is not None) == (full.verdict.until is not None)
