@@ -58,6 +58,7 @@ async def test_what_is_refused_fails_and_says_why(short_tmp: Path) -> None:
             {"id": "unpaired", "connector": "baileys"},
         ]
         assert (await daemon.reload())["removed"] == ["beta"]
+        await lab.fault("reset", target=PHONES["beta"])  # else the connection is adopted, with what it waits for
         await daemon.until_status("unpaired", "pairing")
         status, problem = await daemon.call(
             "POST", "/api/sessions/unpaired/messages", json={"to": PHONES["alpha"], "text": "no"}
