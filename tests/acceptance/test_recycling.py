@@ -8,7 +8,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.acceptance.trouble import accept, arrived
+from tests.acceptance.trouble import accept, arrived, events
 from tests.fixtures_daemon import Daemon, until
 from tests.fixtures_fleet import PHONES, paired_fleet
 from tests.labclient import Lab
@@ -88,6 +88,13 @@ async def test_sessions_move_without_losing_a_message(short_tmp: Path) -> None:
         for sender, phone in PHONES.items():
             own = [message.id for message in sorted(seen, key=lambda m: m.seq) if message.account == phone]
             assert list(dict.fromkeys(own)) == [ids[text] for by, _, text in traffic.sent if by == sender]
+
+        # no inbound message is lost, or told twice
+        wanted = {*traffic.delivered, *((r, ids[text]) for s, r in ROUTES for by, _, text in traffic.sent if by == s)}
+        await until("all has been told", lambda: set(events(daemon, "session.message")) >= wanted, 30)
+        told = [event for event in events(daemon, "session.message") if event in wanted]
+        assert len(told) == len(set(told))
+        assert not events(daemon, "session.undecryptable")
 
         # it is told, and does not go on for ever although the bound is far too low
         async def counted() -> bool:

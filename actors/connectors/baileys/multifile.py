@@ -44,11 +44,12 @@ _READERS: Final[Mapping[str, Callable[[str], str]]] = {
     "lid-mapping": _as_it_is,
     "device-list": _as_it_is,
     "tctoken": _as_it_is,
+    "arrived": _as_it_is,
 }
-"""By type, the longer of two that begin alike first."""
+"""By type, the longer of two that begin alike first.  ``arrived`` is our own: which messages the bridge has told of."""
 
 TYPES: Final = tuple(_READERS)
-"""What Baileys keeps beside its credentials (SignalDataTypeMap)."""
+"""What Baileys keeps beside its credentials (SignalDataTypeMap), and what the bridge adds."""
 
 
 def file_name(key: str) -> str:

@@ -23,6 +23,7 @@ IDS = {
     "app-state-sync-version": word,
     "lid-mapping": user | user.map(lambda found: f"{found}_reverse"),
     "device-list": user,
+    "arrived": st.integers(0, 127).map(str),
     "tctoken": user.map(lambda found: f"{found}@lid") | st.just("__index"),
 }
 keys = st.just("creds") | st.sampled_from(TYPES).flatmap(lambda kind: IDS[kind].map(lambda found: f"{kind}/{found}"))

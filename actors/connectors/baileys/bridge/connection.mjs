@@ -1,4 +1,5 @@
 // One connection of one session: a Baileys socket from its first byte to its one end.
+import { Arrivals } from './arrivals.mjs'
 import { classify, ownCause } from './disconnect.mjs'
 import { ProtocolError } from './errors.mjs'
 import { inNameOf } from './guards.mjs'
@@ -7,7 +8,7 @@ import { masked } from './log.mjs'
 import { ping, removeDevice, requestCode, sendText } from './requests.mjs'
 import { Sends } from './sends.mjs'
 import { QR_MS, clientVersion, holdWire, openSocket } from './socket.mjs'
-import { qrLifetime, readAck, readMessage, readReceipt } from './stanzas.mjs'
+import { qrLifetime, readAck, readMessage } from './stanzas.mjs'
 import { limit } from './timers.mjs'
 
 /** How long the server may take to close after it said why; then we close. */
@@ -26,6 +27,7 @@ export class Connection {
   #recent
   #options
   #on
+  #arrivals
   #socket = null // {sock, raw, browser}
   #sends
   #heartbeat
@@ -43,8 +45,8 @@ export class Connection {
   #onEnd = () => {}
 
   /**
-   * `on`: qr, paired, open, closed (once, the last), and rtt, missed, sent, ack, receipt, message, undecryptable, timelock,
-   * each with its event's fields. `session` names the owner in logs; `recent` outlives the connection.
+   * `on`: qr, paired, open, closed (once, the last), and rtt, missed, sent, ack, undecryptable, timelock, each with its event's
+   * fields; message and receipt with a function to call when the host has stored it, and they give one to forget it. `session` names the owner in logs; `recent` outlives the connection.
    */
   constructor({ session, keystore, recent, options, on }) {
     this.session = session
@@ -53,6 +55,7 @@ export class Connection {
     this.#options = options
     this.#on = on
     this.#sends = new Sends({ transmit: (...message) => this.#transmit(...message), on: { sent: on.sent, ack: fields => this.#acked(fields) }, ackTimeoutMs: options.ackTimeoutMs })
+    this.#arrivals = new Arrivals(keystore, { message: on.message, receipt: on.receipt, backlog: () => this.end(ownCause('backlog', 'more arrived than the host could store')) })
     this.#heartbeat = new Heartbeat({
       ping: answered => ping(this.#socket.sock, answered),
       on: { rtt: on.rtt, missed: () => { on.missed(); this.end(ownCause('heartbeat', 'a heartbeat was not answered', { code: TIMED_OUT })) } },
@@ -119,7 +122,15 @@ export class Connection {
     }
     try {
       const { creds, signalKeys: keys } = this.#keystore
-      this.#socket = openSocket({ creds, keys, options: this.#options, sentText: id => this.#recent.get(id), on })
+      this.#socket = openSocket({
+        creds,
+        keys,
+        options: this.#options,
+        sentText: id => this.#recent.get(id),
+        arrivals: this.#arrivals,
+        changing: work => this.#keystore.changing(work),
+        on
+      })
     } catch (error) {
       this.end(ownCause('error', masked(error.message)))
       return
@@ -134,9 +145,8 @@ export class Connection {
     ws.on('CB:iq,type:set,pair-device', stanza => {
       this.#qrEnd = Date.now() + Math.min(qrLifetime(stanza, QR_MS), this.#options.pairingTimeoutMs)
     })
-    // Baileys says nothing of a good acknowledgement, and loses receipts among the events it buffers.
+    // Baileys says nothing of a good acknowledgement.
     ws.on('CB:ack,class:message', stanza => this.#sends.acknowledged(readAck(stanza)))
-    ws.on('CB:receipt', stanza => this.#receipt(readReceipt(stanza)))
     ws.on('CB:stream:error', stanza => { this.#stanza = stanza })
     for (const name of ['CB:stream:error', 'CB:failure', 'CB:xmlstreamend', 'CB:ib,,downgrade_webclient']) ws.on(name, () => this.#farewell())
   }
@@ -203,14 +213,12 @@ export class Connection {
     if (fields.error === RESTRICTED) this.#askStanding()
   }
 
-  #receipt(receipt) {
-    if (!receipt || this.#ended) return
-    for (const messageId of receipt.messageIds) this.#on.receipt({ messageId, type: receipt.type })
-  }
-
+  /** What could not be decrypted, and what came without a decryption of its own: the phone sends it on demand. */
   #inbound(messages, offline) {
-    for (const found of messages.map(readMessage)) {
-      if (!found) continue
+    if (this.#ended) return
+    for (const message of messages) {
+      const found = readMessage(message)
+      if (!found || this.#arrivals.isTold(message.key)) continue
       const { kind, ...fields } = found
       if (kind === 'message') this.#on.message({ ...fields, offline })
       else this.#on.undecryptable(fields)
@@ -234,6 +242,7 @@ export class Connection {
 
   async #tearDown(cause) {
     if (this.#socket) await this.#disconnect(this.#socket, cause.reason === 'closed_by_us')
+    this.#arrivals.close()
     await nextTurn() // sends whose node is written hand in their keys now
     this.#keystore.seal()
     await this.#keystore.drained()

@@ -1,9 +1,16 @@
 // One session's auth state in memory: a full mirror of what the vault holds, and every change written through to it.
+import { AsyncLocalStorage } from 'node:async_hooks'
 import { BufferJSON, initAuthCreds, proto } from '@whiskeysockets/baileys'
 import { ProtocolError } from './errors.mjs'
 
 const CREDS = 'creds'
 const APP_STATE_KEY = 'app-state-sync-key'
+const ARRIVED = 'arrived'
+/** Messages noted as arrived: more than can be on their way to the server, unacknowledged, when the process dies. */
+const NOTES = 128
+
+/** The Change that the running code belongs to. */
+const current = new AsyncLocalStorage()
 
 const toText = value => JSON.stringify(value, BufferJSON.replacer)
 const toBytes = text => Buffer.from(text, 'utf8')
@@ -20,6 +27,9 @@ export class Keystore {
   #leftovers // keys in the vault that belong to no pairing
   #onFailure
   #sealed = false
+  #change = null // what was changed and may not be written yet
+  #notes // Map of note to its slot, oldest first
+  #noted = 0
 
   /** `onFailure(error)` is told of each commit that failed. Throws when the vault's credentials can't be read. */
   constructor(channel, entries, onFailure) {
@@ -32,6 +42,9 @@ export class Keystore {
     texts.delete(CREDS)
     this.#mirror = this.paired ? texts : new Map()
     this.#leftovers = this.paired ? [] : [...entries.keys()]
+    const notes = [...this.#mirror].filter(([key]) => key.startsWith(`${ARRIVED}/`)).map(([, text]) => parsed(text)).sort((a, b) => a.n - b.n)
+    this.#notes = new Map(notes.map(({ n, note }) => [note, n]))
+    this.#noted = notes.at(-1)?.n ?? 0
   }
 
   /** Loads a session's auth state through `channel`. Rejects with ProtocolError. */
@@ -64,6 +77,29 @@ export class Keystore {
     return undefined
   }
 
+  /** Whether a message was noted when its keys were committed. */
+  hasArrived(note) {
+    return this.#notes.has(note)
+  }
+
+  /**
+   * Runs `work`; what it changes is seen at once, but written by the Change that this resolves to: {value, finish(note?), abandon(error)}.
+   * `finish` resolves to the value when the changes, and the note of an arrived message, are durable. When `work` fails, what it
+   * changed is written at once. Whoever changes the same keys in between waits for it. One at a time.
+   */
+  async changing(work) {
+    await this.#change?.over.catch(() => {})
+    const change = new Change(note => this.#write(change, note))
+    this.#change = change
+    try {
+      change.value = await current.run(change, work)
+    } catch (error) {
+      await change.finish()
+      throw error
+    }
+    return change
+  }
+
   /** Resolves when all that was written so far has been answered by the vault. */
   drained() {
     return this.#channel.drained()
@@ -87,7 +123,21 @@ export class Keystore {
     if (this.#sealed) throw closed()
     for (const key of deleted) this.#mirror.delete(key)
     for (const [key, text] of changed) this.#mirror.set(key, text)
+    if (current.getStore() === this.#change && this.#change?.takes(changed, deleted)) return
+    if (this.#change?.concerns([...changed.keys(), ...deleted])) await this.#change.over
     if (this.paired && changed.size + deleted.length > 0) await this.#commit(changed, deleted)
+  }
+
+  async #write(change, note) {
+    const { changed, deleted } = change
+    if (note !== undefined) {
+      const n = ++this.#noted
+      this.#notes.set(note, n)
+      if (this.#notes.size > NOTES) this.#notes.delete(this.#notes.keys().next().value)
+      changed.set(`${ARRIVED}/${n % NOTES}`, toText({ n, note }))
+    }
+    if (this.#change === change) this.#change = null
+    if (this.paired && changed.size + deleted.size > 0) await this.#commit(changed, [...deleted])
   }
 
   async #pair() {
@@ -106,6 +156,59 @@ export class Keystore {
       this.#onFailure(error)
       throw error
     }
+  }
+}
+
+/** Changes that are seen, and not yet written. */
+class Change {
+  value
+  changed = new Map()
+  deleted = new Set()
+  over // resolves when they are written; rejects when they never will be
+  #write
+  #done = false
+  #settle
+
+  constructor(write) {
+    this.#write = write
+    this.over = new Promise((resolve, reject) => { this.#settle = { resolve, reject } })
+    this.over.catch(() => {})
+  }
+
+  /** Takes further changes, unless it is over. */
+  takes(changed, deleted) {
+    if (this.#done) return false
+    for (const key of deleted) {
+      this.changed.delete(key)
+      this.deleted.add(key)
+    }
+    for (const [key, text] of changed) {
+      this.deleted.delete(key)
+      this.changed.set(key, text)
+    }
+    return true
+  }
+
+  concerns(keys) {
+    return keys.some(key => this.changed.has(key) || this.deleted.has(key))
+  }
+
+  async finish(note) {
+    this.#done = true
+    try {
+      await this.#write(note)
+      this.#settle.resolve()
+      return this.value
+    } catch (error) {
+      this.#settle.reject(error)
+      throw error
+    }
+  }
+
+  /** They are never written: the connection is over. */
+  abandon(error) {
+    this.#done = true
+    this.#settle.reject(error)
   }
 }
 

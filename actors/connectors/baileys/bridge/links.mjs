@@ -5,7 +5,7 @@ import { BadStart, CONNECTOR, PROTOCOL, readAdmission, readOptions } from './opt
 import { Peer, Reply } from './peer.mjs'
 import { Session } from './session.mjs'
 
-const CAPABILITIES = ['qr', 'pairing-code', 'text']
+const CAPABILITIES = ['qr', 'pairing-code', 'text', 'stored']
 const SESSION_ID = /^[a-z0-9][a-z0-9_-]{0,62}$/
 /** Sessions that one process knows at most; 32 are what it is made for. */
 export const MAX_SESSIONS = 128
@@ -16,6 +16,7 @@ export class Links {
   #stats
   #onHostGone
   #version
+  #hasHost = false
 
   /** `shared` is what sessions get, and gets `tellHost` here; `stats()` is the answer to that command but for the sessions. */
   constructor({ shared, stats, version, onHostGone }) {
@@ -74,10 +75,13 @@ export class Links {
   }
 
   #hostHello(link, peer) {
-    if (this.#shared.host) throw new ProtocolError('busy', 'there is a host')
+    if (this.#hasHost) throw new ProtocolError('busy', 'there is a host')
     link.role = 'host'
-    this.#shared.host = peer
-    return this.#identity()
+    this.#hasHost = true
+    return new Reply(() => this.#identity(), () => { // no event comes before the answer
+      this.#shared.host = peer
+      this.#shared.kept.attach((name, fields) => peer.event(name, fields))
+    })
   }
 
   async #sessionHello(link, peer, { id, generation }) {
@@ -122,6 +126,11 @@ export class Links {
     return session.send({ messageId, to, text })
   }
 
+  stored({ upto }) {
+    this.#shared.kept.stored(upto)
+    return {}
+  }
+
   admission(message) {
     this.#shared.gate.configure(read(readAdmission, message))
     return {}
@@ -155,6 +164,7 @@ function cutBeforeHello(peer) {
 
 const HOST = {
   send: (links, message) => links.send(message),
+  stored: (links, message) => links.stored(message),
   ping: () => ({}),
   admission: (links, message) => links.admission(message),
   options: (links, message) => links.options(message),

@@ -7,6 +7,7 @@ import { createInterface } from 'node:readline'
 import { monitorEventLoopDelay } from 'node:perf_hooks'
 import { Gate } from './gate.mjs'
 import { installGuards, uncaught } from './guards.mjs'
+import { Kept } from './kept.mjs'
 import { Links } from './links.mjs'
 import { describe, log } from './log.mjs'
 import { BadStart, CONNECTOR, PROTOCOL, readStart } from './options.mjs'
@@ -69,7 +70,7 @@ async function main() {
   if (start.options.noiseRootKey) trustRoot(start.options.noiseRootKey)
 
   const counts = { logins: 0, pairings: 0, closed: 0, sends: 0, acks: 0, nacks: 0, received: 0, undecryptable: 0, get uncaught() { return uncaught.count } }
-  const shared = { options: start.options, vault: new VaultLink(start.vault), gate: new Gate(start.admission), counts, now: Date.now }
+  const shared = { options: start.options, vault: new VaultLink(start.vault), gate: new Gate(start.admission), kept: new Kept(), counts, now: Date.now }
   links = new Links({ shared, stats: meter(), version: BAILEYS_VERSION, onHostGone: leave })
   await listen(start.socket, socket => links.accept(socket))
   process.stdout.write(JSON.stringify({ ready: true, protocol: PROTOCOL, connector: CONNECTOR, version: BAILEYS_VERSION, pid: process.pid }) + '\n')

@@ -17,7 +17,7 @@ const CLOSED_BY_US = ownCause('closed_by_us', 'closed by us')
 const LOGOUT = ownCause('intentional_logout', 'Intentional Logout', { code: LOGGED_OUT })
 
 export class Session {
-  #shared // {options, vault, gate, tellHost(name, fields), counts, now()}
+  #shared // {options, vault, gate, kept, tellHost(name, fields), counts, now()}
   #channel
   #lifecycle = new Lifecycle()
   #recent = new Recent()
@@ -207,16 +207,19 @@ export class Session {
         counts[fields.error === null ? 'acks' : 'nacks']++
         this.#tell('ack', fields)
       },
-      receipt: fields => this.#tellBoth('receipt', fields),
-      message: fields => {
+      receipt: (fields, stored) => {
+        this.#tell('receipt', fields)
+        return this.#keep('receipt', fields, stored)
+      },
+      message: (fields, stored) => {
         counts.received++
         this.#tell('received', { messageId: fields.messageId })
-        this.#shared.tellHost('message', { ...this.#stamp(), ...fields })
+        return this.#keep('message', fields, stored)
       },
       undecryptable: ({ messageId, from }) => {
         counts.undecryptable++
         this.#tell('undecryptable', { messageId })
-        this.#shared.tellHost('undecryptable', { ...this.#stamp(), messageId, from })
+        this.#keep('undecryptable', { messageId, from })
       },
       timelock: fields => this.#tell('timelock', fields)
     }
@@ -282,9 +285,9 @@ export class Session {
     return this.#link !== null
   }
 
-  #tellBoth(name, fields) {
-    this.#tell(name, fields)
-    this.#shared.tellHost(name, { ...this.#stamp(), ...fields })
+  /** Tells the host what it has to store; see Kept.tell. */
+  #keep(name, fields, stored) {
+    return this.#shared.kept.tell(name, { ...this.#stamp(), ...fields }, stored)
   }
 }
 

@@ -39,21 +39,30 @@ export class Transactions {
 
 /** What reads a Signal session, changes it and writes it back. */
 const CHANGING = [
-  'encryptMessage', 'decryptMessage', 'injectE2ESession', 'migrateSession', 'deleteSession', 'encryptGroupMessage',
-  'decryptGroupMessage', 'processSenderKeyDistributionMessage', 'getSenderKeyDistributionMessage'
+  'encryptMessage', 'injectE2ESession', 'migrateSession', 'deleteSession', 'encryptGroupMessage',
+  'processSenderKeyDistributionMessage', 'getSenderKeyDistributionMessage'
 ]
+/** The same for what arrives -> the parameter that holds the ciphertext. */
+const ARRIVING = { decryptMessage: 'ciphertext', decryptGroupMessage: 'msg' }
 
 /**
  * The option `makeSignalRepository` for Baileys: `make`, its own, over `keys` ({get, set} whose `set` resolves when durable).
  * A contact is known by two addresses that share a session, so the operations of all contacts run one at a time.
+ * `arrive(ciphertext, decrypt)` gives what a decryption resolves to; `decrypt` is the decryption itself, by `changing` of the keystore.
  */
-export function signalRepository(make, keys) {
+export function signalRepository(make, keys, { arrive, changing }) {
   return (auth, ...rest) => {
     const transactions = new Transactions()
     Object.assign(auth.keys, keys, { transaction: (work, key) => transactions.run(work, key), isInTransaction: () => false })
     const repository = make(auth, ...rest)
     const exclusive = new Exclusive()
     const alone = name => (...parameters) => exclusive.run(() => repository[name](...parameters))
-    return { ...repository, ...Object.fromEntries(CHANGING.map(name => [name, alone(name)])) }
+    const arriving = ([name, field]) => parameters =>
+      arrive(parameters[field], () => exclusive.run(() => changing(() => repository[name](parameters))))
+    return {
+      ...repository,
+      ...Object.fromEntries(CHANGING.map(name => [name, alone(name)])),
+      ...Object.fromEntries(Object.entries(ARRIVING).map(entry => [entry[0], arriving(entry)]))
+    }
   }
 }

@@ -2,7 +2,9 @@
 import './isolation.mjs'
 import { readFileSync } from 'node:fs'
 import makeWASocket, { DEFAULT_CONNECTION_CONFIG, WA_CERT_DETAILS, proto } from '@whiskeysockets/baileys'
+import { isConnectionLoss } from './errors.mjs'
 import { signalRepository } from './signal.mjs'
+import { readReceipt } from './stanzas.mjs'
 
 const { version: VERSION } = JSON.parse(readFileSync(new URL('./package.json', import.meta.url), 'utf8'))
 const { version: BAILEYS_VERSION } = JSON.parse(readFileSync(new URL(import.meta.resolve('@whiskeysockets/baileys/package.json')), 'utf8'))
@@ -32,13 +34,13 @@ export function clientVersion(options) {
 }
 
 /**
- * Starts to connect. `sentText(messageId)` is a text sent before, for who asks for it again, or undefined. Gives {sock, raw, browser}: Baileys' socket, its WebSocket, and its browser triple, which may be changed.
+ * Starts to connect. What arrives goes through `arrivals`, with its keys changed by `changing`. `sentText(messageId)` is a text sent before, for who asks for it again, or undefined. Gives {sock, raw, browser}: Baileys' socket, its WebSocket, and its browser triple, which may be changed.
  *
  * `on.refused(status, retryAfter)`: the upgrade got an HTTP answer, which Baileys would not notice.
  * `on.badFrame(error)`: a frame could not be read, which would be an unhandled rejection.
  * `on.closeCode(code)`: the WebSocket's close code, which Baileys does not keep; comes before its own end.
  */
-export function openSocket({ creds, keys, options, sentText, on }) {
+export function openSocket({ creds, keys, options, sentText, arrivals, changing, on }) {
   const browser = [...BROWSER]
   const sock = makeWASocket({
     auth: { creds, keys },
@@ -47,7 +49,9 @@ export function openSocket({ creds, keys, options, sentText, on }) {
     waWebSocketUrl: options.websocketUrl,
     version: options.clientVersion ?? DEFAULT_CONNECTION_CONFIG.version,
     connectTimeoutMs: Math.min(CONNECT_TIMEOUT_MS, options.openDeadlineMs),
-    makeSignalRepository: signalRepository(DEFAULT_CONNECTION_CONFIG.makeSignalRepository, keys),
+    makeSignalRepository: signalRepository(DEFAULT_CONNECTION_CONFIG.makeSignalRepository, keys, {
+      arrive: (ciphertext, decrypt) => arrivals.decrypt(ciphertext, decrypt), changing
+    }),
     getMessage: async ({ id }) => asMessage(sentText(id)),
     emitOwnEvents: false,
     markOnlineOnConnect: false, // the phone goes on ringing
@@ -63,11 +67,28 @@ export function openSocket({ creds, keys, options, sentText, on }) {
     request.destroy()
     on.refused(response.statusCode, response.headers['retry-after'])
   })
-  const [read] = ws.listeners('message')
-  ws.removeListener('message', read)
-  ws.on('message', data => { Promise.resolve(read(data)).catch(on.badFrame) })
+  replace(ws, 'message', read => data => { Promise.resolve(read(data)).catch(on.badFrame) })
+  replace(ws, 'CB:message', handle => stanza => unlessOver(arrivals.message(stanza, handle)))
+  replace(ws, 'CB:receipt', handle => stanza => unlessOver(arrivals.receipt(readReceipt(stanza), () => handle(stanza))))
   ws.prependListener('close', code => on.closeCode(code))
   return { sock, raw: ws.socket, browser }
+}
+
+/** Puts a listener of ours in the place of Baileys' own. */
+function replace(ws, event, make) {
+  const [own, ...others] = ws.listeners(event)
+  if (!own || others.length > 0) throw new Error(`Baileys listens to ${event} otherwise than expected`)
+  ws.removeListener(event, own)
+  ws.on(event, make(own))
+}
+
+/** What was under way when the connection ended comes again with the next one. */
+async function unlessOver(work) {
+  try {
+    await work
+  } catch (error) {
+    if (!isConnectionLoss(error)) throw error
+  }
 }
 
 function asMessage(text) {

@@ -118,3 +118,68 @@ test('fresh until the first pre-keys are made', async () => {
   keystore.creds.firstUnuploadedPreKeyId = 813
   assert.equal(keystore.isFresh, false)
 })
+
+test('a change is seen at once and written when it is finished, with the note of what arrived', async () => {
+  const keystore = await paired()
+  const { signalKeys: keys } = keystore
+  await keys.set({ session: { a: 'before' }, 'pre-key': { 1: 'p' } })
+  const change = await keystore.changing(async () => {
+    await keys.set({ session: { a: 'after' }, 'pre-key': { 1: null } })
+    return 'text'
+  })
+  assert.deepEqual(await keys.get('session', ['a']), { a: 'after' })
+  assert.equal(stored('session/a'), 'before')
+  assert.equal(keystore.hasArrived('note'), false)
+  const commits = peer.asked('commit').length
+  assert.equal(await change.finish('note'), 'text')
+  assert.equal(peer.asked('commit').length, commits + 1, 'both in one transaction')
+  assert.equal(stored('session/a'), 'after')
+  assert.equal(peer.entries.has('pre-key/1'), false)
+  assert.equal((await load()).hasArrived('note'), true)
+})
+
+test('who changes the same keys waits for the change, who changes others does not', { timeout: 5000 }, async () => {
+  const keystore = await paired()
+  const { signalKeys: keys } = keystore
+  const change = await keystore.changing(() => keys.set({ session: { a: 1 } }))
+  await keys.set({ session: { b: 1 } })
+  let written = false
+  const same = keys.set({ session: { a: 2 } }).then(() => { written = true })
+  await keys.set({ session: { c: 1 } })
+  assert.equal(written, false)
+  assert.deepEqual(await keys.get('session', ['a']), { a: 2 }, 'it is seen all the same')
+  await change.finish()
+  await same
+  assert.equal(stored('session/a'), 2)
+})
+
+test('an abandoned change is never written, nor what was built on it', async () => {
+  const keystore = await paired()
+  const { signalKeys: keys } = keystore
+  const change = await keystore.changing(() => keys.set({ session: { a: 1 } }))
+  const built = assert.rejects(keys.set({ session: { a: 2 } }), { code: 'closed' })
+  change.abandon(new ProtocolError('closed', 'over'))
+  await built
+  assert.equal(peer.entries.has('session/a'), false)
+})
+
+test('what a failed decryption changed is written', async () => {
+  const keystore = await paired()
+  const failing = keystore.changing(async () => {
+    await keystore.signalKeys.set({ 'identity-key': { a: 'new' } })
+    throw new Error('bad MAC')
+  })
+  await assert.rejects(failing, { message: 'bad MAC' })
+  assert.equal(stored('identity-key/a'), 'new')
+})
+
+test('the notes of what arrived are bounded, the latest stay', async () => {
+  const keystore = await paired()
+  for (let number = 0; number < 300; number++) await (await keystore.changing(async () => {})).finish(`note-${number}`)
+  const again = await load()
+  const known = Array.from({ length: 300 }, (_, number) => number).filter(number => again.hasArrived(`note-${number}`))
+  assert.deepEqual(known, Array.from({ length: 128 }, (_, index) => 172 + index))
+  await (await again.changing(async () => {})).finish('next')
+  assert.equal(again.hasArrived('note-172'), false)
+  assert.equal([...peer.entries.keys()].filter(key => key.startsWith('arrived/')).length, 128)
+})

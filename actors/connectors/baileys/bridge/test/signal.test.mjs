@@ -5,6 +5,8 @@ import '../quiet.mjs'
 import '../isolation.mjs'
 import { Exclusive, Transactions, signalRepository } from '../signal.mjs'
 
+/** What arrives is decrypted, and that is all. */
+const plainly = { arrive: async (_ciphertext, decrypt) => (await decrypt()).value, changing: async work => ({ value: await work() }) }
 const turn = () => new Promise(resolve => setImmediate(resolve))
 
 test('exclusive work runs one at a time and in order, also after a failure', async () => {
@@ -61,7 +63,7 @@ test('a change is seen at once, and durable before the operation resolves', asyn
   }
   const make = auth => ({ encryptMessage: ({ value }) => auth.keys.transaction(() => auth.keys.set({ session: { a: value } }), 'a'), validateSession: () => 'untouched' })
   const auth = { keys: {} }
-  const repository = signalRepository(make, keys)(auth)
+  const repository = signalRepository(make, keys, plainly)(auth)
   let done = false
   const sending = repository.encryptMessage({ value: 1 }).then(() => { done = true })
   await turn()
@@ -86,8 +88,24 @@ test('operations that change a session run one at a time, whatever the address',
       running--
     }
   })
-  const repository = signalRepository(make, {})({ keys: {} })
-  await Promise.all([repository.encryptMessage(), repository.decryptMessage(), repository.encryptMessage()])
+  const repository = signalRepository(make, {}, plainly)({ keys: {} })
+  await Promise.all([repository.encryptMessage(), repository.decryptMessage({}), repository.encryptMessage()])
+})
+
+test('what waits to be stored after its decryption holds up nothing else', { timeout: 5000 }, async () => {
+  let store
+  const stored = new Promise(resolve => { store = resolve })
+  const arrive = async (ciphertext, decrypt) => {
+    const { value } = await decrypt()
+    await stored
+    return `${ciphertext} was ${value}`
+  }
+  const make = () => ({ decryptMessage: async () => 'read', encryptMessage: async () => 'written' })
+  const repository = signalRepository(make, {}, { ...plainly, arrive })({ keys: {} })
+  const arriving = repository.decryptMessage({ ciphertext: 'it' })
+  assert.equal(await repository.encryptMessage(), 'written')
+  store()
+  assert.equal(await arriving, 'it was read')
 })
 
 test('libsignal has no queue of the whole process any more', async () => {

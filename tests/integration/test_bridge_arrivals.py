@@ -1,0 +1,133 @@
+"""What arrives is stored before the real client acknowledges it, whenever the bridge is killed."""
+
+import asyncio
+import random
+from collections.abc import AsyncIterator
+
+import pytest
+import pytest_asyncio
+
+from actors.connectors.link_events import InboundMessage, Opened, Receipt, Received, Rtt, Undecryptable
+from tests.integration.bridgekit import Rig, fresh_name, fresh_phone, reopen, rig
+from tests.labclient import Lab
+
+pytestmark = [pytest.mark.integration, pytest.mark.asyncio(loop_scope="module")]
+
+SEED = 20261127
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def lab() -> AsyncIterator[Lab]:
+    async with Lab() as running:
+        yield running
+
+
+async def receipts(lab: Lab, phone: str) -> list[str]:
+    """Ids of the messages that the client acknowledged, in order."""
+    return [entry.data["id"] for entry in await lab.journal("receipt") if entry.data["account"] == phone]
+
+
+async def refused(lab: Lab, phone: str) -> list[str]:
+    return [entry.data["id"] for entry in await lab.journal("client_nack") if entry.data["account"] == phone]
+
+
+async def restart(it: Rig, name: str) -> None:
+    it.process.kill()
+    await it.process.wait()
+    await it.start()
+    await reopen(await it.session(name))
+
+
+async def test_killed_before_it_is_stored_a_message_comes_again(lab: Lab) -> None:
+    name, phone, contact = fresh_name(), fresh_phone(), fresh_phone()
+    async with rig(lab) as it:
+        await it.opened(name, phone)
+        it.host.withhold = True
+        first = await lab.deliver(phone, contact, "first")
+        assert (await it.host.next(InboundMessage, session=name)).message_id == first
+        assert first not in await receipts(lab, phone)
+        await restart(it, name)
+        again = await it.host.next(InboundMessage, session=name)
+        assert (again.message_id, again.text) == (first, "first")
+        await lab.wait_for("receipt", account=phone, id=first)
+        second = await lab.deliver(phone, contact, "second")
+        assert (await it.host.next(InboundMessage, message_id=second)).text == "second"
+        assert it.host.inbox.of(Undecryptable) == []
+        assert await refused(lab, phone) == []
+
+
+async def test_killed_before_it_is_acknowledged_a_message_that_comes_again_is_known(lab: Lab) -> None:
+    name, phone, contact = fresh_name(), fresh_phone(), fresh_phone()
+    async with rig(lab) as it:
+        await it.opened(name, phone)
+        it.slow.hold()
+        first = await lab.deliver(phone, contact, "first")
+        await it.host.next(InboundMessage, session=name)
+        await it.slow.held()  # it is stored, and its keys are committed
+        assert first not in await receipts(lab, phone)
+        it.process.kill()
+        await it.process.wait()
+        it.slow.release()
+        await it.start()
+        await reopen(await it.session(name))
+        await lab.wait_for("receipt", account=phone, id=first)
+        second = await lab.deliver(phone, contact, "second")
+        assert (await it.host.next(InboundMessage, session=name)).message_id == second
+        assert it.host.inbox.of(Undecryptable) == []
+        assert await refused(lab, phone) == []
+
+
+async def test_what_waits_to_be_stored_holds_up_nothing_else(lab: Lab) -> None:
+    name, phone, contact = fresh_name(), fresh_phone(), fresh_phone()
+    async with rig(lab) as it:
+        peer = await it.opened(name, phone)
+        it.host.withhold = True
+        waiting = await lab.deliver(phone, contact, "not yet")
+        await it.host.next(InboundMessage, message_id=waiting)
+        await it.host.send(name, "MEANWHILE", fresh_phone())
+        await peer.next(Rtt)
+        assert waiting not in await receipts(lab, phone)
+        it.host.withhold = False
+        await it.host.stored()
+        await lab.wait_for("receipt", account=phone, id=waiting)
+
+
+async def test_killed_at_random_nothing_is_lost_or_unreadable(lab: Lab) -> None:
+    rng = random.Random(SEED)
+    name, phone = fresh_name(), fresh_phone()
+    contacts = [fresh_phone() for _ in range(3)]
+    async with rig(lab) as it:
+        await it.opened(name, phone)
+        sent: dict[str, str] = {}
+        told: dict[str, str | None] = {}
+        for number in range(4):
+            for each in range(12):
+                text = f"{number}-{each}"
+                sent[await lab.deliver(phone, rng.choice(contacts), text)] = text
+            await asyncio.sleep(rng.uniform(0, 0.15))  # into the middle
+            told |= {event.message_id: event.text for event in it.host.inbox.of(InboundMessage)}
+            assert it.host.inbox.of(Undecryptable) == []
+            await restart(it, name)
+        for message_id in sent:
+            await lab.wait_for("receipt", account=phone, id=message_id)
+        told |= {event.message_id: event.text for event in it.host.inbox.of(InboundMessage)}
+        assert told == sent
+        assert it.host.inbox.of(Undecryptable) == []
+        assert await refused(lab, phone) == []
+
+
+async def test_a_receipt_is_acknowledged_when_it_is_stored(lab: Lab) -> None:
+    name, phone = fresh_name(), fresh_phone()
+    async with rig(lab) as it:
+        peer = await it.opened(name, phone)
+        it.host.withhold = True
+        await it.host.send(name, "R1", fresh_phone())
+        await it.host.next(Receipt, message_id="R1", type="delivered")
+        await peer.next(Receipt, message_id="R1")
+        await peer.ask("close")
+        await peer.ask("open")
+        await peer.next(Opened)
+        it.host.withhold = False
+        await it.host.stored()
+        assert it.host.numbers == list(range(1, len(it.host.numbers) + 1))
+        assert peer.inbox.of(Received) == []
