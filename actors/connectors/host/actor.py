@@ -43,6 +43,7 @@ from actors.messages import (
 )
 from actors.runtime import logs
 from actors.runtime.worker import Worker
+from actors.session.causes import Cause
 from actors.settings import host_name, shard_name
 from actors.store import shard_queries
 from actors.store.engine import open_reader, open_writer
@@ -274,12 +275,21 @@ class ConnectorHost(Worker):
         await self._forget_gone()
         await self._upkeep.leave(self._roster.leavers())
         self._sends.judge(self._roster.refusing())
-        settings = self._settings = self._settings.tuned(message.tuning)
+        before, settings = self._settings, self._settings.tuned(message.tuning)
+        self._settings = settings
         logs.set_level(settings.log_level)
         self._upkeep.use(settings)
         self._sends.use(settings.ack_timeout)
         self._recycling.use(settings)
         await self._connectors.use(settings, message.shards)
+        if settings.connectors.baileys.client_version != before.connectors.baileys.client_version:
+            self._try_outdated_again()
+
+    def _try_outdated_again(self) -> None:
+        """What WhatsApp thought of the version before says nothing about the new one."""
+        for session in self._roster.halted_by(Cause.CLIENT_OUTDATED):
+            if (address := self._roster.address(session)) is not None:
+                self.post(address, Command(0, session, "reconnect", {}, self.myAddress))
 
     async def _forget_gone(self) -> None:
         gone = await self._upkeep.forget_gone()

@@ -97,6 +97,14 @@ class Roster:
         self._members[hello.session] = member
         return member
 
+    def halted_by(self, cause: str) -> list[str]:
+        """The sessions of the shard that rest for that cause and should run."""
+        return [
+            id
+            for id, state in sorted(self._states.items())
+            if self.wants(id) and state.state == "halted" and state.cause == cause
+        ]
+
     def refusing(self) -> dict[str, str]:
         """The sessions that rest in a state in which nothing is sent, or that are not wanted any more, and why."""
         states = self._states.items()

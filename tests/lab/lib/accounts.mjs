@@ -10,6 +10,7 @@ export const DEFAULT_POLICY = Object.freeze({
   latencyMs: 0, // waited before each stanza that the server sends
   loginDelayMs: 5, // a client that has not finished its handshake loses a reply that comes at once
   holdLogin: false, // true: logins are not answered until it is false again
+  leastVersion: null, // '2.3000.5': older clients are refused with 405
   ackDelayMs: 0,
   dropAck: false, // true: message swallowed, never acknowledged; 'forward': delivered, never acknowledged
   ackError: null, // '463', '479', '475', ...: nack; nothing is delivered

@@ -9,6 +9,16 @@ import { SERVER, lidJid, node, unixSeconds } from './stanza.mjs'
 const CLOSE_DELAY_MS = 20 // the client reads the last stanza first
 const OPEN = 1 // WebSocket.OPEN
 
+const OUTDATED = 405
+
+/** Whether a client's version is below the least one that is accepted, if there is one. */
+function isOlder(version, least) {
+  if (least === null) return false
+  const [have, need] = [version, least].map(text => text.split('.').map(Number))
+  const at = have.findIndex((part, index) => part !== need[index])
+  return at >= 0 && have[at] < need[at]
+}
+
 export class Connection {
   state = 'hello' // hello, finish, pairing, welcome, open, refused, hung, closed
   account = null
@@ -183,6 +193,7 @@ export class Connection {
     this.account = accounts.get(user)
     const failure = this.account.takeLoginFailure()
     if (failure) return this.#refuse(deviceId, failure.reason, failure.attrs)
+    if (isOlder(this.version, this.policy.leastVersion)) return this.#refuse(deviceId, OUTDATED)
     const device = this.#admitted(deviceId)
     if (!device) return this.#refuse(deviceId, 401)
     for (const other of this.#lab.connectionsOf(this.account, device)) { // the newer login wins
