@@ -162,6 +162,7 @@ def connector_options(connectors: Connectors, connector: str, ack_timeout: float
         options |= {
             "openDeadlineMs": round(own.open_deadline * 1000),
             "pairingTimeoutMs": round(own.pairing_timeout * 1000),
+            "standingMs": round(own.standing_every * 1000),
             "websocketUrl": own.websocket_url,
             "noiseRootKey": own.noise_root_key,
             "clientVersion": list(own.client_version) if own.client_version is not None else None,

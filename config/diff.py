@@ -18,6 +18,7 @@ LIVE = (
     "connectors.baileys.connects_per_second",
     "connectors.baileys.open_deadline",
     "connectors.baileys.pairing_timeout",
+    "connectors.baileys.standing_every",
     "connectors.baileys.recycle_memory",
     "connectors.baileys.memory_limit",
     "connectors.simulator.sessions_per_host",

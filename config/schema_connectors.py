@@ -58,6 +58,9 @@ class Baileys(Section):
     open_deadline: Annotated[float, Span("1s", "10m")] = 45.0
     """How long a connection may take from its start until it is open."""
 
+    standing_every: Annotated[float, Span("1s", "1d")] = 900.0
+    """How often an open session asks what WhatsApp lets its account do: time lock, new chats."""
+
     pairing_timeout: Annotated[float, Span("1s", "1h")] = 300.0
     """How long a session waits to be paired by QR or code before it stops asking."""
 

@@ -72,6 +72,13 @@ class SessionLive:
     """When the score was last computed."""
     rtt_ms: Mapping[str, float] = field(default_factory=dict)
     """last, p50, p95"""
+    undecryptable_share: float | None = None
+    """Of what arrived within the last hour; None if nothing did."""
+    timelocked: bool = False
+    """WhatsApp restricts whom the account may write to."""
+    timelocked_until: float | None = None
+    new_chats: Mapping[str, Any] | None = None
+    """used, total, capped, until: how many new chats the account may begin, if WhatsApp told."""
     versions: Mapping[str, str] = field(default_factory=dict)
     counts: Mapping[str, int] = field(default_factory=dict)
     """sent, acknowledged, failed, received, undecryptable, heartbeats, heartbeatsMissed, disconnects"""

@@ -254,6 +254,8 @@ class MemoryBackend:
             components={"connection": {"points": score, "max": 100, "evidenceAgeSeconds": 0.0, "why": state}},
             detail={"causeAt": now} if fields else {},
             me="1555•••89@s.whatsapp.net" if state == "open" else None,
+            undecryptable_share=0.0 if state == "open" else None,
+            new_chats={"used": 3, "total": 10, "capped": False, "until": None} if state == "open" else None,
             rtt_ms={"last": 41.0, "p50": 40.0, "p95": 95.5} if state == "open" else {},
             versions={"connector": "1.0"},
             counts={"sent": len(item.sends), "disconnects": 0},

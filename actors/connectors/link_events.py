@@ -30,6 +30,7 @@ class EventName(StrEnum):
     RECEIVED = "received"
     UNDECRYPTABLE = "undecryptable"
     TIMELOCK = "timelock"
+    MESSAGE_CAP = "message_cap"
     SUPERSEDED = "superseded"
     PHASE = "phase"
     SENT = "sent"
@@ -219,6 +220,19 @@ class Timelock(LinkEvent):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class MessageCap(LinkEvent):
+    """How many new chats the account may begin."""
+
+    name = EventName.MESSAGE_CAP
+    used: int | None
+    total: int | None
+    capped: bool
+    """It may begin no more until then."""
+    until: int | None
+    """Milliseconds since 1970."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Superseded(LinkEvent):
     """A higher generation took over; the link ends."""
 
@@ -265,7 +279,7 @@ SESSION_EVENTS: Mapping[str, type[LinkEvent]] = {
     kind.name: kind
     for kind in (
         *(Queued, Connecting, Qr, Paired, Opened, Closed, Rtt, HeartbeatMissed),
-        *(Ack, Receipt, Received, Undecryptable, Timelock, Superseded),
+        *(Ack, Receipt, Received, Undecryptable, Timelock, MessageCap, Superseded),
     )
 }
 HOST_EVENTS: Mapping[str, type[LinkEvent]] = {

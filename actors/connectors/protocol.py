@@ -53,6 +53,7 @@ class ErrorCode(StrEnum):
     CLOSED = "closed"
     INVALID_RECIPIENT = "invalid_recipient"
     LIMIT = "limit"
+    RESTRICTED = "restricted"
     INTERNAL = "internal"
 
 

@@ -11,6 +11,7 @@ from typing import TypeVar
 
 from actors.session.causes import Cause
 from actors.session.change import Change, is_failure
+from actors.session.inputs import MessageCap
 from actors.session.sample import Sample
 from actors.session.vocabulary import State
 
@@ -88,6 +89,8 @@ class Signals:
     down_since: float | None = None
     """Not open since; None while it is."""
     timelocked: bool = False
+    timelocked_until: float | None = None
+    new_chats: MessageCap | None = None
     missed_in_a_row: int = 0
     reconnect_attempts: int = 0
     sampled_at: float | None = None
@@ -143,6 +146,12 @@ def rtt(signals: Signals, now: float) -> tuple[float, float, float] | None:
     return trips[-1].p50_ms, _weighted(trips, 0.5, "p50_ms"), _weighted(trips, 0.95, "p95_ms")
 
 
+def undecryptable_share(counts: Counts) -> float | None:
+    """Which share of what arrived could not be decrypted; None if nothing arrived."""
+    arrived = counts.received + counts.undecryptable
+    return counts.undecryptable / arrived if arrived else None
+
+
 def latest(*times: float | None) -> float | None:
     """The latest of times that may be unknown."""
     return max((t for t in times if t is not None), default=None)
@@ -184,6 +193,8 @@ def _sampled(signals: Signals, sample: Sample, now: float) -> Signals:
     return replace(
         _count(signals, counts, sample.at, now),
         timelocked=sample.timelocked,
+        timelocked_until=sample.timelocked_until,
+        new_chats=sample.new_chats or signals.new_chats,
         missed_in_a_row=sample.missed_in_a_row,
         reconnect_attempts=sample.reconnect_attempts,
         sampled_at=sample.at,

@@ -1,11 +1,11 @@
 """What the API and the metrics are shown of a session's health: plain data, in the database and in the deltas."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from actors.health.score import Ageing, Weights, score
-from actors.health.signals import DAY, Signals, rtt, window
+from actors.health.signals import DAY, HOUR, Signals, rtt, undecryptable_share, window
 from actors.health.status import status
 from actors.session.sample import Sample
 
@@ -63,6 +63,10 @@ def view(signals: Signals, totals: Totals, parked: bool, now: float, scoring: Sc
         "downSince": signals.down_since,
         "errorCount": day.failures + day.refused,
         "rttMs": _times(times),
+        "undecryptableShare": undecryptable_share(window(signals, HOUR, now)),
+        "timelocked": signals.timelocked,
+        "timelockedUntil": signals.timelocked_until,
+        "newChats": None if signals.new_chats is None else asdict(signals.new_chats),
         "counts": dict(totals.counts),
         "score": None,
         "components": {},

@@ -17,7 +17,7 @@ def main(parent: int, command: list[str]) -> None:
     if ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0) != 0:
         raise OSError(ctypes.get_errno(), "prctl(PR_SET_PDEATHSIG) failed")
     if os.getppid() == parent:
-        os.execv(command[0], command)  # noqa: S606 - that is what it is for
+        os.execvp(command[0], command)  # noqa: S606 - that is what it is for
 
 
 if __name__ == "__main__":

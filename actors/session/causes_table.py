@@ -59,7 +59,7 @@ class Cause(StrEnum):
         (405,),
         Disposition.HALT,
         "WhatsApp no longer accepts this version of the client; all sessions are affected.",
-        "Upgrade wavigil or set connectors.baileys.client_version; then reconnect the sessions.",
+        "Upgrade wavigil, or set connectors.baileys.client_version and reload: the sessions then try again.",
     )
     BANNED = Row(
         "banned",

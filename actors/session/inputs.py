@@ -154,6 +154,17 @@ class Timelock:
 
 
 @dataclass(frozen=True, slots=True)
+class MessageCap:
+    """How many new chats WhatsApp lets the account begin; None: not told."""
+
+    used: int | None
+    total: int | None
+    capped: bool
+    """It may begin no more."""
+    until: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Superseded:
     """A link with a higher generation took over."""
 
@@ -251,7 +262,7 @@ class AuthTaken:
 
 
 Command = Start | Stop | Reconnect | Logout | PairingRequested | PairingCodeRequested | AuthTaken
-Evidence = Rtt | HeartbeatMissed | Ack | Receipt | Received | Undecryptable
+Evidence = Rtt | HeartbeatMissed | Ack | Receipt | Received | Undecryptable | MessageCap
 """What says something about health and changes no state: it is folded into the sample."""
 Event = (
     Resumed

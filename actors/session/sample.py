@@ -30,6 +30,9 @@ class Sample:
     next_attempt_at: float | None = None
     timelocked: bool = False
     """WhatsApp restricts what the account may send."""
+    timelocked_until: float | None = None
+    new_chats: inputs.MessageCap | None = None
+    """How many new chats it may begin, as WhatsApp told last."""
 
     heartbeats: int = 0
     """Answered ones; each is a round-trip time."""
@@ -73,6 +76,8 @@ class Folder:
         self._last_received: float | None = None
         self._rtt_last: float | None = None
         self._missed_in_a_row = 0
+        self._timelocked_until: float | None = None
+        self._new_chats: inputs.MessageCap | None = None
         self._clear()
 
     def _clear(self) -> None:
@@ -86,6 +91,7 @@ class Folder:
         """Count an event; those that say nothing about health change nothing."""
         if self._since is None:
             self._since = now
+        self._standing(event)
         match event:
             case inputs.LinkUp(phase="open") | inputs.Opened():
                 self._last_in = self._last_out = now
@@ -112,6 +118,15 @@ class Folder:
                 return
         self._counts[type(event)] += 1
 
+    def _standing(self, event: inputs.Event) -> None:
+        match event:
+            case inputs.Timelock():
+                self._timelocked_until = event.until if event.active else None
+            case inputs.MessageCap():
+                self._new_chats = event
+            case inputs.Paired():
+                self._timelocked_until = self._new_chats = None  # perhaps another account
+
     def _ack(self, error: int | None, ms: float, now: float) -> None:
         if error is None:
             self._acks.append(ms)
@@ -129,6 +144,8 @@ class Folder:
             reconnect_attempts=state.reconnect_attempts,
             next_attempt_at=state.next_attempt_at,
             timelocked=state.timelocked,
+            timelocked_until=self._timelocked_until if state.timelocked else None,
+            new_chats=self._new_chats,
             heartbeats=self._counts[inputs.Rtt],
             heartbeats_missed=self._counts[inputs.HeartbeatMissed],
             missed_in_a_row=self._missed_in_a_row,

@@ -54,6 +54,8 @@ def translate(event: wire.LinkEvent) -> inputs.Event | None:  # noqa: C901, PLR0
             return inputs.Undecryptable(event.message_id)
         case wire.Timelock():
             return inputs.Timelock(event.active, _seconds(event.until))
+        case wire.MessageCap():
+            return inputs.MessageCap(event.used, event.total, event.capped, _seconds(event.until))
         case wire.Superseded():
             return inputs.Superseded()
         case _:

@@ -62,6 +62,16 @@ class Cause(Response):
     detail: dict[str, Any]
 
 
+class NewChats(Response):
+    """How many new chats WhatsApp lets an account begin; null: not told."""
+
+    used: int | None
+    total: int | None
+    capped: bool
+    """It may begin no more until then; messages to new chats fail with `restricted`."""
+    until: Time | None
+
+
 class StatusMetadata(Response):
     """What stands behind a status."""
 
@@ -73,6 +83,12 @@ class StatusMetadata(Response):
     generation: int
     """Grows with each new owner of the session's auth state."""
     counts: dict[str, int]
+    undecryptable_share: float | None
+    """Which share of the messages of the last hour could not be decrypted, 0 to 1; null if none arrived."""
+    timelocked: bool
+    """WhatsApp restricts whom the account may write to; messages to new chats fail with `restricted`."""
+    timelocked_until: Time | None
+    new_chats: NewChats | None
     since: Time
     """Since when it is in this state."""
     next_attempt_at: Time | None

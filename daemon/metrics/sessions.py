@@ -10,10 +10,20 @@ from typing import Self
 
 from daemon.backend import SessionLive, SessionRecord
 from daemon.metrics import table
+from daemon.metrics.table import Metric
 from daemon.metrics.text import family, number, prefix
 from daemon.sendcounts import WAITING
 
 MILLISECONDS = 1000.0
+
+
+_STANDING: Mapping[Metric, Callable[[SessionLive], float | None]] = {
+    table.SESSION_UNDECRYPTABLE: lambda live: live.undecryptable_share,
+    table.SESSION_TIMELOCKED: lambda live: int(live.timelocked),
+    table.SESSION_NEW_CHATS_USED: lambda live: (live.new_chats or {}).get("used"),
+    table.SESSION_NEW_CHATS_QUOTA: lambda live: (live.new_chats or {}).get("total"),
+}
+"""What WhatsApp lets the account do, and how much of what arrives can be read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +39,7 @@ class _Prefixes:
     messages: tuple[tuple[str, str], ...]
     sends: tuple[tuple[str, str], ...]
     waiting: str
+    standing: Mapping[Metric, str]
     round_trip: tuple[tuple[str, str], ...]
     last_seen: str
 
@@ -48,6 +59,7 @@ class _Prefixes:
             ),
             sends=tuple((outcome, prefix(table.SESSION_SENDS, (session, outcome))) for outcome in table.SEND_OUTCOMES),
             waiting=prefix(table.SESSION_SENDS_WAITING, (session,)),
+            standing={metric: prefix(metric, (session,)) for metric in _STANDING},
             round_trip=tuple(
                 (key, prefix(table.SESSION_ROUND_TRIP, (session, quantile))) for key, quantile in table.QUANTILES
             ),
@@ -97,6 +109,13 @@ class SessionFamilies:
                 family(
                     table.SESSION_SENDS_WAITING,
                     [f"{p.waiting}{s.sends.get(WAITING, 0)}" for p, s in pairs],
+                ),
+                *(
+                    family(
+                        metric,
+                        [f"{p.standing[metric]}{number(value)}" for p, s in pairs if (value := read(s)) is not None],
+                    )
+                    for metric, read in _STANDING.items()
                 ),
                 family(
                     table.SESSION_ROUND_TRIP,

@@ -147,6 +147,34 @@ SESSION_SENDS_WAITING = Metric(
     ("session",),
     "each session",
 )
+SESSION_UNDECRYPTABLE = Metric(
+    "wavigil_session_undecryptable_ratio",
+    "gauge",
+    "Share of the messages that arrived within the last hour and could not be decrypted.",
+    ("session",),
+    "each session to which something was sent within an hour",
+)
+SESSION_TIMELOCKED = Metric(
+    "wavigil_session_timelocked",
+    "gauge",
+    "1 while WhatsApp restricts whom the account may write to, else 0.",
+    ("session",),
+    "each session",
+)
+SESSION_NEW_CHATS_USED = Metric(
+    "wavigil_session_new_chats_used",
+    "gauge",
+    "New chats that the account began in WhatsApp's present cycle.",
+    ("session",),
+    "each session whose account has a cap",
+)
+SESSION_NEW_CHATS_QUOTA = Metric(
+    "wavigil_session_new_chats_quota",
+    "gauge",
+    "New chats that the account may begin in WhatsApp's present cycle.",
+    ("session",),
+    "each session whose account has a cap",
+)
 SESSION_ROUND_TRIP = Metric(
     "wavigil_session_round_trip_seconds",
     "summary",
@@ -291,6 +319,10 @@ METRICS: tuple[Metric, ...] = (
     SESSION_MESSAGES,
     SESSION_SENDS,
     SESSION_SENDS_WAITING,
+    SESSION_UNDECRYPTABLE,
+    SESSION_TIMELOCKED,
+    SESSION_NEW_CHATS_USED,
+    SESSION_NEW_CHATS_QUOTA,
     SESSION_ROUND_TRIP,
     SESSION_LAST_SEEN,
     SUPERVISION_RESTARTS,

@@ -60,9 +60,11 @@ async def test_killed_before_it_is_acknowledged_a_message_that_comes_again_is_kn
     name, phone, contact = fresh_name(), fresh_phone(), fresh_phone()
     async with rig(lab) as it:
         await it.opened(name, phone)
+        known = await lab.deliver(phone, contact, "makes the keys for the contact")
+        await lab.wait_for("receipt", account=phone, id=known)
         it.slow.hold()
         first = await lab.deliver(phone, contact, "first")
-        await it.host.next(InboundMessage, session=name)
+        await it.host.next(InboundMessage, message_id=first)
         await it.slow.held()  # it is stored, and its keys are committed
         assert first not in await receipts(lab, phone)
         it.process.kill()

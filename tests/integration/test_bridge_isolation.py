@@ -22,7 +22,7 @@ from tests.labclient import Lab
 pytestmark = [pytest.mark.integration, pytest.mark.asyncio(loop_scope="module")]
 
 OWNERLESS = """data:text/javascript,
-process.on('SIGUSR2', () => { void Promise.reject(new Error('of nobody')) })
+process.on('SIGUSR2', () => { void Promise.reject(new Error('of nobody')) });
 process.on('SIGWINCH', () => { throw new Error('thrown by nobody') })
 """.replace("\n", " ")
 """Loaded into the real process beside its own program: two ways to fail in the name of no session."""

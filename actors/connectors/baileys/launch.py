@@ -39,6 +39,8 @@ class Options:
     heartbeat_timeout_ms: int = 8_000
     open_deadline_ms: int = 45_000
     ack_timeout_ms: int = 60_000
+    standing_ms: int = 900_000
+    """How often it asks what WhatsApp lets the account do."""
     pairing_timeout_ms: int = 300_000
     """From the first QR to the end of the attempt, if the server does not end it earlier."""
     websocket_url: str = "wss://web.whatsapp.com/ws/chat"
@@ -55,6 +57,7 @@ class Options:
             "openDeadlineMs": self.open_deadline_ms,
             "ackTimeoutMs": self.ack_timeout_ms,
             "pairingTimeoutMs": self.pairing_timeout_ms,
+            "standingMs": self.standing_ms,
             "websocketUrl": self.websocket_url,
             "noiseRootKey": self.noise_root_key,
             "clientVersion": None if self.client_version is None else list(self.client_version),

@@ -269,7 +269,7 @@ class Sends:
         if error.code == ErrorCode.NACK:
             await self._settle(item, "failed", f"nack_{error.data.get('error', 'unknown')}")
             return None
-        if error.code in {ErrorCode.INVALID_RECIPIENT, ErrorCode.BAD_REQUEST, ErrorCode.LIMIT}:
+        if error.code in {ErrorCode.INVALID_RECIPIENT, ErrorCode.RESTRICTED, ErrorCode.BAD_REQUEST, ErrorCode.LIMIT}:
             await self._settle(item, "failed", error.code)
             return None
         if error.code in {ErrorCode.NOT_OPEN, ErrorCode.UNKNOWN_SESSION, ErrorCode.BUSY}:

@@ -8,13 +8,14 @@ import { masked } from './log.mjs'
 import { ping, removeDevice, requestCode, sendText } from './requests.mjs'
 import { Sends } from './sends.mjs'
 import { QR_MS, clientVersion, holdWire, openSocket } from './socket.mjs'
+import { readCap, readTimelock, restriction } from './standing.mjs'
 import { qrLifetime, readAck, readMessage } from './stanzas.mjs'
 import { limit } from './timers.mjs'
 
 /** How long the server may take to close after it said why; then we close. */
 const FAREWELL_MS = 1000
-/** The account's standing is asked for at most so often. */
-const TIMELOCK_EVERY_MS = 60_000
+/** The account's standing is asked for at most so often, whatever happens. */
+const STANDING_PAUSE_MS = 60_000
 const NORMAL_CLOSURE = 1000
 const RESTRICTED = 463
 const LOGGED_OUT = 401
@@ -41,11 +42,13 @@ export class Connection {
   #stanza = null // the stream:error, as it came
   #wsCode = null
   #startedAt = 0
-  #timelock = { active: false, askedAt: -Infinity }
+  #standing = { timelock: null, cap: null }
+  #askedAt = -Infinity
+  #asking = null // timer
   #onEnd = () => {}
 
   /**
-   * `on`: qr, paired, open, closed (once, the last), and rtt, missed, sent, ack, undecryptable, timelock, each with its event's
+   * `on`: qr, paired, open, closed (once, the last), and rtt, missed, sent, ack, undecryptable, timelock, message_cap, each with its event's
    * fields; message and receipt with a function to call when the host has stored it, and they give one to forget it. `session` names the owner in logs; `recent` outlives the connection.
    */
   constructor({ session, keystore, recent, options, on }) {
@@ -81,6 +84,7 @@ export class Connection {
     if (this.#ended) return
     this.#ended = true
     this.#cancelLimit()
+    clearTimeout(this.#asking)
     this.#heartbeat.stop()
     this.#onEnd(cause)
     void inNameOf(this, () => this.#tearDown(cause))
@@ -141,6 +145,7 @@ export class Connection {
   #listen({ ev, ws }) {
     ev.on('creds.update', () => this.#saveCreds())
     ev.on('connection.update', update => this.#update(update))
+    ev.on('message-capping.update', info => this.#capped(info))
     ev.on('messages.upsert', ({ messages, type }) => this.#inbound(messages, type === 'append'))
     ws.on('CB:iq,type:set,pair-device', stanza => {
       this.#qrEnd = Date.now() + Math.min(qrLifetime(stanza, QR_MS), this.#options.pairingTimeoutMs)
@@ -205,7 +210,7 @@ export class Connection {
 
   async #transmit(messageId, to, text) {
     this.#recent.add(messageId, text)
-    await inNameOf(this, () => sendText(this.#socket.sock, messageId, to, text))
+    await inNameOf(this, () => sendText(this.#socket.sock, { messageId, to, text }, () => restriction(this.#standing, Date.now())))
   }
 
   #acked(fields) {
@@ -225,19 +230,30 @@ export class Connection {
     }
   }
 
-  /** Asks whether the account is restricted; the answer comes as a connection.update. */
+  /** Asks what the account may do, and again after a while: an answer is a help, not a need. */
   #askStanding() {
+    clearTimeout(this.#asking)
+    this.#asking = setTimeout(() => inNameOf(this, () => this.#askStanding()), this.#options.standingMs)
     const now = performance.now()
-    if (now - this.#timelock.askedAt < TIMELOCK_EVERY_MS) return
-    this.#timelock.askedAt = now
-    this.#socket.sock.fetchAccountReachoutTimelock().catch(() => {}) // an answer is a help, not a need
+    if (now - this.#askedAt < STANDING_PAUSE_MS && now - this.#askedAt < this.#options.standingMs) return
+    this.#askedAt = now
+    const { sock } = this.#socket
+    sock.fetchAccountReachoutTimelock().catch(() => {}) // comes as a connection.update
+    sock.fetchNewChatMessageCap().then(info => this.#capped(info), () => {})
   }
 
-  #restricted({ isActive, timeEnforcementEnds }) {
-    const active = Boolean(isActive)
-    if (!active && !this.#timelock.active) return
-    this.#timelock.active = active
-    this.#on.timelock({ active, until: active && timeEnforcementEnds ? timeEnforcementEnds.getTime() : null })
+  #restricted(answer) {
+    const timelock = readTimelock(answer)
+    const news = timelock.active || this.#standing.timelock?.active
+    this.#standing.timelock = timelock
+    if (news && !this.#ended) this.#on.timelock(timelock)
+  }
+
+  #capped(answer) {
+    const cap = readCap(answer)
+    if (!cap || this.#ended) return
+    this.#standing.cap = cap
+    this.#on.message_cap(cap)
   }
 
   async #tearDown(cause) {

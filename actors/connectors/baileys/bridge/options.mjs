@@ -20,6 +20,7 @@ const OPTIONS = {
   websocketUrl: ['wss://web.whatsapp.com/ws/chat', { check: value => typeof value === 'string' && /^wss?:\/\//.test(value) && URL.canParse(value), expected: 'a ws:// or wss:// address' }],
   noiseRootKey: [null, { check: value => typeof value === 'string' && /^[0-9a-f]{64}$/i.test(value), expected: '32 bytes in hex, or null' }],
   clientVersion: [null, { check: value => Array.isArray(value) && value.length === 3 && value.every(part => Number.isSafeInteger(part) && part >= 0), expected: 'three numbers, or null' }],
+  standingMs: [900_000, duration(86_400_000)],
   pairingTimeoutMs: [300_000, duration(3_600_000)]
 }
 

@@ -51,16 +51,28 @@ export async function removeDevice(sock, me) {
 
 /**
  * Sends a text; resolves when it is on the wire. Rejects with `invalid_recipient` when nobody has the number: the server would
- * acknowledge the message and never deliver it, and messages to nobody are what gets accounts banned.
+ * acknowledge the message and never deliver it, and messages to nobody are what gets accounts banned. Rejects with `restricted`
+ * when `restriction()` gives {why, until} and the chat would be a new one: trying it makes the restriction worse.
  */
-export function sendText(sock, messageId, to, text) {
+export function sendText(sock, { messageId, to, text }, restriction) {
   const { creds, keys } = sock.authState
   return keys.transaction(async () => {
-    if (USER.test(to) && (await sock.getUSyncDevices([to], true, false)).length === 0) { // cached; the send asks for the same
-      throw new ProtocolError('invalid_recipient', 'nobody has this number on WhatsApp')
+    if (USER.test(to)) {
+      const restricted = restriction()
+      if (restricted && !(await isKnown(sock, to))) throw new ProtocolError('restricted', 'the account may not write to new chats now', restricted)
+      const devices = await sock.getUSyncDevices([to], true, false) // cached; the send asks for the same
+      if (devices.length === 0) throw new ProtocolError('invalid_recipient', 'nobody has this number on WhatsApp')
     }
     await sock.sendMessage(to, { text, linkPreview: null }, { messageId })
   }, creds.me.id)
+}
+
+/** Whether there were messages with one of the user's devices: then there are keys for it. To be asked before Baileys, which makes some. */
+async function isKnown({ signalRepository, authState }, to) {
+  const [user, server] = to.split('@')
+  const { [user]: devices } = await authState.keys.get('device-list', [user])
+  const found = await Promise.all((devices ?? ['0']).map(device => signalRepository.validateSession(`${user}:${device}@${server}`)))
+  return found.some(({ exists }) => exists)
 }
 
 /** `answer` resolves to null when the server accepts (or says nothing), else to the number of its error as text. */

@@ -127,7 +127,7 @@ export class Sends {
 
 /** What a message that was not transmitted is answered with. */
 function asRefusal(error) {
-  if (error?.code === 'invalid_recipient') return error
+  if (error?.code === 'invalid_recipient' || error?.code === 'restricted') return error
   if (isConnectionLoss(error)) return new ProtocolError('closed', 'the connection ended before the message was sent, or its keys were kept')
   return new ProtocolError('internal', 'the message could not be sent', { error: masked(error?.message ?? error) })
 }

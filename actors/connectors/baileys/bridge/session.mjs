@@ -221,7 +221,8 @@ export class Session {
         this.#tell('undecryptable', { messageId })
         this.#keep('undecryptable', { messageId, from })
       },
-      timelock: fields => this.#tell('timelock', fields)
+      timelock: fields => this.#tell('timelock', fields),
+      message_cap: fields => this.#tell('message_cap', fields)
     }
   }
 

@@ -1,0 +1,107 @@
+import assert from 'node:assert/strict'
+import { beforeEach, test } from 'node:test'
+import '../quiet.mjs'
+import '../isolation.mjs'
+import { proto } from '@whiskeysockets/baileys'
+import { Arrivals, BACKLOG } from '../arrivals.mjs'
+
+const ME = { id: '15550001:1@s.whatsapp.net', lid: '9001:1@lid' }
+const CONTACT = '15550002@s.whatsapp.net'
+const turn = () => new Promise(resolve => setImmediate(resolve))
+let told
+let notes
+let steps
+let arrivals
+
+beforeEach(() => {
+  [told, notes, steps] = [[], new Set(), []]
+  const tell = kind => (fields, stored) => {
+    told.push({ kind, ...fields, stored })
+    return () => steps.push(`forgot ${fields.messageId}`)
+  }
+  const keystore = { creds: { me: ME }, hasArrived: note => notes.has(note) }
+  arrivals = new Arrivals(keystore, { message: tell('message'), receipt: tell('receipt'), backlog: () => steps.push('backlog') })
+})
+
+/** A decryption to `content`, and what becomes of its keys. */
+const decryption = content => async () => {
+  steps.push('decrypted')
+  const value = Buffer.concat([proto.Message.encode(content).finish(), Buffer.from([1])])
+  return {
+    value,
+    finish: async note => {
+      steps.push('committed')
+      if (note) notes.add(note)
+      return value
+    },
+    abandon: () => steps.push('abandoned')
+  }
+}
+const stanza = (id, attrs = {}) => ({ tag: 'message', attrs: { id, from: CONTACT, t: '1700000000', type: 'text', ...attrs }, content: [{ tag: 'enc', attrs: { type: 'msg' }, content: new Uint8Array([id.length]) }] })
+/** What Baileys does: decrypts, then sends the receipt. */
+const handled = (node, content = { conversation: 'hello' }) => arrivals.message(node, async () => {
+  const plaintext = await arrivals.decrypt(node.content[0].content, decryption(content))
+  steps.push(plaintext.length > 1 ? 'receipt' : 'receipt for nothing')
+})
+
+test('a message is told, stored, its keys committed, then acknowledged', async () => {
+  const handling = handled(stanza('A', { offline: '1' }))
+  await turn()
+  assert.deepEqual(steps, ['decrypted'])
+  const [{ stored, ...event }] = told
+  assert.deepEqual(event, { kind: 'message', messageId: 'A', from: CONTACT, participant: null, timestamp: 1_700_000_000_000, text: 'hello', offline: true })
+  stored()
+  await handling
+  assert.deepEqual(steps, ['decrypted', 'committed', 'receipt'])
+})
+
+test('one that comes again after its commit is acknowledged and nothing else', async () => {
+  const handling = handled(stanza('A'))
+  await turn()
+  told[0].stored()
+  await handling
+  steps = []
+  await handled(stanza('A'))
+  assert.deepEqual(steps, ['receipt for nothing'])
+  assert.equal(told.length, 1)
+  assert.equal(arrivals.isTold({ remoteJid: CONTACT, id: 'A' }), true)
+  assert.equal(arrivals.isTold({ remoteJid: CONTACT, id: 'B' }), false)
+  assert.equal(arrivals.isTold({ remoteJid: '15550003@s.whatsapp.net', id: 'A' }), false)
+})
+
+test('what tells the operator nothing waits for nobody', async () => {
+  await handled(stanza('A'), { protocolMessage: { type: proto.Message.ProtocolMessage.Type.APP_STATE_SYNC_KEY_SHARE } })
+  await handled(stanza('B', { from: ME.id, recipient: CONTACT }), { deviceSentMessage: { destinationJid: CONTACT, message: { conversation: 'ours' } } })
+  assert.deepEqual(told, [])
+  assert.deepEqual(steps, ['decrypted', 'committed', 'receipt', 'decrypted', 'committed', 'receipt'])
+})
+
+test('when the connection ends first nothing is committed or acknowledged', async () => {
+  const handling = handled(stanza('A'))
+  await turn()
+  arrivals.close()
+  await assert.rejects(handling, { code: 'closed' })
+  assert.deepEqual(steps, ['decrypted', 'forgot A', 'abandoned'])
+  await assert.rejects(handled(stanza('B')), { code: 'closed' })
+  assert.equal(told.length, 1)
+})
+
+test('a receipt is handled, and so acknowledged, when all that it tells is stored', async () => {
+  const handling = arrivals.receipt({ type: 'read', messageIds: ['A', 'B'] }, async () => steps.push('acknowledged'))
+  told[0].stored()
+  await turn()
+  assert.deepEqual(steps, [])
+  told[1].stored()
+  await handling
+  assert.deepEqual(steps, ['acknowledged'])
+  await arrivals.receipt(null, async () => steps.push('ours')) // between our own devices: a request to send again
+  assert.deepEqual(steps, ['acknowledged', 'ours'])
+})
+
+test('more than can be kept ends the connection', async () => {
+  const all = Array.from({ length: BACKLOG + 1 }, (_, number) => arrivals.receipt({ type: 'read', messageIds: [`${number}`] }, async () => {}))
+  await turn()
+  assert.deepEqual(steps, ['backlog'])
+  arrivals.close()
+  assert.ok((await Promise.allSettled(all)).every(({ reason }) => reason.code === 'closed'))
+})
