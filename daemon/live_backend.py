@@ -4,16 +4,15 @@ import asyncio
 import contextlib
 import logging
 import uuid
-from collections.abc import Awaitable, Callable, Collection, Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
-
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from actors.connectors.vaultlink import VaultLink
 from actors.gateway.protocol import plan_to_wire
 from actors.runtime.frames import Frame
 from actors.settings import SOCKET_GATEWAY, SOCKET_VAULT, Settings
-from actors.store import health_queries, shard_queries
+from actors.store import health_queries
+from actors.store.direct import Operation
 from actors.store.engine import Database, open_reader
 from actors.store.errors import StoreError
 from actors.store.records import OutboxEvent
@@ -53,7 +52,7 @@ class LiveBackend:
         self._settings = settings
         self._fleet = fleet
         self._snapshot = Snapshot(lambda session: session in fleet.records, began)
-        self._shards = Shards(settings, database.watch, self._load_shard, self._on_event)
+        self._shards = Shards(settings, database.watch, lambda read: self._snapshot.load(*read), self._on_event)
         self._scores: Database | None = None
         self._looked_at = 0.0
         self._tasks: set[asyncio.Task[Any]] = set()
@@ -96,9 +95,6 @@ class LiveBackend:
 
     # what the actors say
 
-    async def _load_shard(self, conn: AsyncConnection) -> None:
-        self._snapshot.load(await shard_queries.load_states(conn), await shard_queries.count_unfinished(conn))
-
     async def _load_health(self) -> None:
         assert self._scores is not None
         try:
@@ -137,7 +133,7 @@ class LiveBackend:
         elif frame["ev"] == "hint" and frame["source"].startswith("shard-"):
             self._spawn(self._shards.catch_up(int(frame["source"].removeprefix("shard-")), frame["upto"]))
 
-    async def _read_shard(self, session: str, query: Callable[[AsyncConnection], Awaitable[object]]) -> object:
+    async def _read_shard(self, session: str, query: Operation[object]) -> object:
         self._fleet.get(session)  # it may have been removed meanwhile
         return await self._shards.read(self._fleet.shard_of(session), query)
 

@@ -8,10 +8,9 @@ from collections import defaultdict
 from collections.abc import Awaitable, Callable
 from typing import cast
 
-from sqlalchemy.ext.asyncio import AsyncConnection
-
 from actors.events import EventType
 from actors.store import api_queries, cursors, shard_queries
+from actors.store.direct import Operation, Statements
 from actors.store.engine import Database
 from actors.store.errors import StoreError
 from actors.store.records import OutboxEvent, SendProgress, StoredSend
@@ -21,7 +20,7 @@ from daemon.storage import refusal
 
 log = logging.getLogger(__name__)
 
-ReadShard = Callable[[str, Callable[[AsyncConnection], Awaitable[object]]], Awaitable[object]]
+ReadShard = Callable[[str, Operation[object]], Awaitable[object]]
 """Runs a query on the database of a session's shard."""
 
 
@@ -97,7 +96,7 @@ class SendDesk:
         return None if stored is None else await self._state(stored)
 
     async def _state(self, stored: StoredSend) -> Send:
-        async def query(conn: AsyncConnection) -> tuple[int, SendProgress | None]:
+        async def query(conn: Statements) -> tuple[int, SendProgress | None]:
             position = await cursors.get_cursor(conn, shard_queries.SENDS_CURSOR)
             return position, await shard_queries.find_send_state(conn, stored.session, stored.id)
 

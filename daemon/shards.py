@@ -2,14 +2,14 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Collection
-
-from sqlalchemy.ext.asyncio import AsyncConnection
+from collections.abc import Callable, Collection
 
 from actors.settings import Settings, shard_name
+from actors.store import shard_queries
+from actors.store.direct import Operation, Statements
 from actors.store.errors import StoreError
 from actors.store.migrate import upgrade
-from actors.store.records import OutboxEvent
+from actors.store.records import OutboxEvent, SessionState
 from actors.store.tables import Kind
 from actors.store.tail import Tail
 from actors.store.watch import StoreWatch
@@ -19,21 +19,30 @@ from daemon.storage import refusal
 log = logging.getLogger(__name__)
 
 
+Read = tuple[dict[str, SessionState], dict[str, int]]
+"""The stored states of a shard, and how many messages of each session wait there to be sent."""
+
+
+async def read(conn: Statements) -> Read:
+    """What a shard's events change, as it is stored."""
+    return await shard_queries.load_states(conn), await shard_queries.count_unfinished(conn)
+
+
 class Shards:
-    """``load`` and ``on_event`` are those of `Tail`; ``watch`` is for the log."""
+    """``loaded`` and ``on_event`` are those of `Tail`; ``watch`` is for the log."""
 
     def __init__(
         self,
         settings: Settings,
         watch: StoreWatch,
-        load: Callable[[AsyncConnection], Awaitable[None]],
+        loaded: Callable[[Read], None],
         on_event: Callable[[OutboxEvent], None],
     ) -> None:
         self._settings = settings
         self._watch = watch
-        self._load = load
+        self._loaded = loaded
         self._on_event = on_event
-        self._tails: dict[int, Tail] = {}
+        self._tails: dict[int, Tail[Read]] = {}
         self._opening = asyncio.Lock()
 
     @property
@@ -47,7 +56,7 @@ class Shards:
             for shard in sorted(set(wanted) - self._tails.keys()):
                 path = self._settings.database(shard_name(shard))
                 await asyncio.to_thread(upgrade, path, Kind.SHARD)
-                tail = Tail(path, self._load, self._on_event)
+                tail = Tail(path, read, self._loaded, self._on_event)
                 self._tails[shard] = tail
                 await tail.catch_up()
 
@@ -65,7 +74,7 @@ class Shards:
         for tail in list(self._tails.values()) if shard is None else filter(None, [self._tails.get(shard)]):
             await tail.catch_up(upto)
 
-    async def read(self, shard: int, query: Callable[[AsyncConnection], Awaitable[object]]) -> object:
+    async def read(self, shard: int, query: Operation[object]) -> object:
         """Runs a query on a shard's database.  Raises BackendError."""
         if shard not in self._tails:
             raise BackendError("unavailable", "the session waits for room on the disk", database=shard_name(shard))

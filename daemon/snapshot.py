@@ -3,6 +3,7 @@
 All API reads and ``/metrics`` are answered from it; none of them waits for an actor or a database.
 """
 
+import math
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -18,6 +19,8 @@ from daemon.backend import SessionLive
 from daemon.sendcounts import SendCounts
 
 _UNKNOWN = SessionLive()
+GROWS_OLD = 1.0
+"""Seconds for which a status holds without news: silence makes it another one."""
 CONNECTIONS = frozenset({"connecting", "open", "closing", "waiting"})
 """States that a restart of the daemon ends; verdicts and wishes outlive it."""
 
@@ -32,10 +35,18 @@ class Snapshot:
         self._states: dict[str, SessionLive] = {}
         self._views: dict[str, Mapping[str, Any]] = {}
         self._sends = SendCounts()
+        self._joined: dict[str, tuple[float, SessionLive]] = {}
+        """Session -> when it was put together (monotonic), and what came out; no entry after news."""
 
     def live(self, session: str) -> SessionLive:
         """State and health of a session together, with the status as of now."""
-        now = time.time()
+        at, joined = self._joined.get(session, (-math.inf, _UNKNOWN))
+        if (now := time.monotonic()) - at > GROWS_OLD:
+            joined = self._join(session, time.time())
+            self._joined[session] = now, joined
+        return joined
+
+    def _join(self, session: str, now: float) -> SessionLive:
         state = self._states.get(session, _UNKNOWN)
         view = self._views.get(session, {})
         if view.get("parked"):
@@ -64,6 +75,8 @@ class Snapshot:
         """The stored states of one shard, and how many messages wait there to be sent."""
         found = waiting or {}
         self._sends.load({session: found.get(session, 0) for session in {*states, *found} if self._known(session)})
+        for session in {*states, *found}:
+            self._joined.pop(session, None)
         for session, stored in states.items():
             if not self._known(session):
                 continue
@@ -78,6 +91,7 @@ class Snapshot:
             self.forget(event.session)
         if event.session is not None and self._known(event.session):
             self._sends.apply(event)
+            self._joined.pop(event.session, None)
         if event.type == EventType.SESSION_STATE and event.session is not None and self._known(event.session):
             self._states[event.session] = _live(
                 event.data.get("state", "starting"), event.at, event.data, event.data.get("cause")
@@ -89,12 +103,14 @@ class Snapshot:
             old = stored and view.get("checkedAt", 0.0) < self._views.get(session, {}).get("checkedAt", 0.0)
             if self._known(session) and not old:
                 self._views[session] = view
+                self._joined.pop(session, None)
 
     def forget(self, session: str) -> None:
         """The session was removed."""
         self._sends.forget(session)
         self._states.pop(session, None)
         self._views.pop(session, None)
+        self._joined.pop(session, None)
 
 
 def _live(state: str, since: float, data: Mapping[str, Any], cause: str | None) -> SessionLive:

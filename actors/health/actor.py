@@ -16,13 +16,14 @@ from actors.messages import HealthDelta, Hint, ServiceSample, ShardReport
 from actors.runtime.worker import Worker
 from actors.settings import Settings
 from actors.store import health_queries, outbox
+from actors.store.direct import Statements
 from actors.store.engine import open_writer
 from actors.store.errors import StoreError
 from actors.store.shard_tails import ShardTails
 
 log = logging.getLogger(__name__)
 
-LOOK_PERIOD = 5.0
+LOOK_PERIOD = 10.0
 """Seconds between looks at everybody: evidence grows old without any news."""
 UPKEEP_PERIOD = 60.0
 """Seconds between prunings."""
@@ -115,10 +116,12 @@ class HealthActor(Worker):
 
     async def _store(self) -> None:
         scores, events = self._owed.scores(), self._owed.events()
-        async with self._database.begin() as conn:
+
+        async def store(conn: Statements) -> int:
             await health_queries.store_scores(conn, scores)
-            await outbox.append(conn, events)
-            upto = await outbox.last_seq(conn)
+            return await outbox.append(conn, events)
+
+        upto = await self._database.run(store)
         self._owed.clear()
         if events:
             self.tell("gateway", Hint("health", upto))

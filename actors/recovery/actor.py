@@ -88,8 +88,7 @@ class RecoveryActor(Worker):
                 self._shards[source] = await open_reader(self._settings.database(source))
             while True:
                 cursor = await self._ledger.cursor(source)
-                async with self._shards[source].begin() as conn:
-                    events = await outbox.read_after(conn, cursor, PAGE)
+                events = await self._shards[source].run(lambda conn, after=cursor: outbox.read_after(conn, after, PAGE))  # type: ignore[misc]
                 if not events:
                     return
                 upto = await self._ledger.account(source, events)

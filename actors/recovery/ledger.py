@@ -8,13 +8,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from sqlalchemy.ext.asyncio import AsyncConnection
-
 from actors.events import EventType
 from actors.recovery.episodes import Episode, Note, Outcome, fold
 from actors.session.causes import Cause, cause_named
 from actors.session.change import read_change
 from actors.store import cursors, outbox, recovery_queries
+from actors.store.direct import Statements
 from actors.store.engine import Database
 from actors.store.records import NewEvent, OutboxEvent
 
@@ -46,7 +45,8 @@ class Ledger:
     async def account(self, source: str, events: Sequence[OutboxEvent]) -> int:
         """Accounts for a shard's next events; returns the last number of the ledger's outbox.  Raises StoreError."""
         after: Open = dict(self._open)
-        async with self._database.begin() as conn:
+
+        async def enter(conn: Statements) -> int:
             for event in events:
                 if event.session is None:
                     continue
@@ -55,7 +55,9 @@ class Ledger:
                 elif event.type == EventType.SESSION_REMOVED:
                     await _close(conn, after, event.session, event.at)
             await cursors.set_cursor(conn, source, events[-1].seq)
-            upto = await outbox.last_seq(conn)
+            return await outbox.last_seq(conn)
+
+        upto = await self._database.run(enter)
         self._open, self._cursors[source] = after, events[-1].seq
         return upto
 
@@ -67,7 +69,7 @@ class Ledger:
                 count = await recovery_queries.prune_episodes(conn, before, batch)
 
 
-async def _close(conn: AsyncConnection, episodes: Open, session: str, at: float) -> None:
+async def _close(conn: Statements, episodes: Open, session: str, at: float) -> None:
     """The session is no more."""
     row, episode = episodes.pop(session, (0, None))
     if episode is not None:
@@ -76,7 +78,7 @@ async def _close(conn: AsyncConnection, episodes: Open, session: str, at: float)
         await outbox.append(conn, [_event(Note(EventType.RECOVERY_STOPPED, at, ended), session, row)])
 
 
-async def _enter(conn: AsyncConnection, episodes: Open, session: str, event: OutboxEvent) -> None:
+async def _enter(conn: Statements, episodes: Open, session: str, event: OutboxEvent) -> None:
     change = read_change(event.at, event.data)
     if change is None:
         return

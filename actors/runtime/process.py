@@ -2,6 +2,7 @@
 
 import contextlib
 import ctypes
+import gc
 import multiprocessing
 import os
 import resource
@@ -58,6 +59,7 @@ def settle_actor() -> None:
     creator = multiprocessing.parent_process()
     die_with_parent(creator.pid if creator is not None else None, patience=0.0)
     ignore_termination()
+    gc.freeze()  # the collector would write into every page that it inherited
 
 
 def set_name(name: str) -> None:

@@ -11,6 +11,8 @@
 - Log lines travel as messages to a logger process: one that hangs holds up its senders.  Here every process logs to its
   own stderr, and the logger, which Thespian insists on, does nothing but beat.
 - The end of the logger ends the admin, and so everything: to start another, it asks for an attribute that nobody set.
+- It makes text of each message it sends, twice, and of each that it receives, for a log that is off.  Here that text
+  is the message's type, so that complaints do not quote it either.
 - It keeps a log of its own, messages included, in a file of a well-known name that everybody can read: switched off.
 """
 
@@ -25,11 +27,11 @@ from typing import Any
 import thespian.system.multiprocCommon as multiproc
 import thespian.system.transport.asyncTransportBase as async_transport
 from thespian.system.messages.multiproc import LoggerConnected
-from thespian.system.transport import TransmitIntent, TransmitOnly
+from thespian.system.transport import ReceiveEnvelope, TransmitIntent, TransmitOnly
 from thespian.system.transport.TCPTransport import TCPTransport
 from thespian.system.utilis import thesplog_control
 
-from actors.runtime import logs, thespian_retries
+from actors.runtime import logs, thespian_retries, thespian_turns
 from actors.runtime.process import die_with_parent, set_name
 
 MAX_TRANSMITS = 100_000
@@ -65,6 +67,9 @@ def install(launcher: int, logger_beats: int, period: float) -> None:
     multiproc.startupASLogger = _logger(logger_beats, period)
     multiproc.ThespianLogForwarder = lambda *_args, **_kwargs: logs.root()
     thespian_retries.install()
+    thespian_turns.install()
+    for each in (TransmitIntent, ReceiveEnvelope):
+        each.identify = _identify
     multiproc.MultiProcReplicator._childExited = _child_exited  # noqa: SLF001 - that is the point
     async_transport.MAX_PENDING_TRANSMITS = MAX_TRANSMITS
     TCPTransport.probeAdmin = staticmethod(_probe)
@@ -85,6 +90,11 @@ def _logger(beats: int, period: float) -> Callable[..., None]:
             time.sleep(period)
 
     return run
+
+
+def _identify(self: Any) -> str:
+    """In place of ``identify`` of a message on its way out or in."""
+    return f"{type(self).__name__}({type(self.message).__name__})"
 
 
 def _probe(address: Any) -> bool:

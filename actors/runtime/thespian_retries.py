@@ -7,10 +7,9 @@ looks at those that wait for 150 s, unless a further message to the same receive
 """
 
 import random
-from datetime import timedelta
 from typing import Any
 
-from thespian.system.timing import ExpirationTimer, currentTime
+from thespian.system.timing import ExpirationTimer
 from thespian.system.transport import TransmitIntent
 
 FIRST = 0.02
@@ -18,7 +17,6 @@ FIRST = 0.02
 LONGEST = 1.0
 ATTEMPTS = 20
 """After as many in vain, about 15 s, the message is given up: its receiver is no more."""
-SOONEST = timedelta(milliseconds=1)
 SLOT_PATIENCE = 0.1
 """Seconds until a message that waits for a connection looks whether there is still one to wait for."""
 
@@ -28,7 +26,6 @@ def install() -> None:
     TransmitIntent.retry = _retry
     TransmitIntent.awaitingTXSlot = _awaiting_slot
     TransmitIntent.timeToRetry = _time_to_retry
-    TransmitIntent.delay = _delay
 
 
 def retry_delay(attempt: int, rng: random.Random) -> float:
@@ -65,14 +62,3 @@ def _time_to_retry(self: Any, socketAvail: bool = False) -> bool:  # noqa: N803 
         if hasattr(self, name):
             delattr(self, name)
     return True
-
-
-def _delay(self: Any, current_time: float | None = None) -> timedelta:
-    """In place of ``TransmitIntent.delay``: never 0, which Thespian takes for no time at all and waits for ever."""
-    now = currentTime() if current_time is None else current_time
-    ends = [self._quitTime.view(now), getattr(self, "_retryTime", self._quitTime).view(now)]
-    pause = getattr(self, "_pauseUntil", self._quitTime).view(now)
-    if not pause.expired():  # one that is over is left where it is
-        ends.append(pause)
-    soonest: timedelta = min(end.remaining() for end in ends)
-    return max(SOONEST, soonest)

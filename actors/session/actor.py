@@ -14,7 +14,7 @@ from typing import Any
 from thespian.actors import ActorAddress
 
 from actors.connectors.host.fault import FaultKind
-from actors.connectors.link_events import LinkEvent, Opened
+from actors.connectors.link_events import LinkEvent, Opened, Rtt
 from actors.connectors.protocol import Hello
 from actors.messages import (
     Command,
@@ -216,6 +216,8 @@ class SessionActor(Worker):
             self._versions["client"] = event.version
         if (translated := translate(event)) is not None:
             self.feed(translated)
+        if isinstance(event, Rtt):
+            self.awake()
 
     # operators
 

@@ -9,8 +9,8 @@ from typing import Final
 
 from sqlalchemy import delete, select
 from sqlalchemy.dialects.sqlite import insert
-from sqlalchemy.ext.asyncio import AsyncConnection
 
+from actors.store.direct import Statements
 from actors.store.engine import Database
 from actors.store.tables import inbound_seen
 
@@ -19,7 +19,7 @@ REMEMBERED: Final = 30 * 86400.0
 _DIGEST_BYTES: Final = 16
 
 
-async def first_time(conn: AsyncConnection, session: str, names: Sequence[str], at: float) -> bool:
+async def first_time(conn: Statements, session: str, names: Sequence[str], at: float) -> bool:
     """Notes a message, within the transaction that tells of it; False if it was noted before.
 
     ``names`` tell it from others of its session: from whom, who wrote in a group, its id.  ``at``: seconds since 1970.
@@ -32,7 +32,7 @@ async def first_time(conn: AsyncConnection, session: str, names: Sequence[str], 
     return bool((await conn.execute(row)).rowcount)
 
 
-async def forget_session(conn: AsyncConnection, session: str) -> None:
+async def forget_session(conn: Statements, session: str) -> None:
     """Of a session that is no more."""
     await conn.execute(delete(inbound_seen).where(inbound_seen.c.session == session))
 

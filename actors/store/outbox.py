@@ -9,8 +9,8 @@ from the beginning only.
 from collections.abc import Sequence
 
 from sqlalchemy import Integer, Table, Text, column, delete, func, insert, select, table
-from sqlalchemy.ext.asyncio import AsyncConnection
 
+from actors.store.direct import Statements
 from actors.store.engine import Database
 from actors.store.records import NewEvent, OutboxEvent
 from actors.store.tables import api_outbox
@@ -20,7 +20,7 @@ _COUNTER = table("sqlite_sequence", column("name", Text), column("seq", Integer)
 """SQLite's own record of the AUTOINCREMENT numbers it gave out (https://www.sqlite.org/autoinc.html)."""
 
 
-async def append(conn: AsyncConnection, events: Sequence[NewEvent]) -> int:
+async def append(conn: Statements, events: Sequence[NewEvent]) -> int:
     """Adds events within the caller's transaction; returns the last sequence number of the outbox."""
     if not events:
         return await last_seq(conn)
@@ -32,13 +32,13 @@ async def append(conn: AsyncConnection, events: Sequence[NewEvent]) -> int:
     return int((await conn.execute(select(func.max(_OUTBOX.c.seq)))).scalar_one())
 
 
-async def last_seq(conn: AsyncConnection) -> int:
+async def last_seq(conn: Statements) -> int:
     """The last number that was given out, also when its row is pruned; 0 before the first."""
     query = select(_COUNTER.c.seq).where(_COUNTER.c.name == _OUTBOX.name)
     return int((await conn.execute(query)).scalar_one_or_none() or 0)
 
 
-async def read_after(conn: AsyncConnection, cursor: int, limit: int) -> list[OutboxEvent]:
+async def read_after(conn: Statements, cursor: int, limit: int) -> list[OutboxEvent]:
     """At most ``limit`` events after ``cursor`` in order.
 
     If the first is not ``cursor + 1``, those between were pruned before this consumer came.

@@ -7,10 +7,10 @@ from typing import Final
 
 from sqlalchemy import delete, func, select, text, tuple_, update
 from sqlalchemy.dialects.sqlite import insert
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from actors.events import EventType
 from actors.store import cursors, inbound, outbox
+from actors.store.direct import Statements
 from actors.store.engine import Database
 from actors.store.records import LEFT, NewEvent, SendProgress, SessionState
 from actors.store.send_states import UNFINISHED, advances
@@ -26,7 +26,7 @@ _TAKEN_UP: Final = text("send_state.rowid")
 """Rows of one session are in the order in which they were taken over."""
 
 
-async def store_transition(conn: AsyncConnection, new: SessionState) -> bool:
+async def store_transition(conn: Statements, new: SessionState) -> bool:
     """Stores a transition and its event ``session.state``; False, and nothing stored, unless it is newer.
 
     A report that was repeated, or overtaken by a later incarnation's, changes nothing.
@@ -55,20 +55,20 @@ async def store_transition(conn: AsyncConnection, new: SessionState) -> bool:
     return True
 
 
-async def load_state(conn: AsyncConnection, session: str) -> SessionState | None:
+async def load_state(conn: Statements, session: str) -> SessionState | None:
     """The last stored transition of a session."""
     query = select(session_state).where(session_state.c.session == session)
     row = (await conn.execute(query)).mappings().one_or_none()
     return None if row is None else SessionState(**row)
 
 
-async def load_states(conn: AsyncConnection) -> dict[str, SessionState]:
+async def load_states(conn: Statements) -> dict[str, SessionState]:
     """The last stored transition of every session that this shard ever had."""
     rows = (await conn.execute(select(session_state))).mappings().all()
     return {row["session"]: SessionState(**row) for row in rows}
 
 
-async def record_send_state(conn: AsyncConnection, progress: SendProgress) -> bool:
+async def record_send_state(conn: Statements, progress: SendProgress) -> bool:
     """Stores a send's state and its event ``session.send``; False, and nothing stored, unless it advances."""
     known = await find_send_state(conn, progress.session, progress.id)
     previous = None if known is None else known.state
@@ -108,21 +108,21 @@ def _told(progress: SendProgress, previous: str | None) -> NewEvent:
     return NewEvent(progress.updated_at, EventType.SESSION_SEND, progress.session, data)
 
 
-async def find_send_state(conn: AsyncConnection, session: str, send_id: str) -> SendProgress | None:
+async def find_send_state(conn: Statements, session: str, send_id: str) -> SendProgress | None:
     """How far a send has come, by the caller's id."""
     query = select(send_state).where(send_state.c.session == session, send_state.c.id == send_id)
     row = (await conn.execute(query)).mappings().one_or_none()
     return None if row is None else SendProgress(**row)
 
 
-async def find_by_message(conn: AsyncConnection, session: str, message_id: str) -> SendProgress | None:
+async def find_by_message(conn: Statements, session: str, message_id: str) -> SendProgress | None:
     """The send that WhatsApp knows as ``message_id``; None for a message that was not sent from here."""
     query = select(send_state).where(send_state.c.message_id == message_id, send_state.c.session == session)
     row = (await conn.execute(query)).mappings().first()
     return None if row is None else SendProgress(**row)
 
 
-async def accept_sends(conn: AsyncConnection, accepted: Sequence[SendProgress], upto: int) -> None:
+async def accept_sends(conn: Statements, accepted: Sequence[SendProgress], upto: int) -> None:
     """Takes sends over from api.db, in order, and moves the cursor to ``upto`` in the same transaction.
 
     A row that is there already is of an earlier send with that id, which api.db has forgotten: it gives way.
@@ -135,19 +135,19 @@ async def accept_sends(conn: AsyncConnection, accepted: Sequence[SendProgress], 
     await cursors.set_cursor(conn, SENDS_CURSOR, upto)
 
 
-async def unfinished_sends(conn: AsyncConnection, session: str, limit: int) -> list[SendProgress]:
+async def unfinished_sends(conn: Statements, session: str, limit: int) -> list[SendProgress]:
     """The first ``limit`` (-1: all) sends of a session that are not finished, in the order of their acceptance."""
     query = select(send_state).where(send_state.c.session == session, _UNFINISHED).order_by(_TAKEN_UP).limit(limit)
     return [SendProgress(**row) for row in (await conn.execute(query)).mappings().all()]
 
 
-async def count_unfinished(conn: AsyncConnection) -> dict[str, int]:
+async def count_unfinished(conn: Statements) -> dict[str, int]:
     """The sessions that have something to send, and how much."""
-    query = select(send_state.c.session, func.count()).where(_UNFINISHED).group_by(send_state.c.session)
-    return {row[0]: row[1] for row in (await conn.execute(query)).all()}
+    query = select(send_state.c.session, func.count().label("sends")).where(_UNFINISHED).group_by(send_state.c.session)
+    return {row.session: row.sends for row in (await conn.execute(query)).all()}
 
 
-async def fail_unfinished(conn: AsyncConnection, session: str, error: str, now: float, limit: int) -> int:
+async def fail_unfinished(conn: Statements, session: str, error: str, now: float, limit: int) -> int:
     """Gives up at most ``limit`` (-1: all) of what a session has to send; returns how many there were."""
     waiting = await unfinished_sends(conn, session, limit)
     for progress in waiting:
@@ -155,7 +155,7 @@ async def fail_unfinished(conn: AsyncConnection, session: str, error: str, now: 
     return len(waiting)
 
 
-async def leave_session(conn: AsyncConnection, session: str, now: float) -> None:
+async def leave_session(conn: Statements, session: str, now: float) -> None:
     """Tells that a session is not wanted any more, and marks its state, which is kept for its return.
 
     What it had to send has failed: nobody expects a text to go out when the session comes back after days.
@@ -170,7 +170,7 @@ async def leave_session(conn: AsyncConnection, session: str, now: float) -> None
     await outbox.append(conn, [NewEvent(now, EventType.SESSION_REMOVED, session, {"kept": True})])
 
 
-async def forget_session(conn: AsyncConnection, session: str, now: float, *, moved: bool) -> None:
+async def forget_session(conn: Statements, session: str, now: float, *, moved: bool) -> None:
     """Removes what is stored of a session that is no more, and tells so; its events stay until they are pruned.
 
     Of one that ``moved`` to another shard nothing is told but the end of its messages: it lives.
@@ -185,11 +185,11 @@ async def forget_session(conn: AsyncConnection, session: str, now: float, *, mov
         await outbox.append(conn, [NewEvent(now, EventType.SESSION_REMOVED, session, {"kept": False})])
 
 
-async def known_sessions(conn: AsyncConnection) -> dict[str, float]:
+async def known_sessions(conn: Statements) -> dict[str, float]:
     """Every session of which something is stored, with the time of its last transition (infinite without any)."""
     known = dict.fromkeys((await conn.execute(select(send_state.c.session).distinct())).scalars(), math.inf)
-    for session, since in (await conn.execute(select(session_state.c.session, session_state.c.since))).all():
-        known[session] = since
+    for row in (await conn.execute(select(session_state.c.session, session_state.c.since))).all():
+        known[row.session] = row.since
     return known
 
 

@@ -4,8 +4,6 @@ import asyncio
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from sqlalchemy.ext.asyncio import AsyncConnection
-
 from actors.store import shard_queries
 from actors.store.records import OutboxEvent, SessionState
 from actors.store.tail import Tail
@@ -17,7 +15,7 @@ def shards_in(state_dir: Path) -> set[str]:
 
 
 class ShardTails:
-    """``loaded`` is given the stored states of a shard once, ``on_event`` every event after them."""
+    """``loaded`` is given the stored states of a shard first, ``on_event`` every event after them."""
 
     def __init__(
         self,
@@ -28,7 +26,7 @@ class ShardTails:
         self._path_of = path_of
         self._loaded = loaded
         self._on_event = on_event
-        self._tails: dict[str, Tail] = {}
+        self._tails: dict[str, Tail[dict[str, SessionState]]] = {}
 
     async def hinted(self, source: str, upto: int | None = None) -> None:
         """A shard's outbox reaches ``upto``; None: perhaps it grew."""
@@ -36,16 +34,14 @@ class ShardTails:
             return
         tail = self._tails.get(source)
         if tail is None:
-            tail = self._tails[source] = Tail(self._path_of(source), self._load, self._on_event)
+            tail = Tail(self._path_of(source), shard_queries.load_states, self._loaded, self._on_event)
+            self._tails[source] = tail
         await tail.catch_up(upto)
 
     async def look(self) -> None:
         """Reads on in all of them: a hint may have been lost."""
         for source in sorted(self._tails.keys() | shards_in(self._path_of("shard-0").parent)):
             await self.hinted(source)
-
-    async def _load(self, conn: AsyncConnection) -> None:
-        self._loaded(await shard_queries.load_states(conn))
 
     async def close(self) -> None:
         """Closes all databases."""

@@ -177,6 +177,7 @@ class Supervisor(Actor):
         self.id, self.args = message.id, message.args
         set_name(f"wv:{message.id}")
         logs.identify(message.id)
+        logs.warm_up()
         self.configure(message.args)
         self.send(sender, Up(self.id, message.incarnation, os.getpid()))
         self._tick(now)

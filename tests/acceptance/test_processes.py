@@ -1,10 +1,12 @@
 """What holds the process tree together: nothing outlives its parent, and what is killed comes back."""
 
 import asyncio
+import contextlib
 import random
 import time
 from pathlib import Path
 
+import psutil
 import pytest
 
 from daemon import healing, rebirth
@@ -31,7 +33,8 @@ async def kill_and_heal(daemon: Daemon, sender: Sender, names: list[str]) -> Non
     """Kills them at once."""
     victims = [await find(daemon, name) for name in names]
     for victim in victims:
-        victim.kill()
+        with contextlib.suppress(psutil.NoSuchProcess):  # one before it took it along
+            victim.kill()
     await healed(daemon, sender, victims, names)
 
 

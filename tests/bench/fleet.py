@@ -66,7 +66,7 @@ async def until_open(daemon: Daemon, sessions: int, patience: float) -> None:
         summary = await daemon.get("/api/whatsapp-status/health-summary")
         return bool(summary["byStatus"].get("connected", 0) == sessions)
 
-    await until(f"all {sessions} are open", all_open, patience, every=0.1)
+    await until(f"all {sessions} are open", all_open, patience, every=0.5)  # each look costs the daemon some
 
 
 def connect_rate(found: list[dict[str, Any]]) -> float:

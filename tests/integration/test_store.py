@@ -10,10 +10,11 @@ import pytest
 from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from sqlalchemy import select
+from sqlalchemy import insert, select
 
 from actors.events import EventType
 from actors.store import api_queries, audit_queries, cursors, health_queries, outbox, recovery_queries, shard_queries
+from actors.store.direct import Statements
 from actors.store.engine import Database, open_reader, open_writer, sync_reader
 from actors.store.errors import SchemaTooNew, StoreError, StoreReason
 from actors.store.migrate import config_for, known_revision, upgrade
@@ -161,6 +162,55 @@ async def test_tasks_take_turns_and_a_cancelled_one_leaves_nothing(api: Database
         assert sorted(await asyncio.gather(*counting)) == list(range(1, 11))
         async with api.begin() as conn:
             assert await api_queries.get_meta(conn, "hung") is None
+
+
+async def number(conn: Statements) -> int:
+    return int((await conn.execute(select(meta.c.value).where(meta.c.key == "n"))).scalar_one())
+
+
+async def test_an_operation_is_one_transaction_among_the_others(api: Database) -> None:
+    async def put(conn: Statements, value: int) -> int:
+        await conn.execute(insert(meta).values(key="n", value=str(value)).prefix_with("OR REPLACE"))
+        return value
+
+    async def add(conn: Statements) -> int:
+        return await put(conn, await number(conn) + 1)
+
+    async def fail(conn: Statements) -> None:
+        await put(conn, -1)
+        raise KeyError("in its middle")
+
+    async def begun() -> None:
+        async with api.begin() as conn:
+            await add(conn)
+
+    async with api:
+        assert await api.run(lambda conn: put(conn, 7)) == 7
+        with pytest.raises(KeyError):
+            await api.run(fail)
+        await asyncio.gather(*(api.run(add) if turn % 2 else begun() for turn in range(20)))
+        assert await api.run(add) == 28
+        async with await open_reader(api.path) as reader:
+            with pytest.raises(StoreError):
+                await reader.run(add)
+            async with reader.begin() as conn:
+                assert await number(conn) == 28
+
+
+async def test_an_operation_that_nobody_waits_for_any_more_leaves_nothing_half_done(api: Database) -> None:
+    async def put(conn: Statements) -> None:
+        for value in range(50):
+            await conn.execute(insert(meta).values(key="n", value=str(value)).prefix_with("OR REPLACE"))
+
+    async with api:
+        for _ in range(10):
+            task = asyncio.ensure_future(api.run(put))
+            await asyncio.sleep(0)
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+            async with api.begin() as conn:
+                await conn.execute(insert(meta).values(key="n", value="100").prefix_with("OR REPLACE"))
+        assert await api.run(number) == 100
 
 
 async def test_errors_do_not_quote_what_was_to_be_stored(api: Database) -> None:

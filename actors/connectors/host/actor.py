@@ -9,7 +9,6 @@ import logging
 import time
 from typing import Any
 
-from sqlalchemy.ext.asyncio import AsyncConnection
 from thespian.actors import ActorAddress
 
 from actors.connectors.host.args import HostArgs
@@ -46,6 +45,7 @@ from actors.runtime.worker import Worker
 from actors.session.causes import Cause
 from actors.settings import host_name, shard_name
 from actors.store import shard_queries
+from actors.store.direct import Statements
 from actors.store.engine import open_reader, open_writer
 from actors.store.errors import StoreError
 from actors.store.records import SessionState
@@ -226,7 +226,7 @@ class ConnectorHost(Worker):
             data=message.data,
         )
 
-        async def store(conn: AsyncConnection) -> bool:
+        async def store(conn: Statements) -> bool:
             owed = self._owed.get(state.session)
             if owed is not None and owed[0] == state.incarnation and owed[1] < state.number:
                 return False  # one before it could not be stored: both come again, in their order

@@ -1,17 +1,15 @@
 """Group commit for a shard's database: what arrives while one transaction runs shares the next, and its one fsync."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from typing import Any, TypeVar
 
-from sqlalchemy.ext.asyncio import AsyncConnection
-
 from actors.store import outbox
+from actors.store.direct import Operation, Statements
 from actors.store.engine import Database
 from actors.store.errors import StoreError
 
 T = TypeVar("T")
-Operation = Callable[[AsyncConnection], Awaitable[Any]]
 
 GROUP_LIMIT = 256
 """Operations in one transaction at the most."""
@@ -24,20 +22,19 @@ class Journal:
         self._database = database
         self.watch = database.watch
         self._grown = grown
-        self._waiting: list[tuple[Operation, asyncio.Future[Any]]] = []
+        self._waiting: list[tuple[Operation[Any], asyncio.Future[Any]]] = []
         self._wake = asyncio.Event()
 
-    async def write(self, operation: Callable[[AsyncConnection], Awaitable[T]]) -> T:
+    async def write(self, operation: Operation[T]) -> T:
         """Returns the operation's result once it is durable.  Raises StoreError; then nothing of it was stored."""
         future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
         self._waiting.append((operation, future))
         self._wake.set()
         return await future
 
-    async def read(self, operation: Callable[[AsyncConnection], Awaitable[T]]) -> T:
+    async def read(self, operation: Operation[T]) -> T:
         """Runs a query on the same connection."""
-        async with self._database.begin() as conn:
-            return await operation(conn)
+        return await self._database.run(operation)
 
     async def run(self) -> None:
         """Commits groups for ever."""
@@ -48,13 +45,12 @@ class Journal:
                 group, self._waiting = self._waiting[:GROUP_LIMIT], self._waiting[GROUP_LIMIT:]
                 await self._commit(group)
 
-    async def _commit(self, group: list[tuple[Operation, asyncio.Future[Any]]]) -> None:
-        results: list[Any] = []
+    async def _commit(self, group: list[tuple[Operation[Any], asyncio.Future[Any]]]) -> None:
+        async def all_of_it(conn: Statements) -> tuple[list[Any], int]:
+            return [await operation(conn) for operation, _ in group], await outbox.last_seq(conn)
+
         try:
-            async with self._database.begin() as conn:
-                for operation, _ in group:
-                    results.append(await operation(conn))
-                upto = await outbox.last_seq(conn)
+            results, upto = await self._database.run(all_of_it)
         except StoreError as error:
             for _, future in group:
                 if not future.done():

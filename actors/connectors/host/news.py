@@ -8,14 +8,13 @@ import time
 from collections.abc import Sequence
 from dataclasses import replace
 
-from sqlalchemy.ext.asyncio import AsyncConnection
-
 from actors.connectors.host.confirm import Confirmer
 from actors.connectors.host.journal import Journal
 from actors.connectors.host.sends import Sends
 from actors.connectors.link_events import InboundMessage, Kept, LinkEvent, PhaseChanged, Receipt
 from actors.events import EventType
 from actors.store import inbound, outbox, shard_queries
+from actors.store.direct import Statements
 from actors.store.errors import StoreError
 from actors.store.records import NewEvent
 from actors.store.send_states import by_receipt
@@ -84,7 +83,7 @@ class News:
             self._stored.set()
 
 
-async def store(conn: AsyncConnection, events: Sequence[Kept]) -> None:
+async def store(conn: Statements, events: Sequence[Kept]) -> None:
     """Appends what the events tell to the outbox; a receipt also moves the send that it is for."""
     for event in events:
         if isinstance(event, Receipt):
@@ -96,7 +95,7 @@ async def store(conn: AsyncConnection, events: Sequence[Kept]) -> None:
             await outbox.append(conn, [NewEvent(event.at / 1000, EventType.SESSION_UNDECRYPTABLE, event.session, data)])
 
 
-async def _message(conn: AsyncConnection, event: InboundMessage) -> None:
+async def _message(conn: Statements, event: InboundMessage) -> None:
     """One that was told before is not told again: the server repeats what it did not see acknowledged."""
     participant = event.participant or ""
     if not await inbound.first_time(
@@ -114,7 +113,7 @@ async def _message(conn: AsyncConnection, event: InboundMessage) -> None:
     await outbox.append(conn, [NewEvent(event.at / 1000, EventType.SESSION_MESSAGE, event.session, data)])
 
 
-async def _receipt(conn: AsyncConnection, event: Receipt) -> None:
+async def _receipt(conn: Statements, event: Receipt) -> None:
     known = await shard_queries.find_by_message(conn, event.session, event.message_id)
     if known is not None and (state := by_receipt(event.type)) is not None:
         await shard_queries.record_send_state(conn, replace(known, state=state, error=None, updated_at=time.time()))

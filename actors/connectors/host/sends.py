@@ -15,12 +15,11 @@ from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from sqlalchemy.ext.asyncio import AsyncConnection
-
 from actors.connectors.host.journal import Journal
 from actors.connectors.protocol import ErrorCode
 from actors.runtime.rpc import Link, RemoteError
 from actors.store import api_queries, cursors, shard_queries
+from actors.store.direct import Statements
 from actors.store.engine import Database
 from actors.store.errors import StoreError
 from actors.store.records import SendProgress
@@ -283,7 +282,7 @@ class Sends:
     async def _record(self, progress: SendProgress) -> bool:
         return bool(await self._durably(lambda conn: shard_queries.record_send_state(conn, progress)))
 
-    async def _durably(self, operation: Callable[[AsyncConnection], Any]) -> Any:
+    async def _durably(self, operation: Callable[[Statements], Any]) -> Any:
         """Repeats a write until it is stored: nothing goes on while the disk is full."""
         while True:
             try:

@@ -5,12 +5,11 @@ import logging
 import time
 from collections.abc import Iterable
 
-from sqlalchemy.ext.asyncio import AsyncConnection
-
 from actors.connectors.host.hints import Hints
-from actors.connectors.host.journal import Journal, Operation
+from actors.connectors.host.journal import Journal
 from actors.settings import Settings
 from actors.store import api_queries, inbound, outbox, shard_queries
+from actors.store.direct import Operation, Statements
 from actors.store.engine import Database
 from actors.store.errors import StoreError
 
@@ -66,15 +65,15 @@ class Upkeep:
             except StoreError as error:
                 self._database.watch.tell(log, "sessions that left can't be marked", error)
 
-    def _leaving(self, session: str) -> Operation:
-        async def leave(conn: AsyncConnection) -> None:
+    def _leaving(self, session: str) -> Operation[None]:
+        async def leave(conn: Statements) -> None:
             await shard_queries.leave_session(conn, session, time.time())
             self._hints.concerns_all()
 
         return leave
 
-    def _forgetting(self, session: str, *, moved: bool) -> Operation:
-        async def forget(conn: AsyncConnection) -> None:
+    def _forgetting(self, session: str, *, moved: bool) -> Operation[None]:
+        async def forget(conn: Statements) -> None:
             await shard_queries.forget_session(conn, session, time.time(), moved=moved)
             self._hints.concerns_all()
 

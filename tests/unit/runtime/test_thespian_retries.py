@@ -6,9 +6,9 @@ from hypothesis import strategies as st
 from thespian.system.transport import TransmitIntent
 
 from actors.runtime import thespian_retries
-from actors.runtime.thespian_retries import ATTEMPTS, FIRST, LONGEST, SLOT_PATIENCE, SOONEST
+from actors.runtime.thespian_retries import ATTEMPTS, FIRST, LONGEST, SLOT_PATIENCE
 
-PLAIN = {name: getattr(TransmitIntent, name) for name in ("retry", "awaitingTXSlot", "timeToRetry", "delay")}
+PLAIN = {name: getattr(TransmitIntent, name) for name in ("retry", "awaitingTXSlot", "timeToRetry")}
 
 
 def intent(**options: object) -> TransmitIntent:
@@ -52,14 +52,7 @@ def test_an_attempt_at_once_is_due_and_one_with_a_delay_is_not() -> None:
 def test_who_waits_for_a_connection_looks_again_soon_or_takes_a_free_one() -> None:
     sent = intent()
     sent.awaitingTXSlot()
-    assert sent.delay() <= timedelta(seconds=SLOT_PATIENCE)
+    assert sent._retryTime.view().remainingSeconds() <= SLOT_PATIENCE
     assert not sent.timeToRetry()
     assert sent.timeToRetry(socketAvail=True)
     assert not sent.timeToRetry()
-
-
-def test_a_delay_is_never_nothing() -> None:
-    sent = intent()
-    sent.retry(immediately=True)
-    assert sent.delay() == SOONEST
-    assert intent(maxPeriod=timedelta(seconds=-1)).delay() == SOONEST

@@ -1,0 +1,52 @@
+"""A whole transaction in one visit to the thread of its connection.
+
+SQLAlchemy over aiosqlite hands each statement to that thread about four times, and each time wakes the loop for the
+result: a hundred microseconds a time, many times what SQLite needs.  Here the thread runs an *operation*, a coroutine
+function of a connection, from its first statement to its last: it is written as for an ``AsyncConnection``, and
+never suspends.
+"""
+
+from collections.abc import Awaitable, Callable
+from typing import Any, Protocol, TypeVar
+
+from sqlalchemy import Connection, CursorResult, Executable
+
+T = TypeVar("T")
+
+
+class Statements(Protocol):
+    """What queries need of a connection; ``AsyncConnection`` has it too."""
+
+    async def execute(self, statement: Executable, parameters: Any = None, /) -> CursorResult[Any]:
+        """Runs a statement, with one set of parameters or a list of them; the result is held in memory."""
+
+
+Operation = Callable[[Statements], Awaitable[T]]
+"""Awaits nothing but its connection.  It runs in the thread of that: what it changes beside is for its caller alone."""
+
+
+class Direct:
+    """``Statements`` that are carried out at once."""
+
+    def __init__(self, conn: Connection) -> None:
+        self._conn = conn
+
+    async def execute(self, statement: Executable, parameters: Any = None, /) -> CursorResult[Any]:
+        """See ``Statements``."""
+        return self._conn.execute(statement, parameters)
+
+
+def carry_out(operation: Operation[T], conn: Connection) -> T:
+    """Runs an operation to its end.  Raises TypeError if it awaits something else than its connection."""
+
+    async def run() -> T:
+        return await operation(Direct(conn))
+
+    coroutine = run()
+    try:
+        coroutine.send(None)
+    except StopIteration as done:
+        value: T = done.value
+        return value
+    coroutine.close()
+    raise TypeError("an operation may await nothing but the connection that it is given")
