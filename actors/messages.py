@@ -181,8 +181,8 @@ class ShardPlan:
 
     version: int
     sessions: tuple[SessionPlan, ...]
-    shards: int
-    """Number of shards with the same connector: the divisor of the fleet's admission bound."""
+    share: float
+    """Of the fleet's bound on connects per second, 0-1: its part of the sessions with the same connector."""
     tuning: Tuning
     """Settings that hold from now on."""
 

@@ -72,5 +72,5 @@ class Fleet(Configured):
     def _tell(self, id: str, address: ActorAddress) -> None:
         args: ShardArgs = self.state.children[id].args
         sessions = self._plan.shards.get(args.shard, ())
-        kin = sum(1 for s in self._plan.shards.values() if s and s[0].connector == args.connector)
-        self.send(address, ShardPlan(self._plan.version, sessions, max(1, kin), self._plan.tuning))
+        kin = sum(len(s) for s in self._plan.shards.values() if s and s[0].connector == args.connector)
+        self.send(address, ShardPlan(self._plan.version, sessions, len(sessions) / max(1, kin), self._plan.tuning))

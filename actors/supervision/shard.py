@@ -60,7 +60,7 @@ class Shard(Configured):
         settings = self.settings
         if id == "host":
             assert self._plan is not None
-            return HostArgs(settings, self._shard.shard, self._shard.connector, self._plan.sessions, self._plan.shards)
+            return HostArgs(settings, self._shard.shard, self._shard.connector, self._plan.sessions, self._plan.share)
         name = shard_name(self._shard.shard)
         return SessionArgs(settings, self._wanted[id], name, self.processes.public("host"))
 

@@ -78,7 +78,7 @@ class ConnectorHost(Worker):
         self._owed: dict[str, tuple[int, int]] = {}
         self._ending = False
         self._fault: ConnectorFault | None = None
-        place = Place(args.connector, args.shards)
+        place = Place(args.connector, args.share)
         self._connectors = Connectors(
             args.settings,
             self._name,
@@ -281,7 +281,7 @@ class ConnectorHost(Worker):
         self._upkeep.use(settings)
         self._sends.use(settings.ack_timeout)
         self._recycling.use(settings)
-        await self._connectors.use(settings, message.shards)
+        await self._connectors.use(settings, message.share)
         if settings.connectors.baileys.client_version != before.connectors.baileys.client_version:
             self._try_outdated_again()
 

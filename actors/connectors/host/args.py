@@ -14,5 +14,5 @@ class HostArgs:
     shard: int
     connector: str
     sessions: tuple[SessionPlan, ...]
-    shards: int
-    """Shards with the same connector: the divisor of the fleet's bound on connects per second."""
+    share: float
+    """Of the fleet's bound on connects per second, 0-1: its part of the sessions with the same connector."""

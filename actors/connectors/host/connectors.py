@@ -213,17 +213,17 @@ class Connectors:
 
     # what the process is told, and tells of itself
 
-    async def use(self, settings: Settings, shards: int) -> None:
+    async def use(self, settings: Settings, share: float) -> None:
         """New settings: for the connections to come, and for the processes to come."""
         before, self._settings = self._settings, settings
         connector = self._place.connector
-        self._place = Place(connector, shards)
+        self._place = Place(connector, share)
         if self.current is None:
             return
         options = launch.options(settings, connector)
         if options != launch.options(before, connector):
             await self._ask(self.current, "options", options=options)
-        await self._ask(self.current, "admission", **launch.admission(settings, connector, shards).to_wire())
+        await self._ask(self.current, "admission", **launch.admission(settings, connector, share).to_wire())
 
     async def _ask(self, running: Running, command: str, **fields: Any) -> None:
         try:

@@ -19,18 +19,21 @@ from actors.settings import SOCKET_VAULT, Settings, connector_options
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Which connector a host runs, and among how many hosts with the same one."""
+    """Which connector a host runs, and which share (0-1) of the fleet's bound on connects it has."""
 
     connector: str
-    shards: int
+    share: float
 
 
-def admission(settings: Settings, connector: str, shards: int) -> Admission:
-    """The bounds of one of ``shards`` hosts with that connector."""
-    section = settings.connectors.of(connector)
-    # without a lease from recovery a host takes its equal share: the fleet's bound holds with nobody in charge
-    share = section.connects_per_second / max(1, shards)
-    return Admission(share, burst=max(1, round(share)), pairings=2)
+LEAST = 0.01
+"""Connects per second of a host that has no sessions."""
+
+
+def admission(settings: Settings, connector: str, share: float) -> Admission:
+    """The bounds of a host with that share of the fleet's."""
+    # without a lease from recovery a host takes its fixed share: the fleet's bound holds with nobody in charge
+    rate = max(LEAST, settings.connectors.of(connector).connects_per_second * share)
+    return Admission(rate, burst=max(1, int(rate)), pairings=2)
 
 
 def options(settings: Settings, connector: str) -> dict[str, Any]:
@@ -47,7 +50,7 @@ async def start(settings: Settings, name: str, place: Place, *, socket: str, thr
         vault=settings.socket(SOCKET_VAULT),
         host=name,
         options=options(settings, connector),
-        admission=admission(settings, connector, place.shards),
+        admission=admission(settings, connector, place.share),
     )
     if connector == "baileys":
         if settings.node is None:
