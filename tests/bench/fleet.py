@@ -1,6 +1,6 @@
 """What a large fleet costs and how quick it is.
 
-    python -m tests.bench.fleet [--sessions 1000] [--connector simulator|baileys] [--idle 60] [--faults 100]
+    python -m tests.bench.fleet [--sessions 1000] [--connector simulator|baileys] [--idle 60] [--faults 100] [--ksm 120]
 
 Starts a daemon with that many sessions (Baileys ones against the lab server, paired beforehand) and prints: the time
 until all are open and the rate of connects meanwhile, memory, processor time when nothing happens, the latency of
@@ -22,7 +22,7 @@ from typing import Any
 
 import psutil
 
-from tests.bench.machine import cpu_seconds, describe, pss_bytes, row
+from tests.bench.machine import cpu_seconds, describe, merging_memory, pss_bytes, row
 from tests.fixtures_daemon import Daemon, until
 from tests.labclient import Lab
 
@@ -216,7 +216,7 @@ async def main(options: argparse.Namespace) -> None:
         lab = None
         if options.connector == "baileys":
             lab = await stack.enter_async_context(Lab(defaults={"preKeyCount": 100}))
-        config = configuration(ids, options.connector, faults, options.idle + FAULT_AFTER, rate, lab)
+        config = configuration(ids, options.connector, faults, options.idle + options.ksm + FAULT_AFTER, rate, lab)
         if lab is not None:
             await paired(directory, lab, ids, config)
         daemon = Daemon(directory, config)
@@ -233,6 +233,11 @@ async def main(options: argparse.Namespace) -> None:
         if options.idle:
             await idle(daemon, options.idle)
         memory(daemon, options.sessions)
+        if options.ksm:
+            stack.enter_context(merging_memory())
+            await asyncio.sleep(options.ksm)
+            print(f"the same after {options.ksm:.0f} s with ksmd running:")
+            memory(daemon, options.sessions)
         await http(daemon, ids, rng)
         if faults:
             await fault_latency(daemon, ids[len(ids) - faults :])
@@ -248,6 +253,9 @@ if __name__ == "__main__":
     parser.add_argument("--connector", choices=["simulator", "baileys"], default="simulator")
     parser.add_argument("--rate", type=int, help="bound on connects per second; default: the daemon's own")
     parser.add_argument("--idle", type=float, default=60.0, help="seconds of idleness to measure; 0: none")
+    parser.add_argument(
+        "--ksm", type=float, default=0.0, help="seconds to let the kernel merge equal pages; needs root"
+    )
     parser.add_argument("--faults", type=int, default=100)
     parser.add_argument("--kills", type=int, default=50)
     parser.add_argument("--seed", type=int, default=1)
