@@ -64,7 +64,7 @@ class App:
         self._prepared = prepared
         self._keeper = kept
         self._chain = Chain(kept.pid)
-        self._began = time.time()
+        self._started_at = time.time()
         self._backend: LiveBackend | None = None
         self._runner: web.AppRunner | None = None
         self._database: Any = None
@@ -85,7 +85,7 @@ class App:
         self._database = await open_writer(settings.database("api"))
         fleet = Fleet(self._loaded, settings, self._database)
         await fleet.load()
-        self._backend = LiveBackend(settings, fleet, self._database, self._chain, self._began)
+        self._backend = LiveBackend(settings, fleet, self._database, self._chain, self._started_at)
         await self._backend.open()
         keys = VaultKeys(
             settings.socket(SOCKET_VAULT),

@@ -3,7 +3,9 @@
 import os
 import signal
 import sqlite3
+import time
 from contextlib import closing
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -118,8 +120,11 @@ async def test_stop_and_start_hold_over_restarts(short_tmp: Path) -> None:
         await daemon.until_status("file-0", "connected")
         assert await refused(daemon, "GET", "/api/sessions/file-0/pairing?wait=1s") == (409, "conflict")
         assert (await daemon.stop())[0] == 0
+        began = time.time()
         await daemon.start()
-        await daemon.until_status("file-0", "connected")
+        status = await daemon.until_status("file-0", "connected")
+        since = datetime.fromisoformat(status["statusMetadata"]["since"]).timestamp()
+        assert since > began, "a connection of before the restart is not shown as one"
 
 
 async def qr(daemon: Daemon) -> str:
