@@ -115,12 +115,13 @@ def _wait(self: Any, only_sending: bool) -> tuple[list[tuple[int, int]], dict[in
     poll = select.poll()
     register = poll.register
     for intent in self._transmitIntents.values():
-        if getattr(intent, "socket", None) and not intent.backoffPause():
+        # one that was closed here has no number any more: its time ends it
+        if getattr(intent, "socket", None) and intent.socket.fileno() >= 0 and not intent.backoffPause():
             register(intent.socket.fileno(), READ if intent.stage == self._XMITStepWaitForAck else WRITE)
     for fd, incoming in self._incomingSockets.items():
         if fd and not incoming.backoffPause():
             register(fd, READ)
-    idle = {each.socket.fileno(): each for each in self._openSockets.values()}
+    idle = {each.socket.fileno(): each for each in self._openSockets.values() if each.socket.fileno() >= 0}
     for fd in idle:
         register(fd, READ)
     if not only_sending:
@@ -133,25 +134,26 @@ def _wait(self: Any, only_sending: bool) -> tuple[list[tuple[int, int]], dict[in
 def _patience(self: Any) -> int | None:
     """Milliseconds until something is due; None if nothing ever is.
 
-    What is due by now was looked at in the turn before; what is still due is of those that wait for something else.
+    What was due when they were last looked at waits for something else since; what became due after that, while a
+    handler took its time, is looked at in a moment.
     """
-    now = currentTime()
+    now, looked = currentTime(), self.__dict__.get("_looked", -math.inf)
     ends = [self.run_time._time_to_quit]  # noqa: SLF001 - a view of a timer is two objects more a look
     for each in (*self._transmitIntents.values(), *self._waitingTransmits):
         ends.append(each._quitTime._time_to_quit)  # noqa: SLF001
-        ends += _later(each, now)
+        ends += _later(each, looked)
     for each in self._incomingSockets.values():
         ends.append(each._expires._time_to_quit)  # noqa: SLF001
-        ends += _later(each, now)
+        ends += _later(each, looked)
     known = [end for end in ends if end is not None]
     return max(1, math.ceil((min(known) - now) * 1000)) if known else None
 
 
-def _later(each: Any, now: float) -> list[float]:
-    """When it wants to be looked at again, where that is not over."""
+def _later(each: Any, looked: float) -> list[float]:
+    """When it wants to be looked at again, where that was not over when it was."""
     timers = (each.__dict__.get("_retryTime"), each.__dict__.get("_pauseUntil"))
     ends = [timer._time_to_quit for timer in timers if timer is not None]  # noqa: SLF001
-    return [end for end in ends if end > now]
+    return [end for end in ends if end > looked]
 
 
 def _process(self: Any, ready: list[tuple[int, int]], idle: dict[int, Any], only_sending: bool) -> bool:
@@ -165,6 +167,7 @@ def _process(self: Any, ready: list[tuple[int, int]], idle: dict[int, Any], only
         _read(self, fd, idle, only_sending)
     for fd in writable:
         self._processIntents(fd)
+    self._looked = currentTime()
     if self._transmitIntents or self._waitingTransmits:
         self._processIntentTimeouts()
     for fd, incoming in list(self._incomingSockets.items()):

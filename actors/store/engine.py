@@ -63,6 +63,7 @@ class Database:
         self._engine = engine
         self._begin = begin
         self._inner: Engine | None = None
+        self._inner_of: sqlite3.Connection | None = None
         self._under_way: set[asyncio.Future[Any]] = set()
 
     @asynccontextmanager
@@ -107,7 +108,8 @@ class Database:
             raise refusal from error
 
     def _run_there(self, connection: sqlite3.Connection, operation: Operation[T]) -> T:
-        if self._inner is None:
+        if self._inner is None or self._inner_of is not connection:  # the pool may have had to make another
+            self._inner_of = connection
             self._inner = create_engine(
                 "sqlite://", creator=lambda: connection, poolclass=StaticPool, hide_parameters=True
             )

@@ -1,6 +1,7 @@
 """The supervisor of all shards."""
 
 import time
+from collections.abc import Sequence
 from typing import Any
 
 from thespian.actors import Actor, ActorAddress
@@ -11,6 +12,15 @@ from actors.supervision import clock, decision
 from actors.supervision.configured import Configured
 from actors.supervision.shard import Shard, ShardArgs
 from actors.supervision.startqueue import StartQueue
+
+
+def share(sessions: int, kin: Sequence[int]) -> float:
+    """The part (0-1) of the fleet's bound on connects that a shard has; ``kin`` are the sessions of all its like.
+
+    Half of the bound goes by sessions, so that full shards are ready together; half is equal, so that a shard with a
+    single session, which pairs, does not wait for minutes.
+    """
+    return (sessions / sum(kin) + 1 / len(kin)) / 2 if sessions else 0.0
 
 
 class Fleet(Configured):
@@ -72,5 +82,5 @@ class Fleet(Configured):
     def _tell(self, id: str, address: ActorAddress) -> None:
         args: ShardArgs = self.state.children[id].args
         sessions = self._plan.shards.get(args.shard, ())
-        kin = sum(len(s) for s in self._plan.shards.values() if s and s[0].connector == args.connector)
-        self.send(address, ShardPlan(self._plan.version, sessions, len(sessions) / max(1, kin), self._plan.tuning))
+        kin = [len(s) for s in self._plan.shards.values() if s and s[0].connector == args.connector]
+        self.send(address, ShardPlan(self._plan.version, sessions, share(len(sessions), kin), self._plan.tuning))

@@ -46,6 +46,8 @@ class Shard(Configured):
         self._wanted: dict[str, SessionPlan] = {}
         self._next_report = 0.0
         self._folded: dict[str, deque[Any]] = {}
+        self._told: dict[str, ActorAddress | None] = {}
+        """Session -> the host that it knows: to be told again costs it a new greeting."""
 
     def actor_class(self, id: str) -> type[Actor]:
         return ConnectorHost if id == "host" else SessionActor
@@ -62,7 +64,8 @@ class Shard(Configured):
             assert self._plan is not None
             return HostArgs(settings, self._shard.shard, self._shard.connector, self._plan.sessions, self._plan.share)
         name = shard_name(self._shard.shard)
-        return SessionArgs(settings, self._wanted[id], name, self.processes.public("host"))
+        self._told[id] = self.processes.public("host")
+        return SessionArgs(settings, self._wanted[id], name, self._told[id])
 
     def on_other(self, message: Any, sender: ActorAddress) -> None:
         if not isinstance(message, ShardPlan) or (self._plan and message.version <= self._plan.version):
@@ -76,6 +79,7 @@ class Shard(Configured):
         before, self._plan = self._wanted, message
         self._wanted = {session.id: session for session in message.sessions}
         for id in before.keys() - self._wanted.keys():
+            self._told.pop(id, None)
             self._do(decision.remove(self.state, id, now), now)
         host = (self.spec("host", "connector-host"), None)
         bound = self.settings.supervision.session_intensity
@@ -105,9 +109,13 @@ class Shard(Configured):
             self.send(address, self._plan)
             for session in self._wanted:
                 if (child := self.processes.address(session)) is not None:
-                    self.send(child, HostAddress(address))
-        elif (host := self.processes.public("host")) is not None:
-            self.send(address, HostAddress(host))
+                    self._tell(session, child, address)
+        elif (host := self.processes.public("host")) is not None and host != self._told.get(id):
+            self._tell(id, address, host)
+
+    def _tell(self, session: str, child: ActorAddress, host: ActorAddress) -> None:
+        self._told[session] = host
+        self.send(child, HostAddress(host))
 
     def on_sample(self, id: str, sample: Any) -> None:
         if id in self._wanted:

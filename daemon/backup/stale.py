@@ -44,7 +44,11 @@ def mark(
                 for session in taken:
                     wish = {"enabled": False, "changed_at": now, "who": RESTORED}
                     statement = upsert(desired).values(session=session, **wish)
-                    conn.execute(statement.on_conflict_do_update(index_elements=[desired.c.session], set_=wish))
+                    # one that an operator had stopped is his, and stays stopped whatever is accepted later
+                    running = statement.on_conflict_do_update(
+                        index_elements=[desired.c.session], set_=wish, where=desired.c.enabled
+                    )
+                    conn.execute(running)
             detail = {"madeAt": made_at, "whole": whole, "accepted": accepted, **counts}
             entry = {"at": now, "who": DAEMON, "action": ACTION, "target": "-", "detail": detail, "outcome": DONE}
             conn.execute(insert(audit).values(**entry))

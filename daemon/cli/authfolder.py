@@ -80,8 +80,10 @@ def write(folder: Path, entries: Mapping[str, str]) -> None:
         _sync(part)
         part.rename(folder)
         _sync(folder.parent)
-    except OSError as error:
-        shutil.rmtree(part, ignore_errors=True)
+    except BaseException as error:
+        shutil.rmtree(part, ignore_errors=True)  # secrets, also after Ctrl-C
+        if not isinstance(error, OSError):
+            raise
         raise CliError(f"the folder {folder} can't be written: {error.strerror}", "Give another place.") from None
 
 

@@ -67,9 +67,11 @@ def backup(
 
 
 def _directly(state_dir: Path, target: Path) -> dict[str, Any]:
+    from daemon.backup import restore as restoring
     from daemon.backup.make import BackupError, make
 
     try:
+        restoring.finish(state_dir)  # one that was killed in its middle: else half of it would be saved
         manifest = make(state_dir, target, running=False)
     except BackupError as error:
         raise CliError(str(error)) from None

@@ -45,6 +45,7 @@ class Traffic:
 
 async def bound(daemon: Daemon, recycle: str, limit: str) -> None:
     daemon.config["connectors"]["baileys"] |= {"recycle_memory": recycle, "memory_limit": limit}
+    daemon.config.setdefault("http", {})["requests_per_second"] = 5000  # what is asked for here is asked for in a row
     assert (await daemon.reload())["restartNeeded"] == []
 
 

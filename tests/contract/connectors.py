@@ -195,7 +195,9 @@ class PlainUnderTest:
 
     def command(self) -> Sequence[str]:
         """As an operator would configure it."""
-        return [str(find_node().path), str(REPOSITORY / "tests" / "contract" / "plain" / "main.mjs")]
+        # without a bound V8 lets garbage lie as long as the machine has memory
+        bounded = ("--max-semi-space-size=2", "--max-old-space-size=64")
+        return [str(find_node().path), *bounded, str(REPOSITORY / "tests" / "contract" / "plain" / "main.mjs")]
 
     def environment(self) -> Mapping[str, str]:
         """Nothing."""

@@ -105,6 +105,7 @@ class HostPeer(Peer):
         self.numbers: list[int] = []
         """Of the events that have to be confirmed, as they came."""
         self._confirming: set[asyncio.Task[Any]] = set()
+        self.refused: list[BaseException | None] = []
         inbox.on_event = self._came
         for event in inbox.events:
             self._came(event)
@@ -125,7 +126,12 @@ class HostPeer(Peer):
     def _confirmed(self, task: asyncio.Task[Any]) -> None:
         self._confirming.discard(task)
         if not task.cancelled() and not isinstance(task.exception(), LinkClosed | None):
-            raise AssertionError("stored was refused") from task.exception()
+            self.refused.append(task.exception())
+
+    async def leave(self) -> None:
+        """Ends the link.  Raises AssertionError if a confirmation was refused."""
+        await super().leave()
+        assert not self.refused, f"stored was refused: {self.refused}"
 
     async def stored(self) -> None:
         """Confirms all that came."""

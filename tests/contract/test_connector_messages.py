@@ -95,11 +95,8 @@ async def test_sessions_write_to_each_other(shared: Subject) -> None:
 # ---- what the host confirms
 
 
-def confirms(shared: Subject) -> bool:
-    """Whether the connector waits for the host; one that does not numbers nothing."""
-    able = STORED in shared.host.hello.capabilities
-    assert able or not shared.host.numbers
-    return able
+async def test_connector_waits_for_the_host(shared: Subject) -> None:
+    assert STORED in shared.host.hello.capabilities
 
 
 async def beaten(peer: SessionPeer, times: int = 2) -> None:
@@ -112,15 +109,14 @@ async def test_message_is_acknowledged_when_it_is_stored(shared: Subject) -> Non
     phones = [fresh_phone(), fresh_phone()]
     names = [fresh_name(), fresh_name()]
     alice, bob = [await shared.opened(n, p) for n, p in zip(names, phones, strict=True)]
-    shared.host.withhold = confirms(shared)
+    shared.host.withhold = True
     try:
         await shared.host.send(names[0], "M-stored", phones[1], "kept")
         message = await shared.host.next(InboundMessage, session=names[1])
-        assert (message.n is not None) == confirms(shared)
-        if confirms(shared):
-            await beaten(alice)
-            await beaten(bob)
-            assert alice.inbox.of(Receipt) == []
+        assert message.n is not None
+        await beaten(alice)
+        await beaten(bob)
+        assert alice.inbox.of(Receipt) == []
     finally:
         shared.host.withhold = False
         await shared.host.stored()
@@ -133,8 +129,6 @@ async def test_message_is_acknowledged_when_it_is_stored(shared: Subject) -> Non
 
 
 async def test_message_that_was_not_stored_comes_again(shared: Subject) -> None:
-    if not confirms(shared):
-        return
     phones = [fresh_phone(), fresh_phone()]
     names = [fresh_name(), fresh_name()]
     alice, bob = [await shared.opened(n, p) for n, p in zip(names, phones, strict=True)]
@@ -165,10 +159,10 @@ async def test_numbers_have_no_gap(shared: Subject, name: str, phone: str) -> No
     await shared.host.send(name, "M-numbered", fresh_phone())
     await shared.host.next(Receipt, session=name, message_id="M-numbered")
     assert shared.host.numbers == list(range(1, len(shared.host.numbers) + 1))
-    if confirms(shared):
-        for upto in (len(shared.host.numbers) + 1000, -1, "1", None):
-            assert (await refusal(shared.host.ask("stored", upto=upto))).code == "bad_request"
-        await shared.host.ask("stored", upto=1)  # a repeated one changes nothing
+    assert shared.host.numbers
+    for upto in (len(shared.host.numbers) + 1000, -1, "1", None):
+        assert (await refusal(shared.host.ask("stored", upto=upto))).code == "bad_request"
+    await shared.host.ask("stored", upto=1)  # a repeated one changes nothing
     await shared.close(peer)
 
 

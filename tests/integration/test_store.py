@@ -213,6 +213,17 @@ async def test_an_operation_that_nobody_waits_for_any_more_leaves_nothing_half_d
         assert await api.run(number) == 100
 
 
+async def test_operations_go_on_over_a_connection_made_anew(api: Database) -> None:
+    async def put(conn: Statements) -> None:
+        await conn.execute(insert(meta).values(key="n", value="1").prefix_with("OR REPLACE"))
+
+    async with api:
+        await api.run(put)
+        await api._engine.dispose()
+        await api.run(put)
+        assert await api.run(number) == 1
+
+
 async def test_errors_do_not_quote_what_was_to_be_stored(api: Database) -> None:
     async with api:
 

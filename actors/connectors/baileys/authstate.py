@@ -73,7 +73,7 @@ def _json(key: str, text: bytes) -> Any:
     if not text:
         raise BadAuthState(key, "is empty (0 bytes), as a crash amid writing leaves it", remedy)
     try:
-        return json.loads(text)
+        return json.loads(text.decode())
     except (ValueError, RecursionError):  # the message of a JSON error would quote it
         raise BadAuthState(key, "is broken: it is no JSON text", remedy) from None
 

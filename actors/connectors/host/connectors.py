@@ -108,6 +108,8 @@ class Connectors:
         self._spawn(self._confirm(running), name="confirmations")
         self._spawn(self._watch_link(running), name="host link")
         self._spawn(self._watch_pulse(running), name="pulse")
+        if before is not None:  # a plan that came since it was started went to the other
+            self._spawn(self._tell(running), name="settings")
 
     async def retire(self) -> None:
         """Ends the one before; who is still linked to it links to the present one."""
@@ -224,6 +226,12 @@ class Connectors:
         if options != launch.options(before, connector):
             await self._ask(self.current, "options", options=options)
         await self._ask(self.current, "admission", **launch.admission(settings, connector, share).to_wire())
+
+    async def _tell(self, running: Running) -> None:
+        connector = self._place.connector
+        await self._ask(running, "options", options=launch.options(self._settings, connector))
+        bounds = launch.admission(self._settings, connector, self._place.share)
+        await self._ask(running, "admission", **bounds.to_wire())
 
     async def _ask(self, running: Running, command: str, **fields: Any) -> None:
         try:

@@ -32,7 +32,8 @@ LEAST = 0.01
 def admission(settings: Settings, connector: str, share: float) -> Admission:
     """The bounds of a host with that share of the fleet's."""
     # without a lease from recovery a host takes its fixed share: the fleet's bound holds with nobody in charge
-    rate = max(LEAST, settings.connectors.of(connector).connects_per_second * share)
+    bound = settings.connectors.of(connector).connects_per_second
+    rate = bound * share if share > 0 else min(LEAST, bound)
     return Admission(rate, burst=max(1, int(rate)), pairings=2)
 
 

@@ -194,7 +194,7 @@ def machine(strategy: Strategy, restart: Restart, on_intensity: OnIntensity) -> 
 @pytest.mark.parametrize("on_intensity", OnIntensity)
 @pytest.mark.parametrize("restart", Restart)
 @pytest.mark.parametrize("strategy", Strategy)
-@pytest.mark.parametrize("lives", [8, pytest.param(300, marks=pytest.mark.full)])
+@pytest.mark.parametrize("lives", [8, pytest.param(300, marks=[pytest.mark.full, pytest.mark.timeout(900)])])
 def test_supervision(lives: int, strategy: Strategy, restart: Restart, on_intensity: OnIntensity) -> None:
     run_state_machine_as_test(
         machine(strategy, restart, on_intensity),

@@ -51,9 +51,9 @@ export class Arrivals {
     const note = noteOf(fullMessage.key)
     if (this.#keystore.hasArrived(note)) return NOTHING
     const change = await decrypt()
-    const told = read(fullMessage, change.value, me)
-    if (!told) return change.finish()
     try {
+      const told = read(fullMessage, change.value, me)
+      if (!told) return await change.finish()
       await this.#stored('message', { ...told, offline: Boolean(stanza.attrs.offline) })
       return await change.finish(note)
     } catch (error) {
@@ -99,12 +99,16 @@ export class Arrivals {
   }
 }
 
-/** What a decrypted message tells, or null: it is for the client itself, or of the account itself. */
+/** What a decrypted message tells, or null: it is for the client itself, or of the account itself, or nobody can read it. */
 function read(fullMessage, plaintext, me) {
   const content = decoded(plaintext)
   if (!content) return null
   const message = { ...fullMessage, key: { ...fullMessage.key }, message: content.deviceSentMessage?.message ?? content }
-  cleanMessage(message, me.id, me.lid ?? '')
+  try {
+    cleanMessage(message, me.id, me.lid ?? '')
+  } catch {
+    return null // a reaction or a vote without the key of what it is about: Baileys throws there as well, and says so
+  }
   const { kind, ...fields } = readMessage(message) ?? {}
   return kind === 'message' ? fields : null
 }

@@ -44,9 +44,10 @@ export class Kept {
     while (this.#send && this.#waiting.length > 0 && this.#told - this.#stored < WINDOW) {
       const entry = this.#waiting.shift()
       if (entry.cancelled) continue
-      const n = ++this.#told
+      const n = this.#told + 1
+      this.#send(entry.name, { n, ...entry.fields }) // what can't be sent uses up no number: a gap would end the link
+      this.#told = n
       this.#unconfirmed.push({ n, entry })
-      this.#send(entry.name, { n, ...entry.fields })
     }
   }
 }

@@ -5,6 +5,9 @@ import { normalizeMessageContent, proto } from '@whiskeysockets/baileys'
 const RECEIPT_TYPES = { undefined: 'delivered', inactive: 'delivered', read: 'read', played: 'played' }
 /** Chats that are no conversation: status updates and channels. */
 const NO_CONVERSATION = /@(?:broadcast|newsletter)$/
+/** Characters of a text that are told, as many as may be sent; and ids of one receipt. What is longer is nobody's who means well. */
+const LONGEST_TEXT = 65_536
+const MOST_IDS = 1024
 const CIPHERTEXT = proto.WebMessageInfo.StubType.CIPHERTEXT
 
 /** {messageId, error: number | null} of an `<ack class="message">`. */
@@ -18,7 +21,8 @@ export function readReceipt({ attrs, content }) {
   if (type === null) return null
   const lists = Array.isArray(content) ? content.filter(child => Array.isArray(child?.content)) : []
   const more = lists.flatMap(list => list.content.map(item => item?.attrs?.id))
-  return { type, messageIds: [attrs.id, ...more].filter(id => typeof id === 'string') }
+  const messageIds = [...new Set([attrs.id, ...more])].filter(id => typeof id === 'string')
+  return { type, messageIds: messageIds.slice(0, MOST_IDS) }
 }
 
 /**
@@ -31,9 +35,23 @@ export function readMessage({ key, message, messageStubType, messageTimestamp })
   if (messageStubType === CIPHERTEXT) return { kind: 'undecryptable', messageId: key.id, from }
   const content = messageStubType ? null : normalizeMessageContent(message)
   if (!content || content.protocolMessage || !hasContent(content)) return null
-  const text = content.conversation || content.extendedTextMessage?.text || null
+  const text = readText(content.conversation || content.extendedTextMessage?.text)
   const participant = key.participant ? phoneJid(key.participant, key.participantAlt) : null
-  return { kind: 'message', messageId: key.id, from, participant, timestamp: Number(messageTimestamp) * 1000, text }
+  return { kind: 'message', messageId: key.id, from, participant, timestamp: readTime(messageTimestamp), text }
+}
+
+/**
+ * What somebody wrote, as it can be told: protobufjs makes half a surrogate pair of bytes that are no UTF-8, and msgpack makes
+ * bytes that are no UTF-8 of that, which a strict reader refuses together with the link that they came over.
+ */
+function readText(text) {
+  return text ? text.slice(0, LONGEST_TEXT).toWellFormed() : null
+}
+
+/** Milliseconds since 1970; the present time where a stanza has none that is a number. */
+function readTime(seconds) {
+  const time = Number(seconds) * 1000
+  return Number.isSafeInteger(time) && time >= 0 ? time : Date.now()
 }
 
 /** The phone-number form of an address where it is known: a LID says nothing to the people who read it. */

@@ -55,6 +55,19 @@ test('a message is told, stored, its keys committed, then acknowledged', async (
   assert.deepEqual(steps, ['decrypted', 'committed', 'receipt'])
 })
 
+test('one that Baileys can not read settles its keys, and the next goes on', async () => {
+  for (const content of [{ reactionMessage: { text: '!' } }, { pollUpdateMessage: {} }]) {
+    steps = []
+    await handled(stanza('R'), content)
+    assert.deepEqual(steps, ['decrypted', 'committed', 'receipt'])
+  }
+  const handling = handled(stanza('A'))
+  await turn()
+  told[0].stored()
+  await handling
+  assert.equal(steps.at(-1), 'receipt')
+})
+
 test('one that comes again after its commit is acknowledged and nothing else', async () => {
   const handling = handled(stanza('A'))
   await turn()

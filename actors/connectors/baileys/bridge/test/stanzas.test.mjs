@@ -32,6 +32,20 @@ test('text is found in its wrappings; what is not text has none', () => {
   assert.equal(message({ conversation: 'hi' }, { messageTimestamp: { toNumber: () => 7, valueOf: () => 7 } }).timestamp, 7000)
 })
 
+test('what nobody sends who means well is told in a form that the host takes', () => {
+  assert.equal(message({ conversation: 'a\uD800b' }).text, 'a\uFFFDb')
+  assert.equal(message({ extendedTextMessage: { text: 'x'.repeat(70_000) } }).text.length, 65_536)
+  assert.equal(message({ conversation: `${'x'.repeat(65_535)}\u{1F600}` }).text.isWellFormed(), true)
+  for (const messageTimestamp of [undefined, null, NaN, 'soon', -1, 1e300]) {
+    const { timestamp } = message({ conversation: 'hi' }, { messageTimestamp })
+    assert.ok(Number.isSafeInteger(timestamp) && timestamp >= 0, `${messageTimestamp}: ${timestamp}`)
+  }
+  const items = Array.from({ length: 5000 }, (_, i) => ({ tag: 'item', attrs: { id: `M${i % 3000}` } }))
+  const { messageIds } = readReceipt({ attrs: { id: 'M0' }, content: [{ tag: 'list', attrs: {}, content: items }] })
+  assert.equal(messageIds.length, 1024)
+  assert.equal(new Set(messageIds).size, 1024)
+})
+
 test('a phone number is told instead of a LID where it is known', () => {
   const from = more => message({ conversation: 'hi' }, { key: key(more) })
   assert.equal(from({ remoteJid: '9@lid', remoteJidAlt: '15551234567@s.whatsapp.net' }).from, '15551234567@s.whatsapp.net')
