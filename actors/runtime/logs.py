@@ -188,8 +188,8 @@ def root() -> logging.Logger:
 def warm_up() -> None:
     """Makes a line and throws it away, for the processes to be forked from here.
 
-    What is no ``Mapping``, Python finds out by asking every class that is one, and remembers it: it was a tenth of the
-    processor time of a session's start, for its first line.
+    What is no ``Mapping``, Python finds out by asking every class that is one, and remembers it; else each session does
+    that anew for its first line.
     """
     Masking().filter(logging.LogRecord("", logging.INFO, "", 0, "%s", ("",), None))
 

@@ -9,7 +9,7 @@ takes three or four turns to send a message, two to receive one.  It is replaced
   packet to the packet;
 - connections are looked through for those that were idle for too long now and then, not always.
 
-A message of a heartbeat's size costs both ends together 40 % less processor time, with 32 open connections 60 %.
+`tests.bench.fleet` shows what that is worth.
 """
 
 import contextlib
