@@ -140,6 +140,22 @@ class Clock(Player):
         self.scene.note("slept", delay, time.monotonic() - began)
 
 
+class Roused(Player):
+    """Is woken all the time, and says so; notes when its heartbeats leave."""
+
+    async def on_init(self, args: Scene) -> None:
+        await super().on_init(args)
+        self.spawn(self._rouse())
+
+    async def _rouse(self) -> None:
+        while True:
+            await asyncio.sleep(0.001)
+            self.awake()
+
+    def sample(self) -> None:
+        self.scene.note("beat", self.id, time.monotonic())
+
+
 class Echo(Player):
     """Sends back what it gets."""
 
@@ -351,6 +367,7 @@ ACTORS: dict[str, type[Actor]] = {
     "clock": Clock,
     "echo": Echo,
     "busy": Busy,
+    "roused": Roused,
     "caller": Caller,
     "poker": Poker,
     "stranded": Stranded,

@@ -1,6 +1,7 @@
 """The runtime with small actors in a real actor system: keeper, launcher, Thespian's processes, supervisors."""
 
 import asyncio
+import itertools
 import os
 import random
 import signal
@@ -16,6 +17,7 @@ import pytest
 
 from actors.runtime.launcher import admin_on
 from actors.runtime.thespian_fixes import PortTaken
+from actors.runtime.worker import EARLIEST
 from tests.fixtures_daemon import until
 from tests.integration.runtime_actors import COUNT, HEARTBEAT, HEARTBEAT_TIMEOUT, TROUPE
 
@@ -163,6 +165,16 @@ async def test_heartbeats_tell_how_long_a_message_has_waited(tmp_path: Path) -> 
         await until("it has waited", lambda: any(float(note[3]) > 10 * HEARTBEAT for note in system.notes("beat slow")))
         ages = [float(note[3]) for note in system.notes("beat slow")]
         assert ages[0] < ages[-1]
+        assert await system.stop() == 0
+
+
+async def test_heartbeats_go_along_with_what_wakes_an_actor_but_not_twice_as_often(tmp_path: Path) -> None:
+    async with running(tmp_path, "stage", "roused") as system:
+        await until("many heartbeats", lambda: len(system.notes("beat roused")) > 20)
+        times = [float(note[2]) for note in system.notes("beat roused")]
+        gaps = [later - earlier for earlier, later in itertools.pairwise(times)]
+        assert min(gaps) >= HEARTBEAT * EARLIEST * 0.99
+        assert min(gaps) < HEARTBEAT * 0.9, "it went before it was due"
         assert await system.stop() == 0
 
 
