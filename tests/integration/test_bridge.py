@@ -264,11 +264,13 @@ async def test_a_message_that_came_while_away_is_told(shared: Rig, name: str, ph
 async def test_refused_message_and_restricted_account(shared: Rig, name: str, phone: str) -> None:
     peer = await shared.opened(name, phone)
     until = int(time.time()) + 3600
-    standing = {"is_active": True, "time_enforcement_ends": str(until)}
-    await shared.lab.account(phone, policy={"ackError": "463", "reachoutTimelock": standing})
+    # restricted only after the refusal: the account's standing may still be on its way from the login
+    await shared.lab.account(phone, policy={"ackError": "463"})
     error = await refusal(shared.host.send(name, "N1", fresh_phone()))
     assert (error.code, error.data) == ("nack", {"error": 463})
     assert (await peer.next(Ack, message_id="N1")).error == 463
+    standing = {"is_active": True, "time_enforcement_ends": str(until)}
+    await shared.lab.account(phone, policy={"reachoutTimelock": standing})
     await peer.ask("close")
     await reopen(peer)  # the account's standing is asked for after each login
     lock = await peer.next(Timelock)
