@@ -190,6 +190,42 @@ scores = Table(
     Column("data", JsonText, nullable=False),
 )
 
+history_sessions = Table(
+    "history_sessions",
+    HEALTH,
+    Column("number", Integer, primary_key=True),
+    Column("session", Text, nullable=False),
+    Column("gone_at", Float),
+    Index("history_sessions_session", "session", unique=True, sqlite_where=text("gone_at IS NULL")),
+    sqlite_autoincrement=True,
+)
+history_levels = Table(
+    "history_levels",
+    HEALTH,
+    Column("level", Text, primary_key=True),
+    Column("upto", Integer, nullable=False),
+    Column("part", Integer, nullable=False),
+    Column("rows", Integer, nullable=False),
+)
+
+
+def _history(name: str) -> Table:
+    """By time first: what is written each minute lies together, and so does what is pruned."""
+    return Table(
+        name,
+        HEALTH,
+        Column("bucket", Integer, primary_key=True),
+        Column("session", Integer, primary_key=True),
+        Column("data", LargeBinary, nullable=False),
+        sqlite_with_rowid=False,
+    )
+
+
+history_raw = _history("history_raw")
+history_minutes = _history("history_minutes")
+history_hours = _history("history_hours")
+history_days = _history("history_days")
+
 RECOVERY = MetaData()
 recovery_outbox = _outbox(RECOVERY)
 recovery_cursor = _cursor(RECOVERY)
