@@ -7,7 +7,8 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from actors.events import EventType
-from actors.session.causes import Cause, Disposition
+from actors.recovery.strategies import Strategy, ladder
+from actors.session.causes import Cause
 from actors.session.change import Change, is_failure
 from actors.session.vocabulary import State
 
@@ -49,9 +50,9 @@ class Episode:
         return None if self.ended_at is None else max(0.0, self.ended_at - self.began_at)
 
     @property
-    def strategy(self) -> Disposition:
+    def strategy(self) -> Strategy:
         """What is done about its last cause."""
-        return self.last_cause.disposition
+        return ladder(self.last_cause)[0]
 
 
 @dataclass(frozen=True, slots=True)

@@ -91,14 +91,15 @@ async def _enter(conn: Statements, episodes: Open, session: str, event: OutboxEv
                 conn, session, str(first.cause), str(first.strategy), first.began_at, _data(first)
             )
         elif note.episode.outcome is not None:
-            await recovery_queries.end_episode(conn, row, str(note.episode.outcome), note.at)
+            healed = note.at if note.episode.outcome is Outcome.HEALED else None
+            await recovery_queries.end_episode(conn, row, str(note.episode.outcome), note.at, healed)
     await outbox.append(conn, [_event(note, session, row) for note in notes])
     if after is None:
         episodes.pop(session, None)
     else:
         episodes[session] = (row, after)
         if after != before:
-            await recovery_queries.update_episode(conn, row, after.attempts, _data(after))
+            await recovery_queries.update_episode(conn, row, after.attempts, _data(after), str(after.strategy))
 
 
 def _event(note: Note, session: str, row: int) -> NewEvent:

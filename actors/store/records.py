@@ -145,9 +145,38 @@ class Episode:
     id: int
     session: str
     cause: str
+    """Of its first failure."""
     strategy: str
+    """The one in force now, or at its end: a ``Strategy`` of ``actors.recovery.strategies``."""
     attempts: int
+    """Connections that were tried."""
     started_at: float
+    """When the fault is believed to have begun."""
     ended_at: float | None = None
+    """When it was known how it ended: of a healed one, when its last connection had proved itself."""
     outcome: str | None = None
+    """healed, halted, operator, removed, unpaired; None while it goes on."""
     data: Mapping[str, Any] = field(default_factory=dict)
+    """lastCause, failures, waitingSince, plannedBy (attempts by who planned them) and the like."""
+    detected_at: float | None = None
+    """When it was noticed: ``detected_at - started_at`` is the time to detect."""
+    healed_at: float | None = None
+    """When the connection opened that then proved itself: ``healed_at - started_at`` is the time to recover."""
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """One strategy applied to an episode."""
+
+    id: int
+    episode: int
+    session: str
+    cause: str
+    """The last one when it was taken."""
+    at: float
+    strategy: str
+    why: Mapping[str, Any] = field(default_factory=dict)
+    """rule, counters, budgets and learnt success, as ``actors.recovery.explain`` gives them."""
+    outcome: str | None = None
+    """helped, failed, harmful, refused, superseded; None while that is not known."""
+    ended_at: float | None = None

@@ -241,7 +241,27 @@ episodes = Table(
     Column("ended_at", Float),
     Column("outcome", Text),
     Column("data", JsonText, nullable=False),
+    Column("detected_at", Float),
+    Column("healed_at", Float),
     Index("episodes_session", "session"),
+    Index("episodes_started_at", "started_at"),
+    sqlite_autoincrement=True,
+)
+actions = Table(
+    "actions",
+    RECOVERY,
+    Column("id", Integer, primary_key=True),
+    Column("episode", Integer, nullable=False),
+    Column("session", Text, nullable=False),
+    Column("cause", Text, nullable=False),
+    Column("at", Float, nullable=False),
+    Column("strategy", Text, nullable=False),
+    Column("why", JsonText, nullable=False),
+    Column("outcome", Text),
+    Column("ended_at", Float),
+    Index("actions_episode", "episode"),
+    Index("actions_session", "session", "at"),
+    Index("actions_cause", "cause", "at"),
     sqlite_autoincrement=True,
 )
 

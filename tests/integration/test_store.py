@@ -4,6 +4,7 @@ import asyncio
 import dataclasses
 import sqlite3
 import stat
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -15,10 +16,11 @@ from sqlalchemy import insert, select
 from actors.events import EventType
 from actors.store import api_queries, audit_queries, cursors, health_queries, outbox, recovery_queries, shard_queries
 from actors.store.direct import Statements
-from actors.store.engine import Database, open_reader, open_writer, sync_reader
+from actors.store.engine import Database, open_reader, open_writer, sync_reader, sync_writer
 from actors.store.errors import SchemaTooNew, StoreError, StoreReason
-from actors.store.migrate import config_for, known_revision, upgrade
+from actors.store.migrate import APPLICATION_ID, config_for, known_revision, upgrade
 from actors.store.records import (
+    Action,
     AuditEntry,
     Desired,
     Episode,
@@ -383,10 +385,56 @@ async def test_episodes(tmp_path: Path) -> None:
         await recovery_queries.update_episode(conn, first, 3, {"k": "v"})
         assert await recovery_queries.end_episode(conn, second, "stopped", 3.0)
         assert not await recovery_queries.end_episode(conn, second, "again", 4.0)
-        still = Episode(first, "a", "network", "backoff", 3, 1.0, data={"k": "v"})
+        still = Episode(first, "a", "network", "backoff", 3, 1.0, data={"k": "v"}, detected_at=1.0)
         assert await recovery_queries.open_episodes(conn) == [still]
-        ended = Episode(second, "b", "replaced", "halt", 0, 2.0, 3.0, "stopped")
+        ended = Episode(second, "b", "replaced", "halt", 0, 2.0, 3.0, "stopped", detected_at=2.0)
         assert await recovery_queries.latest_episodes(conn, "b", 5) == [ended]
+
+
+def test_episodes_of_before_are_kept_with_what_can_be_said_of_them(tmp_path: Path) -> None:
+    path = tmp_path / "recovery.db"
+    path.touch()
+    engine = sync_writer(path)
+    with engine.begin() as conn:
+        conn.exec_driver_sql(f"PRAGMA application_id={APPLICATION_ID[Kind.RECOVERY]}")
+        config = config_for(Kind.RECOVERY)
+        config.attributes["connection"] = conn
+        command.upgrade(config, "0001")
+    engine.dispose()
+    rows = [(1, "healed", 9.0, "back_off"), (2, "halted", 3.0, "block"), (3, None, None, "few_tries")]
+    with closing(sqlite3.connect(path)) as old, old:
+        for id, outcome, ended, strategy in rows:
+            values = (id, "a", "unknown", strategy, 1, 2.0, ended, outcome, "{}")
+            old.execute("INSERT INTO episodes VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", values)
+    upgrade(path, Kind.RECOVERY)
+    with closing(sqlite3.connect(path)) as new:
+        found = new.execute("SELECT strategy, detected_at, healed_at FROM episodes ORDER BY id").fetchall()
+    assert found == [("reconnect", 2.0, 9.0), ("stop", 2.0, None), ("reconnect", 2.0, None)]
+
+
+async def test_actions(tmp_path: Path) -> None:
+    upgrade(tmp_path / "recovery.db", Kind.RECOVERY)
+    async with await open_writer(tmp_path / "recovery.db") as database, database.begin() as conn:
+        first = await recovery_queries.begin_episode(conn, "a", "deaf", "reconnect", 1.0, {}, detected_at=5.0)
+        other = await recovery_queries.begin_episode(conn, "b", "deaf", "reconnect", 1.0, {})
+        told = await recovery_queries.begin_action(conn, first, "a", "deaf", "reconnect", 5.0, {"rule": "first"})
+        await recovery_queries.end_actions(conn, first, "failed", 9.0)
+        await recovery_queries.begin_action(conn, first, "a", "deaf", "restart", 9.0, {})
+        await recovery_queries.begin_action(conn, other, "b", "deaf", "reconnect", 6.0, {})
+        done = Action(told, first, "a", "deaf", 5.0, "reconnect", {"rule": "first"}, "failed", 9.0)
+        under_way = Action(told + 1, first, "a", "deaf", 9.0, "restart")
+        assert await recovery_queries.actions_in(conn, first) == [done, under_way]
+        assert await recovery_queries.actions_of(conn, "a", 6.0, 9.0) == [under_way]
+        assert [action.session for action in await recovery_queries.actions_since(conn, 6.0)] == ["a", "b"]
+        assert await recovery_queries.count_outcomes(conn, 0.0, 9.0) == {("deaf", "reconnect", "failed"): 1}
+        assert await recovery_queries.count_outcomes(conn, 0.0, 8.0) == {}
+        await recovery_queries.update_episode(conn, first, 2, {}, "restart")
+        assert await recovery_queries.end_episode(conn, first, "healed", 30.0, healed_at=20.0)
+        healed = Episode(first, "a", "deaf", "restart", 2, 1.0, 30.0, "healed", {}, 5.0, 20.0)
+        assert await recovery_queries.latest_episodes(conn, "a", 5) == [healed]
+        assert await recovery_queries.prune_episodes(conn, 31.0, 9) == 1
+        assert await recovery_queries.actions_in(conn, first) == []
+        assert len(await recovery_queries.actions_in(conn, other)) == 1
 
 
 async def test_a_reader_sees_one_snapshot(api: Database) -> None:
