@@ -25,6 +25,8 @@ class EventType(StrEnum):
     """A receipt for a sent message; data: id (null if not ours), messageId, type."""
     HEALTH_CHANGED = "health.changed"
     """Status, quality or score changed; data: status, score, quality, components."""
+    HEALTH_LIVENESS = "health.liveness"
+    """Liveness of an open session changed; data: liveness, previous (null at first), since, evidence."""
     RECOVERY_STARTED = "recovery.started"
     """An episode began; data: episode, cause, strategy."""
     RECOVERY_ATTEMPT = "recovery.attempt"

@@ -70,6 +70,10 @@ class SessionLive:
     """name -> {points, max, evidenceAgeSeconds, why}"""
     checked_at: float | None = None
     """When the score was last computed."""
+    liveness: str | None = None
+    """alive, quiet, deaf, half_open, outbound_stuck; None while it is not open, or not judged yet"""
+    liveness_detail: Mapping[str, Any] = field(default_factory=dict)
+    """since, unusual, evidence; empty without a liveness"""
     rtt_ms: Mapping[str, float] = field(default_factory=dict)
     """last, p50, p95"""
     undecryptable_share: float | None = None

@@ -53,9 +53,14 @@ class Snapshot:
             state = replace(state, state="parked", cause="crash_loop", remedy=_remedy("crash_loop"))
         seen = max(filter(None, (state.last_seen, view.get("lastSeen"))), default=None)
         age = None if seen is None else now - seen
+        # a verdict on an earlier connection says nothing about this one
+        judged = state.state == "open" and (view.get("checkedAt") or 0.0) >= state.since
+        liveness = view.get("liveness") if judged else None
         return replace(
             state,
-            status=str(status_of(state.state, state.cause, state.detail.get("causeAt"), now, age)),
+            status=str(status_of(state.state, state.cause, state.detail.get("causeAt"), now, age, liveness)),
+            liveness=liveness,
+            liveness_detail=(view.get("livenessDetail") or {}) if liveness is not None else {},
             score=view.get("score"),
             quality=view.get("quality"),
             components=view.get("components", {}),

@@ -15,7 +15,7 @@ from actors.runtime.frames import Frame
 
 
 class EventName(StrEnum):
-    """Every event name; `receipt` and `undecryptable` exist on both kinds of link."""
+    """Every event name; `receipt`, `undecryptable` and `sent` exist on both kinds of link."""
 
     QUEUED = "queued"
     CONNECTING = "connecting"
@@ -28,6 +28,7 @@ class EventName(StrEnum):
     ACK = "ack"
     RECEIPT = "receipt"
     RECEIVED = "received"
+    HEARD = "heard"
     UNDECRYPTABLE = "undecryptable"
     TIMELOCK = "timelock"
     MESSAGE_CAP = "message_cap"
@@ -200,6 +201,13 @@ class Received(LinkEvent):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Heard(LinkEvent):
+    """The server's delivery path brought something that no other event tells of."""
+
+    name = EventName.HEARD
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Undecryptable(LinkEvent):
     """An inbound message could not be decrypted; ``sender`` is told on the host's link only."""
 
@@ -249,7 +257,7 @@ class PhaseChanged(LinkEvent):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sent(LinkEvent):
-    """A message is on the wire (host's link)."""
+    """A message is on the wire."""
 
     name = EventName.SENT
     message_id: str
@@ -279,7 +287,7 @@ SESSION_EVENTS: Mapping[str, type[LinkEvent]] = {
     kind.name: kind
     for kind in (
         *(Queued, Connecting, Qr, Paired, Opened, Closed, Rtt, HeartbeatMissed),
-        *(Ack, Receipt, Received, Undecryptable, Timelock, MessageCap, Superseded),
+        *(Sent, Ack, Receipt, Received, Heard, Undecryptable, Timelock, MessageCap, Superseded),
     )
 }
 HOST_EVENTS: Mapping[str, type[LinkEvent]] = {

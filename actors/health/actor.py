@@ -7,6 +7,7 @@ from typing import Any
 
 from thespian.actors import ActorAddress
 
+from actors.events import EventType
 from actors.health.book import Book
 from actors.health.owed import Owed
 from actors.health.quality import bands
@@ -108,7 +109,7 @@ class HealthActor(Worker):
             # shown at once, stored right after: the API must not wait for a disk to learn of an outage
             if views:
                 self.tell("gateway", HealthDelta(views))
-            self._owed.take(views)
+            self._owed.take(views, self._book.turns())
             try:
                 await self._store()
             except StoreError as error:
@@ -125,3 +126,5 @@ class HealthActor(Worker):
         self._owed.clear()
         if events:
             self.tell("gateway", Hint("health", upto))
+        if any(event.type is EventType.HEALTH_LIVENESS for event in events):
+            self.tell("recovery", Hint("health", upto))  # the others are no news to it

@@ -3,15 +3,19 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from actors.events import EventType
+from actors.health.liveness import Verdict, judge
 from actors.health.quality import Bands, Quality, quality
 from actors.health.signals import Signals, fold
 from actors.health.view import Scoring, Totals, view
 from actors.session.change import Change, read_change
 from actors.session.sample import Sample
-from actors.store.records import LEFT, OutboxEvent, SessionState
+from actors.store.records import LEFT, NewEvent, OutboxEvent, SessionState
 
 MATERIAL = ("status", "quality", "score")
 """A change of one of these is an event."""
+SHOWN = (*MATERIAL, "lastLiveness")
+"""A change of one of these is shown at once."""
 
 
 class Book:
@@ -26,6 +30,7 @@ class Book:
         self._parked: dict[int, frozenset[str]] = {}
         self._shown: dict[str, dict[str, Any]] = {}
         self._fresh: set[str] = set()
+        self._turns: list[NewEvent] = []
 
     def restore(self, views: Mapping[str, Mapping[str, Any]]) -> None:
         """The views that an earlier actor stored: totals and quality go on from them."""
@@ -86,16 +91,37 @@ class Book:
         parked = frozenset().union(*self._parked.values()) if self._parked else frozenset()
         news: dict[str, dict[str, Any]] = {}
         for session in list(self._signals) if everybody else list(self._fresh & self._signals.keys()):
-            computed = view(
-                self._signals[session], self._totals.get(session, Totals()), session in parked, now, self._scoring
-            )
+            signals = self._signals[session]
+            verdict = judge(signals, now)
+            totals = self._totals.get(session, Totals())
+            computed = view(signals, totals, session in parked, now, self._scoring, verdict)
             before = self._shown.get(session, {})
+            computed["lastLiveness"] = self._turn(session, verdict, before.get("lastLiveness"), now)
             computed["quality"] = self._quality(computed["score"], before.get("quality"))
-            if session in self._fresh or any(computed[key] != before.get(key) for key in MATERIAL):
+            if session in self._fresh or any(computed[key] != before.get(key) for key in SHOWN):
                 computed["material"] = any(computed[key] != before.get(key) for key in MATERIAL)
                 news[session] = self._shown[session] = computed
         self._fresh.clear()
         return news
+
+    def _turn(self, session: str, verdict: Verdict | None, before: str | None, now: float) -> str | None:
+        """Notes a liveness other than the last; while the session is not open the last one stays."""
+        if verdict is None:
+            return before
+        if verdict.liveness != before:
+            data = {
+                "liveness": str(verdict.liveness),
+                "previous": before,
+                "since": verdict.since,
+                "evidence": dict(verdict.evidence),
+            }
+            self._turns.append(NewEvent(now, EventType.HEALTH_LIVENESS, session, data))
+        return str(verdict.liveness)
+
+    def turns(self) -> list[NewEvent]:
+        """The changes of liveness since the last call."""
+        turns, self._turns = self._turns, []
+        return turns
 
     def _quality(self, score: int | None, before: str | None) -> str | None:
         if score is None:

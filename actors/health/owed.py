@@ -1,7 +1,7 @@
 """What the health actor has shown but not yet stored: the disk may take nothing for a while."""
 
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from actors.events import EventType
@@ -20,10 +20,11 @@ class Owed:
         self._events: deque[NewEvent] = deque(maxlen=KEPT)
 
     def __bool__(self) -> bool:
-        return bool(self._views)
+        return bool(self._views or self._events)
 
-    def take(self, views: Mapping[str, Mapping[str, Any]]) -> None:
-        """Adds what was just computed."""
+    def take(self, views: Mapping[str, Mapping[str, Any]], turns: Sequence[NewEvent] = ()) -> None:
+        """Adds what was just computed: views, and changes of liveness."""
+        self._events.extend(turns)
         self._views.update(views)
         for id, view in views.items():
             if view["material"]:

@@ -7,6 +7,7 @@ signal never gives more points.  Old evidence is worth less: a session that call
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from actors.health.liveness import FAULTS, Liveness, Verdict
 from actors.health.signals import DAY, FIVE_MINUTES, HOUR, Counts, Signals, rtt, window
 from actors.session.vocabulary import State
 
@@ -88,7 +89,14 @@ CAPS: Mapping[State, int] = {
 }
 """Most that a session can have that is not open."""
 UNPROVEN_CAP = 35
-"""Most that an open session can have whose last proof of life is older than ``STALE_S``."""
+"""Most that an open session can have whose last proof of life is older than ``STALE_S``, or that is deaf or stuck."""
+UNUSUAL_SHARE = 0.85
+"""Of the connection's points that are left while nothing arrives for longer than is usual."""
+_SAID = {
+    Liveness.DEAF: "deaf: not even test messages arrive",
+    Liveness.HALF_OPEN: "half-open: heartbeats are not answered",
+    Liveness.OUTBOUND_STUCK: "what it sends is not acknowledged",
+}
 ONE_WAY_CAP = 60
 """Most that an open session can have that works in one direction only."""
 FLAPPING_CAP = 60
@@ -100,30 +108,39 @@ MANY = 5
 
 
 def score(
-    signals: Signals, now: float, weights: Weights = DEFAULT_WEIGHTS, ageing: Ageing = DEFAULT_AGEING
+    signals: Signals,
+    now: float,
+    weights: Weights = DEFAULT_WEIGHTS,
+    ageing: Ageing = DEFAULT_AGEING,
+    verdict: Verdict | None = None,
 ) -> Score | None:
-    """The score as of ``now`` (seconds since 1970); None for a stopped session, which is neither well nor ill."""
+    """The score as of ``now`` (seconds since 1970); None for a stopped session, which is neither well nor ill.
+
+    ``verdict`` is the session's liveness as of ``now``, None where there is nothing to judge.
+    """
     if signals.state is State.STOPPED:
         return None
     hour = window(signals, HOUR, now)
     components = {
-        "connection": _connection(signals, now, weights.connection, ageing),
+        "connection": _connection(signals, now, weights.connection, ageing, verdict),
         "latency": _latency(signals, now, weights.latency),
         "acknowledgements": _acknowledgements(signals, hour, now, weights.acknowledgements),
         "errors": _errors(signals, hour, now, weights.errors),
         "stability": _stability(signals, now, weights.stability),
     }
     earned = sum(c.points for c in components.values())
-    cap, why = _cap(signals, hour, now, ageing)
+    cap, why = _cap(signals, hour, now, ageing, verdict)
     total = int(min(earned, cap) + 0.5)
     return Score(total, components, why if earned > cap else None)
 
 
-def _cap(signals: Signals, hour: Counts, now: float, ageing: Ageing) -> tuple[float, str]:
+def _cap(signals: Signals, hour: Counts, now: float, ageing: Ageing, verdict: Verdict | None) -> tuple[float, str]:
     if signals.state is not State.OPEN:
         return CAPS[signals.state], f"{signals.state.value}: at most {CAPS[signals.state]}"
     if _proof_age(signals, now, ageing) >= ageing.stale_s:
         return UNPROVEN_CAP, f"open without recent proof: at most {UNPROVEN_CAP}"
+    if verdict is not None and verdict.liveness in FAULTS:
+        return UNPROVEN_CAP, f"open, but {_SAID[verdict.liveness]}: at most {UNPROVEN_CAP}"
     if hour.undecryptable >= MANY and hour.undecryptable > hour.received:
         return ONE_WAY_CAP, f"open, but most of what arrives is undecryptable: at most {ONE_WAY_CAP}"
     if signals.timelocked or (hour.refused >= MANY and hour.refused > hour.acks):
@@ -140,13 +157,18 @@ def _proof_age(signals: Signals, now: float, ageing: Ageing) -> float:
     return max(now - min(signals.last_in, signals.last_out), 0.0)
 
 
-def _connection(signals: Signals, now: float, most: float, ageing: Ageing) -> Component:
+def _connection(signals: Signals, now: float, most: float, ageing: Ageing, verdict: Verdict | None) -> Component:
     seen = signals.last_seen
     newest = None if seen is None else max(now - seen, 0.0)
     if signals.state is not State.OPEN:
         return _component(0.0, most, newest, f"the session is {signals.state.value}")
     age = _proof_age(signals, now, ageing)
     worth = _falling(age, ageing.fresh_s, ageing.stale_s)
+    if verdict is not None and verdict.liveness in FAULTS:
+        return _component(0.0, most, age, f"open, but {_SAID[verdict.liveness]}")
+    if verdict is not None and verdict.unusual:
+        why = f"open, but nothing has arrived since {now - verdict.since:.0f} s, which is unusual"
+        return _component(UNUSUAL_SHARE * worth * most, most, age, why)
     if worth >= 1:
         return _component(most, most, age, "open, and proven in both directions")
     return _component(worth * most, most, age, f"open, but the last proof in both directions is {age:.0f} s old")

@@ -107,6 +107,12 @@ class Signals:
     last_ack: float | None = None
     last_received: float | None = None
     last_undecryptable: float | None = None
+    last_heartbeat: float | None = None
+    """When a heartbeat was last answered."""
+    last_delivery: float | None = None
+    """When the server's delivery path last brought anything."""
+    unanswered_since: float | None = None
+    """When the oldest message was sent that the server has not answered."""
     last_failure: float | None = None
 
     @property
@@ -171,6 +177,7 @@ def _changed(signals: Signals, change: Change, now: float) -> Signals:
         down_since=None if opened else (change.at if was_open else signals.down_since),
         # A new connection has yet to be measured; that it opened is proof in both directions.
         trips=() if opened and signals.state is not State.OPEN else signals.trips,
+        unanswered_since=signals.unanswered_since if signals.state is change.state else None,
         missed_in_a_row=0 if opened else signals.missed_in_a_row,
         last_in=latest(signals.last_in, change.at if opened else None),
         last_out=latest(signals.last_out, change.at if opened else None),
@@ -205,6 +212,9 @@ def _sampled(signals: Signals, sample: Sample, now: float) -> Signals:
         last_ack=latest(signals.last_ack, sample.last_ack),
         last_received=latest(signals.last_received, sample.last_received),
         last_undecryptable=sample.at if sample.undecryptable else signals.last_undecryptable,
+        last_heartbeat=latest(signals.last_heartbeat, sample.last_heartbeat),
+        last_delivery=latest(signals.last_delivery, sample.last_delivery),
+        unanswered_since=sample.unanswered_since,
     )
 
 

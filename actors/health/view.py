@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from actors.health.liveness import Verdict
 from actors.health.score import Ageing, Weights, score
 from actors.health.signals import DAY, HOUR, Signals, rtt, undecryptable_share, window
 from actors.health.status import status
@@ -51,12 +52,16 @@ class Scoring:
     ageing: Ageing
 
 
-def view(signals: Signals, totals: Totals, parked: bool, now: float, scoring: Scoring) -> dict[str, Any]:
+def view(
+    signals: Signals, totals: Totals, parked: bool, now: float, scoring: Scoring, verdict: Verdict | None
+) -> dict[str, Any]:
     """The view without its quality, which has a memory.  ``score`` is None for a session that is stopped."""
     day = window(signals, DAY, now)
     times = rtt(signals, now)
     result: dict[str, Any] = {
-        "status": "error" if parked else str(status(signals, now)),
+        "status": "error" if parked else str(status(signals, now, None if verdict is None else verdict.liveness)),
+        "liveness": None if verdict is None or parked else str(verdict.liveness),
+        "livenessDetail": None if verdict is None or parked else verdict.to_view(),
         "parked": parked,
         "checkedAt": now,
         "lastSeen": signals.last_seen,
@@ -71,7 +76,7 @@ def view(signals: Signals, totals: Totals, parked: bool, now: float, scoring: Sc
         "score": None,
         "components": {},
     }
-    computed = score(signals, now, scoring.weights, scoring.ageing)
+    computed = score(signals, now, scoring.weights, scoring.ageing, verdict)
     if computed is not None:
         result["score"] = 0 if parked else computed.total
         result["capped"] = "parked after crashes" if parked else computed.capped

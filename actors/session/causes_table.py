@@ -198,6 +198,20 @@ class Cause(StrEnum):
         "The server did not answer our heartbeat: half-open.",
         HEALS,
     )
+    DEAF = Row(
+        "deaf",
+        (),
+        Disposition.BACK_OFF,
+        "The connection was open, but nothing arrived any more, not even the test message of another session.",
+        HEALS,
+    )
+    OUTBOUND_STUCK = Row(
+        "outbound_stuck",
+        (),
+        Disposition.BACK_OFF,
+        "The connection was open, but the server did not acknowledge what was sent.",
+        HEALS,
+    )
     BAD_FRAME = Row(
         "bad_frame", (), Disposition.BACK_OFF, "The server sent a frame that could not be decrypted.", HEALS
     )

@@ -114,6 +114,13 @@ class HeartbeatMissed:
 
 
 @dataclass(frozen=True, slots=True)
+class Sent:
+    """A message of ours is on the wire; the server has yet to answer it."""
+
+    message_id: str
+
+
+@dataclass(frozen=True, slots=True)
 class Ack:
     """The server answered a message that we sent."""
 
@@ -136,6 +143,11 @@ class Received:
     """An inbound message was decrypted."""
 
     message_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """Something came over the server's delivery path that is no message and no receipt."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -262,7 +274,7 @@ class AuthTaken:
 
 
 Command = Start | Stop | Reconnect | Logout | PairingRequested | PairingCodeRequested | AuthTaken
-Evidence = Rtt | HeartbeatMissed | Ack | Receipt | Received | Undecryptable | MessageCap
+Evidence = Rtt | HeartbeatMissed | Sent | Ack | Receipt | Received | Heard | Undecryptable | MessageCap
 """What says something about health and changes no state: it is folded into the sample."""
 Event = (
     Resumed

@@ -14,6 +14,8 @@ from actors.session.state import SessionState
 
 MOST_TIMES = 512
 """Durations that are kept for percentiles; of more, the latest."""
+MOST_UNANSWERED = 256
+"""Messages whose acknowledgement is awaited; no connector takes more."""
 _NO_DISCONNECT = frozenset({Cause.CLOSED_BY_US, Cause.INTENTIONAL_LOGOUT, Cause.PAIRING_EXPIRED, Cause.FENCED})
 
 
@@ -53,6 +55,8 @@ class Sample:
     receipts: int = 0
     received: int = 0
     undecryptable: int = 0
+    heard: int = 0
+    """Other signs of the server's delivery path; a connector tells of some only."""
     disconnects: int = 0
     """Connections that ended, and not because we closed them."""
 
@@ -63,6 +67,12 @@ class Sample:
     last_ack: float | None = None
     last_received: float | None = None
     """When an inbound message was last decrypted."""
+    last_heartbeat: float | None = None
+    """When a heartbeat was last answered: proof of the connection, and of nothing behind it."""
+    last_delivery: float | None = None
+    """When the server's delivery path last brought anything: a message, a receipt, a notification."""
+    unanswered_since: float | None = None
+    """When the oldest message was sent that the server has not answered, and no later one either; None without one."""
 
 
 class Folder:
@@ -74,6 +84,10 @@ class Folder:
         self._last_out: float | None = None
         self._last_ack: float | None = None
         self._last_received: float | None = None
+        self._last_heartbeat: float | None = None
+        self._last_delivery: float | None = None
+        self._unanswered: dict[str, float] = {}
+        """Message id -> when it was first sent on this connection, in that order."""
         self._rtt_last: float | None = None
         self._missed_in_a_row = 0
         self._timelocked_until: float | None = None
@@ -92,6 +106,7 @@ class Folder:
         if self._since is None:
             self._since = now
         self._standing(event)
+        self._path(event, now)
         match event:
             case inputs.LinkUp(phase="open") | inputs.Opened():
                 self._last_in = self._last_out = now
@@ -109,7 +124,7 @@ class Folder:
                 self._last_in = self._last_out = now
             case inputs.Received():
                 self._last_in = self._last_received = now
-            case inputs.Undecryptable():
+            case inputs.Undecryptable() | inputs.Heard():
                 self._last_in = now
             case inputs.Closed():
                 self._missed_in_a_row, self._rtt_last = 0, None
@@ -117,6 +132,29 @@ class Folder:
             case _:
                 return
         self._counts[type(event)] += 1
+
+    def _path(self, event: inputs.Event, now: float) -> None:
+        """Which way the event proves, or leaves open."""
+        match event:
+            case inputs.Rtt():
+                self._last_heartbeat = now
+            case inputs.Receipt() | inputs.Received() | inputs.Undecryptable() | inputs.Heard():
+                self._last_delivery = now
+            case inputs.Sent(message_id=sent):
+                if len(self._unanswered) < MOST_UNANSWERED:
+                    self._unanswered.setdefault(sent, now)
+            case inputs.Ack(message_id=answered):
+                self._answered(answered)
+            case inputs.Closed():
+                self._unanswered.clear()
+
+    def _answered(self, message_id: str) -> None:
+        """What was sent before an answered message is not waited for: the way out works, that one was lost."""
+        if message_id in self._unanswered:
+            for sent in list(self._unanswered):
+                del self._unanswered[sent]
+                if sent == message_id:
+                    return
 
     def _standing(self, event: inputs.Event) -> None:
         match event:
@@ -158,11 +196,15 @@ class Folder:
             receipts=self._counts[inputs.Receipt],
             received=self._counts[inputs.Received],
             undecryptable=self._counts[inputs.Undecryptable],
+            heard=self._counts[inputs.Heard],
             disconnects=self._disconnects,
             last_in=self._last_in,
             last_out=self._last_out,
             last_ack=self._last_ack,
             last_received=self._last_received,
+            last_heartbeat=self._last_heartbeat,
+            last_delivery=self._last_delivery,
+            unanswered_since=next(iter(self._unanswered.values()), None),
         )
         self._since = now
         self._clear()

@@ -44,6 +44,10 @@ def translate(event: wire.LinkEvent) -> inputs.Event | None:  # noqa: C901, PLR0
             return inputs.Rtt(event.ms)
         case wire.HeartbeatMissed():
             return inputs.HeartbeatMissed()
+        case wire.Sent():
+            return inputs.Sent(event.message_id)
+        case wire.Heard():
+            return inputs.Heard()
         case wire.Ack():
             return inputs.Ack(event.message_id, event.error, event.ms)
         case wire.Receipt():

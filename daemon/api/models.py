@@ -72,11 +72,26 @@ class NewChats(Response):
     until: Time | None
 
 
+class Liveness(Response):
+    """How an open connection is, seen from the evidence in both directions."""
+
+    state: Literal["alive", "quiet", "deaf", "half_open", "outbound_stuck"]
+    """The last three are faults; a quiet session is well."""
+    since: Time
+    """When it is believed to have begun."""
+    unusual: bool
+    """Nothing has arrived for longer than is usual at this hour."""
+    evidence: dict[str, float | None]
+    """Ages of proofs in seconds, the probability of the silence by the session's rhythm, missed test messages."""
+
+
 class StatusMetadata(Response):
     """What stands behind a status."""
 
     components: dict[str, ScoreComponent]
     cause: Cause | None
+    liveness: Liveness | None
+    """null while the session is not open, or was not judged yet."""
     round_trip_ms: dict[str, float]
     """last, p50, p95, as far as known."""
     versions: dict[str, str]

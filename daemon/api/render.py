@@ -31,6 +31,7 @@ def status(record: SessionRecord, live: SessionLive) -> models.SessionStatus:
         status_metadata=models.StatusMetadata(
             components={name: models.ScoreComponent(**part) for name, part in live.components.items()},
             cause=_cause(live),
+            liveness=_liveness(live),
             round_trip_ms=dict(live.rtt_ms),
             versions=dict(live.versions),
             generation=live.generation,
@@ -58,6 +59,10 @@ def _cause(live: SessionLive) -> models.Cause | None:
         at=_time(live.detail, "causeAt"),
         detail={key: value for key, value in live.detail.items() if key not in _TIMES},
     )
+
+
+def _liveness(live: SessionLive) -> models.Liveness | None:
+    return None if live.liveness is None else models.Liveness(state=live.liveness, **live.liveness_detail)
 
 
 def _time(detail: Mapping[str, Any], key: str) -> float | None:

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from daemon.metrics.table import MESSAGE_RESULTS, METRICS, QUANTILES, SEND_OUTCOMES, SESSION_STATUSES
+from daemon.metrics.table import MESSAGE_RESULTS, METRICS, QUANTILES, SEND_OUTCOMES, SESSION_LIVENESS, SESSION_STATUSES
 
 PAGE = Path(__file__).parents[2] / "docs" / "metrics.md"
 
@@ -41,6 +41,7 @@ def _values() -> str:
     quantiles = (quantile for _, quantile in QUANTILES)
     closed = {
         "status": SESSION_STATUSES,
+        "liveness": SESSION_LIVENESS,
         "result": MESSAGE_RESULTS,
         "outcome": SEND_OUTCOMES,
         "quantile": quantiles,

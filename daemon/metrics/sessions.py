@@ -81,6 +81,7 @@ class SessionFamilies:
         return "".join(
             (
                 family(table.SESSIONS, _totals(pairs)),
+                family(table.SESSIONS_LIVENESS, _by_liveness(pairs)),
                 family(table.SESSION_UP, [f"{p.up}{int(s.status == 'connected')}" for p, s in pairs]),
                 family(
                     table.SESSION_STATUS,
@@ -148,3 +149,10 @@ def _totals(pairs: list[tuple[_Prefixes, SessionLive]]) -> list[str]:
         for connector in connectors
         for status in table.SESSION_STATUSES
     ]
+
+
+def _by_liveness(pairs: list[tuple[_Prefixes, SessionLive]]) -> list[str]:
+    if not pairs:
+        return []
+    totals = Counter(live.liveness for _, live in pairs)
+    return [f"{prefix(table.SESSIONS_LIVENESS, (liveness,))}{totals[liveness]}" for liveness in table.SESSION_LIVENESS]

@@ -33,6 +33,9 @@ class Metric:
 SESSION_STATUSES = ("connected", "connecting", "pairing", "disconnected", "blocked", "error", "stopped")
 """Values of the label `status`."""
 
+SESSION_LIVENESS = ("alive", "quiet", "deaf", "half_open", "outbound_stuck")
+"""Values of the label `liveness`."""
+
 MESSAGE_RESULTS = ("sent", "acknowledged", "failed", "received", "undecryptable")
 """Values of the label `result`."""
 
@@ -91,6 +94,13 @@ SESSIONS = Metric(
     "for each connector that has a session",
 )
 
+SESSIONS_LIVENESS = Metric(
+    "wavigil_sessions_by_liveness",
+    "gauge",
+    "Open sessions by their liveness; deaf, half_open and outbound_stuck are faults, quiet is none.",
+    ("liveness",),
+    "once a session is configured",
+)
 SESSION_UP = Metric(
     "wavigil_session_up",
     "gauge",
@@ -311,6 +321,7 @@ METRICS: tuple[Metric, ...] = (
     CONFIG_LAST_RELOAD_SUCCESS_TIMESTAMP,
     CONFIG_RESTART_NEEDED,
     SESSIONS,
+    SESSIONS_LIVENESS,
     SESSION_UP,
     SESSION_STATUS,
     SESSION_HEALTH_SCORE,

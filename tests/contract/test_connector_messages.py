@@ -30,6 +30,8 @@ async def test_sent_message_is_acknowledged_and_delivered(shared: Subject, name:
     assert answer["at"] > 0
     ack = await peer.next(Ack)
     assert (ack.message_id, ack.error) == ("M-1", None)
+    told = [event for event in peer.inbox.events if isinstance(event, Sent | Ack)]
+    assert [(type(event), event.message_id) for event in told] == [(Sent, "M-1"), (Ack, "M-1")]
     await shared.host.next(Sent, session=name, message_id="M-1")
     assert (await peer.next(Receipt, type="delivered")).message_id == "M-1"
     await shared.host.next(Receipt, session=name, message_id="M-1", type="delivered")

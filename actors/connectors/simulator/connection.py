@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Coroutine
 from typing import TYPE_CHECKING, Any
 
-from actors.connectors.link_events import Connecting, HeartbeatMissed, LinkEvent, Opened, Queued, Rtt
+from actors.connectors.link_events import Connecting, Heard, HeartbeatMissed, LinkEvent, Opened, Queued, Rtt
 from actors.connectors.protocol import ErrorCode, Phase, Reason, State
 from actors.connectors.simulator.admission import Ticket
 from actors.connectors.simulator.credentials import BadCredentials, Credentials
@@ -158,6 +158,7 @@ class Connection:
         self._enter_phase(Phase.OPEN)
         login_ms = (self._loop.time() - started) * 1000
         self.tell(Opened(**self.stamp, me=self._me, version=VERSION, login_ms=login_ms))
+        self.tell(Heard(**self.stamp))  # the server's word that what it kept is delivered
         if session.suffers(Mode.TIMELOCK):
             session.tell_timelock()
         spread = chance(self._shared.options.seed, session.id, "heartbeat", 0)

@@ -70,7 +70,9 @@ class Sends:
         session, loop = self._session, self._shared.loop
         self._shared.counts["sends"] += 1
         await session.vault.commit(ratchet(peer, self._shared.counts["sends"]))
-        self._shared.tell_host(Sent(**self._connection.stamp, message_id=message_id))
+        sent = Sent(**self._connection.stamp, message_id=message_id)
+        self._shared.tell_host(sent)
+        self._connection.tell(sent)
         if session.suffers(Mode.HALF_OPEN) or session.suffers(Mode.OUTBOUND_STUCK):
             return
         nack = session.life.nack(loop.time())

@@ -163,6 +163,7 @@ export class Connection {
       await this.#session.auth.commit({ [`ratchet-${to}`]: Buffer.from(messageId) })
       if (this.ended) return
       this.#shared.host.tell('sent', { session: this.#session.id, messageId })
+      this.#tell('sent', { messageId })
       this.#shared.world.post(this, { messageId, to, text }, settle)
     })
     const result = await outcome

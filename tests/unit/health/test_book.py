@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from actors.events import EventType
 from actors.health.book import Book
 from actors.health.quality import bands
 from actors.health.score import Ageing, Weights
@@ -99,3 +100,44 @@ def test_a_stored_view_of_nobody_is_a_stranger() -> None:
     assert known.strangers() == {"b"}
     known.forget("b")
     assert known.strangers() == set()
+
+
+def test_a_change_of_liveness_is_an_event_of_its_own() -> None:
+    known = opened()
+    known.changed(T0 + 2, everybody=False)
+    (first,) = known.turns()
+    assert (first.type, first.session, first.data["liveness"], first.data["previous"]) == (
+        EventType.HEALTH_LIVENESS,
+        "a",
+        "alive",
+        None,
+    )
+    stuck = sample(T0 + 50, last_in=T0 + 50, last_out=T0 + 50, unanswered_since=T0 + 10)
+    known.report(0, {"a": [stuck]}, (), T0 + 51)
+    seen = known.changed(T0 + 51, everybody=False)["a"]
+    assert (seen["liveness"], seen["status"]) == ("outbound_stuck", "error")
+    assert seen["livenessDetail"]["since"] == T0 + 10
+    (turn,) = known.turns()
+    assert (turn.data["liveness"], turn.data["previous"], turn.data["since"]) == (
+        "outbound_stuck",
+        "alive",
+        T0 + 10,
+    )
+    assert turn.data["evidence"]["unacknowledgedSeconds"] == 41.0
+    known.changed(T0 + 52, everybody=True)
+    assert known.turns() == []
+
+
+def test_what_is_closed_has_no_liveness_and_keeps_its_last_over_restarts() -> None:
+    known = opened()
+    known.report(0, {"a": [sample(T0 + 50, last_in=T0 + 50, unanswered_since=T0 + 10)]}, (), T0 + 51)
+    known.changed(T0 + 51, everybody=False)
+    known.event(event(60, "a", "waiting", "open", cause="outbound_stuck"), T0 + 60)
+    closed = known.changed(T0 + 60, everybody=False)
+    assert (closed["a"]["liveness"], closed["a"]["lastLiveness"]) == (None, "outbound_stuck")
+    again = book()
+    again.restore(closed)
+    again.event(event(70, "a", "open", "connecting"), T0 + 70)
+    again.changed(T0 + 70, everybody=False)
+    (turn,) = again.turns()
+    assert (turn.data["liveness"], turn.data["previous"]) == ("alive", "outbound_stuck")

@@ -67,6 +67,35 @@ def test_what_we_wanted_is_no_disconnect(reason: str) -> None:
     assert folded(ev.Closed(0, reason)).disconnects == 0
 
 
+def test_only_the_delivery_path_proves_that_a_session_hears() -> None:
+    assert folded(ev.Opened("me"), ev.Rtt(5.0), ev.Ack("a", None, 5.0)).last_delivery is None
+    for event in (ev.Received("x"), ev.Receipt("a", "read"), ev.Undecryptable("y"), ev.Heard()):
+        sample = folded(event)
+        assert (sample.last_delivery, sample.last_heartbeat) == (10.0, None)
+    assert folded(ev.Rtt(5.0)).last_heartbeat == 10.0
+
+
+def test_the_oldest_unanswered_message_is_known_until_it_or_a_later_one_is_answered() -> None:
+    folder = Folder(0.0)
+    for at, message in ((1.0, "a"), (2.0, "b"), (3.0, "c"), (9.0, "a")):  # "a" is handed over again
+        folder.fold(ev.Sent(message), at)
+    assert folder.take(OPEN, 10.0).unanswered_since == 1.0
+    folder.fold(ev.Ack("b", None, 5.0), 11.0)
+    assert folder.take(OPEN, 12.0).unanswered_since == 3.0
+    folder.fold(ev.Ack("unknown", None, 5.0), 13.0)
+    folder.fold(ev.Ack("c", 463, 5.0), 13.0)  # a refusal is an answer
+    assert folder.take(OPEN, 14.0).unanswered_since is None
+
+
+def test_with_the_connection_ends_the_wait_for_answers() -> None:
+    assert folded(ev.Sent("a"), ev.Closed(428, "network")).unanswered_since is None
+
+
+@given(st.integers(0, 4000))
+def test_what_awaits_an_answer_is_bounded(messages: int) -> None:
+    assert folded(*(ev.Sent(str(n)) for n in range(messages))).unanswered_since == (10.0 if messages else None)
+
+
 @given(st.integers(0, 4000))
 def test_a_sample_stays_small(messages: int) -> None:
     sample = folded(*(ev.Ack(str(n), n % 5 or None, float(n)) for n in range(messages)))

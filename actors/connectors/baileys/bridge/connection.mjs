@@ -3,6 +3,7 @@ import { Arrivals } from './arrivals.mjs'
 import { classify, ownCause } from './disconnect.mjs'
 import { ProtocolError } from './errors.mjs'
 import { inNameOf } from './guards.mjs'
+import { Hearing } from './hearing.mjs'
 import { Heartbeat } from './heartbeat.mjs'
 import { masked } from './log.mjs'
 import { ping, removeDevice, requestCode, sendText } from './requests.mjs'
@@ -31,6 +32,7 @@ export class Connection {
   #arrivals
   #socket = null // {sock, raw, browser}
   #sends
+  #hearing
   #heartbeat
   #cancelLimit = () => {}
   #ended = false
@@ -48,7 +50,7 @@ export class Connection {
   #onEnd = () => {}
 
   /**
-   * `on`: qr, paired, open, closed (once, the last), and rtt, missed, sent, ack, undecryptable, timelock, message_cap, each with its event's
+   * `on`: qr, paired, open, closed (once, the last), and heard, rtt, missed, sent, ack, undecryptable, timelock, message_cap, each with its event's
    * fields; message and receipt with a function to call when the host has stored it, and they give one to forget it. `session` names the owner in logs; `recent` outlives the connection.
    */
   constructor({ session, keystore, recent, options, on }) {
@@ -59,6 +61,7 @@ export class Connection {
     this.#on = on
     this.#sends = new Sends({ transmit: (...message) => this.#transmit(...message), on: { sent: on.sent, ack: fields => this.#acked(fields) }, ackTimeoutMs: options.ackTimeoutMs })
     this.#arrivals = new Arrivals(keystore, { message: on.message, receipt: on.receipt, backlog: () => this.end(ownCause('backlog', 'more arrived than the host could store')) })
+    this.#hearing = new Hearing(() => { if (!this.#ended) on.heard() })
     this.#heartbeat = new Heartbeat({
       ping: answered => ping(this.#socket.sock, answered),
       on: { rtt: on.rtt, missed: () => { on.missed(); this.end(ownCause('heartbeat', 'a heartbeat was not answered', { code: TIMED_OUT })) } },
@@ -150,6 +153,7 @@ export class Connection {
     ws.on('CB:iq,type:set,pair-device', stanza => {
       this.#qrEnd = Date.now() + Math.min(qrLifetime(stanza, QR_MS), this.#options.pairingTimeoutMs)
     })
+    ws.on('frame', stanza => this.#hearing.take(stanza))
     // Baileys says nothing of a good acknowledgement.
     ws.on('CB:ack,class:message', stanza => this.#sends.acknowledged(readAck(stanza)))
     ws.on('CB:stream:error', stanza => { this.#stanza = stanza })
@@ -190,6 +194,7 @@ export class Connection {
     this.#open = true
     this.#heartbeat.start()
     this.#on.open({ me: this.#keystore.creds.me.id, version: clientVersion(this.#options), loginMs })
+    this.#hearing.open()
     this.#askStanding()
   }
 

@@ -197,11 +197,13 @@ export class Session {
         this.#tell('open', { me, version, loginMs })
       },
       closed: cause => void this.#closed(attempt, cause),
+      heard: () => this.#tell('heard'),
       rtt: ms => this.#tell('rtt', { ms }),
       missed: () => this.#tell('heartbeat_missed'),
       sent: messageId => {
         counts.sends++
         this.#shared.tellHost('sent', { ...this.#stamp(), messageId })
+        this.#tell('sent', { messageId })
       },
       ack: fields => {
         counts[fields.error === null ? 'acks' : 'nacks']++
@@ -295,6 +297,4 @@ export class Session {
 /** Error code of the vault -> reason of the closed event. */
 const REASONS = { fenced: 'fenced', internal: 'error' }
 
-function blank() {
-  return { me: null, openedAt: null, qr: null, qrExpiresAt: null }
-}
+const blank = () => ({ me: null, openedAt: null, qr: null, qrExpiresAt: null })

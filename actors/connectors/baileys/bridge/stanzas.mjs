@@ -10,6 +10,14 @@ const LONGEST_TEXT = 65_536
 const MOST_IDS = 1024
 const CIPHERTEXT = proto.WebMessageInfo.StubType.CIPHERTEXT
 
+/** What only the server's delivery path brings; answers, heartbeats and acknowledgements prove no more than a connection. */
+const DELIVERED = new Set(['message', 'receipt', 'notification', 'presence', 'chatstate', 'call', 'ib'])
+
+/** Whether a stanza came over the delivery path, and is none that is told of as a receipt. */
+export function isDelivery(stanza) {
+  return DELIVERED.has(stanza?.tag) && (stanza.tag !== 'receipt' || readReceipt(stanza) === null)
+}
+
 /** {messageId, error: number | null} of an `<ack class="message">`. */
 export function readAck({ attrs }) {
   return { messageId: attrs.id, error: attrs.error === undefined ? null : Number.parseInt(attrs.error, 10) || 500 }
