@@ -47,6 +47,14 @@ async def host_command(shared: Shared, lag: LagProbe, request: Frame) -> Any:
     return await command(shared, Fields(request))
 
 
+async def drill_command(shared: Shared, request: Frame) -> Any:
+    """Answers one request of a drill's link.  Raises RemoteError, BadField."""
+    command = _WORLD_COMMANDS.get(request["cmd"])
+    if command is None:
+        raise _unknown(request)
+    return await command(shared, Fields(request))
+
+
 def _unknown(request: Frame) -> RemoteError:
     return RemoteError(ErrorCode.UNKNOWN_COMMAND, f"not a command of this link: {request['cmd']!r}")
 
@@ -118,9 +126,10 @@ async def _options(shared: Shared, wire: Fields) -> dict[str, Any]:
 async def _fault(shared: Shared, wire: Fields) -> dict[str, Any]:
     fault = read_fault(wire, ("id", "cmd", "session"))
     sessions = _chosen(shared, wire)
+    at = shared.now_ms()
     for session in sessions:
         session.strike(fault)
-    return {"sessions": len(sessions)}
+    return {"sessions": len(sessions), "at": at}
 
 
 async def _clear(shared: Shared, wire: Fields) -> dict[str, Any]:
@@ -171,15 +180,19 @@ _SESSION_COMMANDS: dict[str, Callable[[Session, Fields], Awaitable[Any]]] = {
     "pairing_code": _pairing_code,
     "status": _status,
 }
+_WORLD_COMMANDS: dict[str, Callable[[Shared, Fields], Awaitable[Any]]] = {
+    "fault": _fault,
+    "clear": _clear,
+    "scan": _scan,
+    "enter_code": _enter_code,
+    "deliver": _deliver,
+}
+"""What the world does to sessions, and people with their phones."""
 _HOST_COMMANDS: dict[str, Callable[[Shared, Fields], Awaitable[Any]]] = {
     "send": _send,
     "ping": _ping,
     "stored": _stored,
     "admission": _admission,
     "options": _options,
-    "fault": _fault,
-    "clear": _clear,
-    "scan": _scan,
-    "enter_code": _enter_code,
-    "deliver": _deliver,
+    **_WORLD_COMMANDS,
 }

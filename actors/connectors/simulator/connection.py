@@ -77,6 +77,7 @@ class Connection:
         self._session.tell(event)
 
     def _admitted(self) -> None:
+        self._shared.tell_drills(self._session.id)
         self._enter_phase(Phase.CONNECTING)
         self.tell(Connecting(**self.stamp))
         self._timer = self._loop.call_later(self._shared.options.open_deadline, self._too_late)

@@ -8,7 +8,7 @@ from typing import Any
 
 from actors.connectors.fields import BadField, Fields
 from actors.connectors.protocol import CAPABILITIES, PROTOCOL, STORED, ErrorCode, ReadyLine, StartLine
-from actors.connectors.simulator.commands import host_command, session_command
+from actors.connectors.simulator.commands import drill_command, host_command, session_command
 from actors.connectors.simulator.profile import Profile
 from actors.connectors.simulator.session import Session
 from actors.connectors.simulator.shared import Options, Shared
@@ -92,8 +92,10 @@ class Server:
                 await self._host(number, answer, reader, writer)
             case "session":
                 await self._session(number, answer, wire, reader, writer)
+            case "drill":
+                await self._drill(number, answer, reader, writer)
             case role:
-                raise BadField("role", f"expected host or session, got {role!r}")
+                raise BadField("role", f"expected host, session or drill, got {role!r}")
 
     async def _host(
         self, number: int, answer: Frame, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
@@ -110,6 +112,19 @@ class Server:
         finally:
             link.abort()
             self.host_gone.set()
+
+    async def _drill(
+        self, number: int, answer: Frame, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
+        """Somebody who plays the world: there may be several, and nothing depends on them."""
+        writer.write(frames.encode({"re": number, "ok": answer}))
+        link = Link(reader, writer, lambda _, request: _guarded(drill_command(self._shared, request)))
+        self._shared.drills.add(link)
+        try:
+            await link.closed.wait()
+        finally:
+            link.abort()
+            self._shared.drills.discard(link)
 
     async def _session(
         self, number: int, answer: Frame, wire: Fields, reader: asyncio.StreamReader, writer: asyncio.StreamWriter

@@ -54,6 +54,7 @@ class Shared:
         self.vault = vault
         self.gate = Gate(bounds, self.loop)
         self.host: Link | None = None
+        self.drills: set[Link] = set()
         self.kept = KeptEvents()
         self.sessions: dict[str, Session] = {}
         self.counts: Counter[str] = Counter()
@@ -72,6 +73,11 @@ class Shared:
         """Pushes an event to the host, if its link is there."""
         if self.host is not None:
             self.host.send(event.to_wire())
+
+    def tell_drills(self, session: str) -> None:
+        """A session's connection attempt has reached the simulated server."""
+        for link in self.drills:
+            link.event("attempt", session=session, at=self.now_ms())
 
     def list_phone(self, phone: str, session: "Session") -> None:
         """From now on messages to ``phone`` go to this session too."""

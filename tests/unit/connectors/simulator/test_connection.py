@@ -147,7 +147,8 @@ async def test_temporary_ban_ends_by_itself() -> None:
 async def test_network_that_is_down_refuses_logins_meanwhile() -> None:
     async with rig() as r:
         peers = [await r.opened(name) for name in "ab"]
-        assert await r.host.ask("fault", session="*", fault="network", for_s=30) == {"sessions": 2}
+        struck = await r.host.ask("fault", session="*", fault="network", for_s=30)
+        assert struck == {"sessions": 2, "at": struck["at"]}
         for peer in peers:
             assert await r.closed(peer) == (428, "network")
             await peer.ask("open")
