@@ -1,0 +1,283 @@
+"""Plays a campaign: troubles of all kinds, mixed at random from a seed, each to sessions that have no other."""
+
+import asyncio
+import random
+import time
+from collections import Counter, deque
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Any
+
+import aiohttp
+
+from tests.bench.campaign.kinds import DEAF_WITHIN, OUTAGE, Kind
+from tests.bench.campaign.processes import Processes
+from tests.bench.campaign.truth import Ended, Moved, Seen, Shown, Struck
+from tests.bench.campaign.watch import Watch
+from tests.bench.campaign.world import OUTSIDE, World
+from tests.fixtures_daemon import Daemon
+
+PATIENCE = 150.0
+"""Seconds until a session is given up: beyond the bound on healing, so that late is told from lost."""
+HOLD = 6.0
+"""Seconds for which a session that rests is watched: nothing may be tried."""
+SETTLE = 1.0
+"""Seconds of calm after each trouble, in which its session must stay as it is."""
+
+
+@dataclass(frozen=True, slots=True)
+class Size:
+    """How much is done."""
+
+    per_kind: int = 300
+    rate: float = 5.0
+    """Troubles of single sessions that begin within a second, at most."""
+    seconds: float = 3600.0
+    """When no new trouble begins any more; those under way are seen to their ends."""
+    shard_kills_at_once: int = 2
+    letters_a_minute: float = 2.0
+    """To each session that may become deaf."""
+    warm_up: float = 0.0
+    """Seconds of letters before the first session becomes deaf."""
+    outage: float = 20.0
+    """Seconds for which nobody is let in, at the end; 0: no such outage."""
+
+
+@dataclass
+class Campaign:
+    """One campaign on one daemon."""
+
+    daemon: Daemon
+    world: World
+    watch: Watch
+    shards: dict[str, str]
+    """Of each session."""
+    rng: random.Random
+    kinds: Sequence[Kind]
+    size: Size
+    say: Callable[[str], None] = print
+    entries: list[Struck | Seen] = field(default_factory=list)
+    began: float = 0.0
+    ended: float = 0.0
+    skipped: Counter[str] = field(default_factory=Counter)
+    """Troubles for which the time, or a session, was missing."""
+    _busy: set[str] = field(default_factory=set)
+    _kept: set[str] = field(default_factory=set)
+    """Sessions of shards that are about to lose a process."""
+    _freed: asyncio.Condition = field(default_factory=asyncio.Condition)
+    """A session's trouble is over."""
+    _number: int = 0
+
+    async def run(self) -> None:
+        """Everything; what was done and seen is in ``entries`` and ``watch.seen``."""
+        self.processes = Processes(self.daemon)
+        ids = sorted(self.shards)
+        self.began = time.time()
+        self._end = time.monotonic() + self.size.seconds
+        listening = [kind for kind in self.kinds if kind.listens]
+        self._listeners = ids[: min(self.size.per_kind, max(1, len(ids) // 3))] if listening else []
+        letters = asyncio.create_task(self._letters())
+        try:
+            await asyncio.gather(self._strike_sessions(), self._kill_shards())
+            await self._kill_services()
+            await self._outage()
+        finally:
+            letters.cancel()
+            await asyncio.gather(letters, return_exceptions=True)
+        await asyncio.sleep(SETTLE)
+        self.ended = time.time()
+
+    # Troubles of single sessions
+
+    async def _strike_sessions(self) -> None:
+        kinds = [kind for kind in self.kinds if kind.scope in {"session", "actor"}]
+        queue = deque(kind for kind in kinds for _ in range(self.size.per_kind))
+        self.rng.shuffle(queue)
+        running: set[asyncio.Task[None]] = set()
+        warm = time.monotonic() + self.size.warm_up
+        next_at = time.monotonic()
+        while queue and time.monotonic() < self._end:
+            index = next((i for i, kind in enumerate(queue) if self._target(kind, warm) is not None), None)
+            if index is None:
+                await asyncio.sleep(0.1)
+                continue
+            kind = queue[index]
+            del queue[index]
+            session = self._target(kind, warm)
+            assert session is not None
+            self._busy.add(session)
+            task = asyncio.create_task(self._one(kind, session))
+            running.add(task)
+            task.add_done_callback(running.discard)
+            next_at = max(next_at + 1 / self.size.rate, time.monotonic())
+            await asyncio.sleep(next_at - time.monotonic())
+        self.skipped.update(kind.name for kind in queue)
+        await asyncio.gather(*running)
+
+    def _target(self, kind: Kind, warm: float) -> str | None:
+        """A session that is well, has no other trouble and is fit for this one."""
+        if kind.listens and time.monotonic() < warm:
+            return None
+        taken = self._busy | self._kept
+        fit = self._listeners if kind.listens else self.shards
+        free = [session for session in fit if session not in taken]
+        if not kind.listens:  # those who listen are kept for that, as long as there are others
+            free = [session for session in free if session not in set(self._listeners)] or free
+        return self.rng.choice(sorted(free)) if free else None
+
+    async def _one(self, kind: Kind, session: str) -> None:
+        number = self._next()
+        try:
+            if kind.scope == "actor":
+                await self._kill(number, kind, session, (session,))
+            else:
+                await self._strike(number, kind, session)
+        finally:
+            self._busy.discard(session)
+            async with self._freed:
+                self._freed.notify_all()
+
+    async def _strike(self, number: int, kind: Kind, session: str) -> None:
+        at = await self.world.strike(kind, session)
+        if kind.sends:
+            await self._send(session, number)
+        operator_at = None
+        if kind.after in {"heals", "waits"}:
+            patience = PATIENCE + kind.lasts_s + (kind.notice_s or 0.0)
+            await self._healed(session, at, patience)
+            if kind.policy:
+                await self.world.cure(session)
+            await asyncio.sleep(SETTLE)
+        else:
+            await self.watch.until(session, lambda move: _is(move, kind.state, at), PATIENCE + DEAF_WITHIN)
+            await asyncio.sleep(HOLD)
+        await self._shown(number, session)
+        if kind.after in {"rests", "few_tries"}:
+            operator_at = time.time()
+            await self._help(kind, session)
+            await self._healed(session, operator_at, PATIENCE)
+            await asyncio.sleep(SETTLE)
+        self.entries.append(Struck(number, kind.name, (session,), at, time.time(), at + kind.lasts_s, operator_at))
+
+    async def _healed(self, session: str, since: float, patience: float) -> bool:
+        """Open again since then, and still."""
+        return await self.watch.until(session, lambda move: _is(move, "open", since), patience)
+
+    async def _help(self, kind: Kind, session: str) -> None:
+        """What an operator does whom the cause asks for help."""
+        await self.world.cure(session)
+        if kind.pairs:
+            answer = await self._ask("GET", f"/api/sessions/{session}/pairing?wait=10s")
+            if "qr" in answer:
+                await self.world.scan(session, answer["qr"])
+        else:
+            await self._ask("POST", f"/api/whatsapp-status/{session}/reconnect")
+
+    async def _send(self, session: str, number: int) -> None:
+        body = {"id": f"campaign-{number}", "to": OUTSIDE, "text": "hello", "wait": "0s"}
+        await self._ask("POST", f"/api/sessions/{session}/messages", json=body)
+
+    async def _shown(self, number: int, session: str) -> None:
+        status = (await self._ask("GET", f"/api/whatsapp-status/{session}")).get("status")
+        if status is not None:
+            self.entries.append(Shown(number, session, time.time(), str(status)))
+
+    async def _ask(self, method: str, path: str, **options: Any) -> dict[str, Any]:
+        """The body of an answer; asked again while a part of the daemon is being restarted."""
+        body: Any = {}
+        for _ in range(50):
+            with suppress(aiohttp.ClientError):
+                status, body = await self.daemon.call(method, path, **options)
+                if status < 400:
+                    break
+            await asyncio.sleep(0.2)
+        return body if isinstance(body, dict) else {}
+
+    async def _letters(self) -> None:
+        """To each listener in its turn, spread over the minute."""
+        while self._listeners:
+            pause = 60.0 / self.size.letters_a_minute / len(self._listeners)
+            for session in list(self._listeners):
+                with suppress(Exception):  # its process is being restarted: the next one gets through
+                    await self.world.write_to(session)
+                await asyncio.sleep(pause * self.rng.uniform(0.7, 1.3))
+
+    # Kills
+
+    async def _kill_shards(self) -> None:
+        queue = [kind for kind in self.kinds if kind.scope == "shard" for _ in range(self.size.per_kind)]
+        self.rng.shuffle(queue)
+        await asyncio.gather(*(self._kill_some(queue) for _ in range(self.size.shard_kills_at_once)))
+        self.skipped.update(kind.name for kind in queue)
+
+    async def _kill_some(self, queue: list[Kind]) -> None:
+        while queue and time.monotonic() < self._end:
+            free = sorted({shard for session, shard in self.shards.items() if session not in self._kept})
+            if not free:
+                return
+            shard = self.rng.choice(free)
+            mine = {session for session, home in self.shards.items() if home == shard}
+            self._kept |= mine
+            try:
+                if await self._all_well(mine) and queue:
+                    await self._kill(self._next(), queue.pop(), shard, tuple(sorted(mine)))
+            finally:
+                self._kept -= mine
+
+    async def _all_well(self, sessions: set[str]) -> bool:
+        """Waits until these have no trouble any more; whether it came to that in time."""
+        async with self._freed:
+            while sessions & self._busy:
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(self._freed.wait(), 5.0)
+                if time.monotonic() > self._end:
+                    return False
+        return True
+
+    async def _kill_services(self) -> None:
+        queue = [kind for kind in self.kinds if kind.scope == "service" for _ in range(self.size.per_kind)]
+        self.rng.shuffle(queue)
+        while queue and time.monotonic() < self._end:
+            await self._kill(self._next(), queue.pop(), "", ())
+        self.skipped.update(kind.name for kind in queue)
+
+    async def _kill(self, number: int, kind: Kind, target: str, sessions: tuple[str, ...]) -> None:
+        struck = await self.processes.kill(kind, target)
+        if struck is None:
+            self.skipped[kind.name] += 1
+            return
+        at = struck[0]
+        back = asyncio.create_task(self.processes.back(number, kind, target, struck, PATIENCE))
+        await asyncio.gather(back, *(self._healed(session, at, PATIENCE) for session in sessions))
+        ended = await back
+        await asyncio.sleep(SETTLE)
+        told = [m.at for m in self.watch.seen[-4000:] if _told(m, kind, sessions, at)]
+        self.entries.append(Ended(number, min([ended.noticed, *told]), ended.back))
+        self.entries.append(Struck(number, kind.name, sessions, at, time.time(), at))
+
+    async def _outage(self) -> None:
+        """Nobody is let in for some time; then all come back."""
+        if not self.size.outage or time.monotonic() > self._end:
+            return
+        number, sessions = self._next(), tuple(sorted(self.shards))
+        at = await self.world.shut(self.size.outage)
+        patience = self.size.outage + PATIENCE
+        await asyncio.gather(*(self._healed(session, at + self.size.outage, patience) for session in sessions))
+        await asyncio.sleep(SETTLE)
+        self.entries.append(Struck(number, OUTAGE.name, sessions, at, time.time(), at + self.size.outage))
+
+    def _next(self) -> int:
+        self._number += 1
+        if self._number % 250 == 0:
+            self.say(f"  {self._number} troubles after {time.time() - self.began:.0f} s, {len(self._busy)} under way")
+        return self._number
+
+
+def _is(move: Moved | None, state: str, since: float) -> bool:
+    return move is not None and move.state == state and move.at >= since - 0.05
+
+
+def _told(seen: Seen, kind: Kind, sessions: Sequence[str], at: float) -> bool:
+    """A transition that names the kill before the supervisor's own note was read."""
+    return isinstance(seen, Moved) and seen.session in sessions and seen.cause in kind.causes and seen.at >= at

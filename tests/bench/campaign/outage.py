@@ -1,0 +1,121 @@
+"""All sessions cut at once, or nobody let in for an hour: how often the server is called, and how soon all are back."""
+
+import asyncio
+import time
+from bisect import bisect_left, bisect_right
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from tests.bench.campaign.truth import Moved
+from tests.bench.campaign.watch import Watch
+from tests.bench.campaign.world import World
+from tests.bench.fleet import statuses
+from tests.fixtures_daemon import Daemon, until
+
+MARGIN = 1.2
+"""All are back within what the bound on connects allows, and a fifth of it more."""
+SHOWN_WITHIN = 5.0
+BULK_S = 0.2
+
+
+def peak(times: Sequence[float], window: float = 1.0) -> int:
+    """The most of these moments within any one window of so many seconds.  Pure."""
+    ordered = sorted(times)
+    return max((bisect_left(ordered, at + window) - index for index, at in enumerate(ordered)), default=0)
+
+
+@dataclass(frozen=True, slots=True)
+class Cut:
+    """What came of one cut or outage; times in seconds since the blow, or since its end."""
+
+    sessions: int
+    bound: float
+    """Connects per second, as configured."""
+    lasted: float
+    """How long nobody was let in."""
+    meanwhile: int
+    """Attempts while nobody was let in."""
+    peak: int
+    """Most attempts within a second, from the blow until all were back."""
+    shown: float | None
+    """Until HTTP showed the last of them as not connected; None: that was not looked for."""
+    back: float | None
+    """From the end until the last was open; None: not in time."""
+
+    @property
+    def allowed(self) -> float:
+        """Seconds in which all have to be back."""
+        return self.sessions / self.bound * MARGIN
+
+    def lines(self) -> list[str]:
+        """For the table."""
+        back = "never" if self.back is None else f"{self.back:.1f} s"
+        found = [f"{self.sessions} sessions cut at once, nobody let in for {self.lasted:g} s:"]
+        if self.lasted:
+            rate = self.meanwhile / self.lasted
+            found.append(f"    connects meanwhile {self.meanwhile}: {rate:.2f}/s in all (bound 1/s)")
+        found.append(f"    most connects within a second, as the server saw them: {self.peak} (bound {self.bound:g})")
+        found.append(f"    all open again after {back} (allowed {self.allowed:.1f} s)")
+        if self.shown is not None:
+            found.append(f"    shown over HTTP within {self.shown:.2f} s (allowed {SHOWN_WITHIN:g} s)")
+        return found
+
+    def shortfalls(self) -> list[str]:
+        """What is not as promised.  Pure."""
+        found = []
+        if self.peak > self.bound:
+            found.append(f"{self.peak} connects within a second, bound {self.bound:g}")
+        if self.lasted and self.meanwhile / self.lasted >= 1:
+            found.append(f"{self.meanwhile / self.lasted:.2f} connects/s while the server was away")
+        if self.back is None or self.back > self.allowed:
+            found.append(f"not all back within {self.allowed:.1f} s")
+        if self.shown is not None and self.shown > SHOWN_WITHIN:
+            found.append(f"HTTP showed the cut only after {self.shown:.1f} s")
+        return found
+
+
+async def cut(daemon: Daemon, world: World, watch: Watch, ids: Sequence[str], bound: float, outage: float) -> Cut:
+    """Cuts all sessions, with the server away for ``outage`` seconds (0: it is there at once)."""
+    began = time.time()
+    calls, before = len(world.attempts), set(ids)
+    looking = asyncio.create_task(_shown(daemon, set(ids), began))
+    at = await (world.shut(outage) if outage else world.cut(ids))
+    end = at + outage
+    shown = await looking
+    patience = outage + len(ids) / bound * 4 + 120
+
+    def all_open() -> bool:
+        return all(_open(watch.state.get(session), end) for session in before)
+
+    back: float | None = None
+    try:
+        await until("all are open again", all_open, patience, every=0.1)
+        back = max(move.at for session in before if (move := watch.state.get(session))) - end
+    except BaseException as failure:
+        if isinstance(failure, asyncio.CancelledError | KeyboardInterrupt):
+            raise
+    times = sorted(world.attempts[calls:])
+    meanwhile = bisect_right(times, end) if outage else 0
+    return Cut(len(ids), bound, outage, meanwhile, peak(times), None if shown is None else shown - at, back)
+
+
+def _open(move: Moved | None, since: float) -> bool:
+    return move is not None and move.state == "open" and move.at >= since
+
+
+async def _shown(daemon: Daemon, waiting: set[str], began: float) -> float | None:
+    """When HTTP had shown the last of them as having lost its connection; None: never."""
+    while waiting and time.time() - began < SHOWN_WITHIN * 6:
+        for status in await statuses(daemon):
+            cause = status["statusMetadata"]["cause"]
+            lost = cause is not None and cause["at"] is not None and _seconds(cause["at"]) >= began
+            if lost or status["status"] != "connected":
+                waiting.discard(status["sessionId"])
+        if waiting:
+            await asyncio.sleep(BULK_S)
+    return None if waiting else time.time()
+
+
+def _seconds(moment: str) -> float:
+    return datetime.fromisoformat(moment).timestamp()

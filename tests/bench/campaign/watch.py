@@ -1,0 +1,104 @@
+"""Follows what a daemon stores: transitions of sessions, verdicts of health, deeds of recovery.
+
+Reads the databases beside the daemon, read-only, and finds gaps: a number that an outbox does not have was lost.
+"""
+
+import asyncio
+import json
+import sqlite3
+import time
+from collections import defaultdict
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+
+from tests.bench.campaign.truth import Acted, Judged, Moved
+
+LOOK_S = 0.1
+OUTBOX = "SELECT seq, at, type, session, data FROM outbox WHERE seq > ? ORDER BY seq"
+LEDGER = "SELECT id, at, session, strategy FROM actions WHERE id > ? ORDER BY id"
+
+
+class Watch:
+    """All databases of a state directory from now on.  Use ``run`` as a task; ``until`` waits for a session."""
+
+    def __init__(self, state_dir: Path) -> None:
+        self.seen: list[Moved | Judged | Acted] = []
+        self.state: dict[str, Moved] = {}
+        """The last transition of each session."""
+        self.gaps: list[str] = []
+        self._folder = state_dir
+        self._open: dict[str, sqlite3.Connection] = {}
+        self._cursors: dict[str, int] = {}
+        self._waiting: dict[str, set[asyncio.Event]] = defaultdict(set)
+
+    async def run(self) -> None:
+        """Looks for ever."""
+        while True:
+            self.look()
+            await asyncio.sleep(LOOK_S)
+
+    def look(self) -> None:
+        """Reads on everywhere."""
+        for file in sorted(self._folder.glob("shard-*.db")):
+            self._follow(file.stem, self._outbox)
+        self._follow("health", self._outbox)
+        self._follow("recovery", self._ledger)
+
+    def close(self) -> None:
+        """Closes the databases."""
+        for conn in self._open.values():
+            conn.close()
+        self._open.clear()
+
+    async def until(self, session: str, check: Callable[[Moved | None], bool], patience: float) -> bool:
+        """Waits until the last transition of a session is as wanted; whether it came to that."""
+        end = time.monotonic() + patience
+        news = asyncio.Event()
+        self._waiting[session].add(news)
+        try:
+            while not check(self.state.get(session)):
+                news.clear()
+                try:
+                    await asyncio.wait_for(news.wait(), max(0.0, end - time.monotonic()))
+                except TimeoutError:
+                    return check(self.state.get(session))
+            return True
+        finally:
+            self._waiting[session].discard(news)
+
+    def _follow(self, name: str, read: Callable[[str, sqlite3.Connection], None]) -> None:
+        if name not in self._open:
+            path = self._folder / f"{name}.db"
+            if not path.exists():
+                return
+            self._open[name] = sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=1.0)
+        with suppress(sqlite3.OperationalError):  # busy, or a table that is not there yet: the next look has it
+            read(name, self._open[name])
+
+    def _outbox(self, name: str, conn: sqlite3.Connection) -> None:
+        for seq, at, type, session, data in conn.execute(OUTBOX, (self._cursors.get(name, 0),)):
+            if name in self._cursors and seq != self._cursors[name] + 1:
+                self.gaps.append(f"{name}: {seq} follows {self._cursors[name]}")
+            self._cursors[name] = seq
+            if type == "session.state":
+                self._moved(session, at, json.loads(data))
+            elif type == "health.liveness":
+                self._saw(session, Judged(session, at, str(json.loads(data).get("liveness"))))
+
+    def _moved(self, session: str, at: float, data: dict[str, object]) -> None:
+        cause = data.get("cause")
+        named = None if cause is None else str(cause)
+        move = Moved(session, at, str(data["state"]), str(data["previous"]), named, data.get("resumed") is True)
+        self.state[session] = move
+        self._saw(session, move)
+
+    def _ledger(self, name: str, conn: sqlite3.Connection) -> None:
+        for id, at, session, strategy in conn.execute(LEDGER, (self._cursors.get(name, 0),)):
+            self._cursors[name] = id
+            self._saw(session, Acted(session, at, strategy))
+
+    def _saw(self, session: str, what: Moved | Judged | Acted) -> None:
+        self.seen.append(what)
+        for event in self._waiting.get(session, ()):
+            event.set()
