@@ -36,6 +36,7 @@ class EventName(StrEnum):
     PHASE = "phase"
     SENT = "sent"
     MESSAGE = "message"
+    WANTED = "wanted"
 
 
 _READERS: Mapping[Any, Callable[[Fields, str], Any]] = {
@@ -280,6 +281,14 @@ class InboundMessage(LinkEvent):
     n: int | None = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted(LinkEvent):
+    """Somebody who could not read a message asks for it again, and the connector does not have it (host's link)."""
+
+    name = EventName.WANTED
+    message_id: str
+
+
 Kept = Receipt | InboundMessage | Undecryptable
 """What the host stores and confirms: the server forgets it as soon as it is acknowledged."""
 
@@ -291,7 +300,7 @@ SESSION_EVENTS: Mapping[str, type[LinkEvent]] = {
     )
 }
 HOST_EVENTS: Mapping[str, type[LinkEvent]] = {
-    kind.name: kind for kind in (PhaseChanged, Sent, Receipt, InboundMessage, Undecryptable)
+    kind.name: kind for kind in (PhaseChanged, Sent, Receipt, InboundMessage, Undecryptable, Wanted)
 }
 _LAYOUTS: Mapping[type[LinkEvent], _Layout] = {
     kind: _layout(kind) for kind in (*SESSION_EVENTS.values(), *HOST_EVENTS.values())

@@ -6,6 +6,7 @@ from sqlalchemy import Integer, cast, delete, func, select, update
 from sqlalchemy.dialects.sqlite import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from actors.store.direct import Statements
 from actors.store.engine import Database
 from actors.store.records import Desired, StoredSend, StoredSession
 from actors.store.tables import desired, meta, placement, sends, sessions
@@ -91,7 +92,7 @@ async def forget_desired(conn: AsyncConnection, void: Collection[str]) -> None:
         await conn.execute(delete(desired).where(desired.c.session.in_(list(void))))
 
 
-async def load_placement(conn: AsyncConnection) -> dict[str, tuple[str, int]]:
+async def load_placement(conn: Statements) -> dict[str, tuple[str, int]]:
     """Session -> (connector, shard)."""
     rows = await conn.execute(select(placement))
     return {row.session: (row.connector, row.shard) for row in rows.all()}
@@ -128,7 +129,7 @@ async def forget_placement(conn: AsyncConnection, gone: Collection[str]) -> None
 
 
 async def add_send(
-    conn: AsyncConnection, session: str, send_id: str, to_jid: str, text: str, now: float
+    conn: Statements, session: str, send_id: str, to_jid: str, text: str, now: float
 ) -> tuple[StoredSend, bool]:
     """Accepts a send; the flag is False when the id was known, and then the record is the first one's."""
     statement = insert(sends).values(session=session, id=send_id, to_jid=to_jid, text=text, created_at=now)
@@ -139,18 +140,18 @@ async def add_send(
     return stored, added
 
 
-async def find_send(conn: AsyncConnection, session: str, send_id: str) -> StoredSend | None:
+async def find_send(conn: Statements, session: str, send_id: str) -> StoredSend | None:
     """A send by the caller's id."""
     query = (
-        select(sends, sends.c.seq <= func.coalesce(placement.c.sends_after, 0))
+        select(sends, (sends.c.seq <= func.coalesce(placement.c.sends_after, 0)).label("elsewhere"))
         .join(placement, placement.c.session == sends.c.session, isouter=True)
         .where(sends.c.session == session, sends.c.id == send_id)
     )
-    row = (await conn.execute(query)).one_or_none()
-    return None if row is None else StoredSend(*row)
+    row = (await conn.execute(query)).mappings().one_or_none()
+    return None if row is None else StoredSend(**row)
 
 
-async def new_sends(conn: AsyncConnection, after: int, shard: int, limit: int) -> list[StoredSend]:
+async def new_sends(conn: Statements, after: int, shard: int, limit: int) -> list[StoredSend]:
     """At most ``limit`` sends of the sessions placed in ``shard`` with a sequence greater than ``after``, in order.
 
     The placement is read in the same snapshot: a send of a session that was added a moment ago is never passed over.
@@ -162,17 +163,17 @@ async def new_sends(conn: AsyncConnection, after: int, shard: int, limit: int) -
         .order_by(sends.c.seq)
         .limit(limit)
     )
-    return [StoredSend(*row) for row in (await conn.execute(query)).all()]
+    return [StoredSend(**row) for row in (await conn.execute(query)).mappings().all()]
 
 
-async def placed_since(conn: AsyncConnection, shard: int) -> dict[str, float]:
+async def placed_since(conn: Statements, shard: int) -> dict[str, float]:
     """The sessions placed in a shard, with the time at which each was made over the API (0 for one of the file)."""
     query = (
-        select(placement.c.session, func.coalesce(sessions.c.created_at, 0.0))
+        select(placement.c.session, func.coalesce(sessions.c.created_at, 0.0).label("created_at"))
         .join(sessions, sessions.c.id == placement.c.session, isouter=True)
         .where(placement.c.shard == shard)
     )
-    return {row[0]: float(row[1]) for row in (await conn.execute(query)).all()}
+    return {row.session: float(row.created_at) for row in (await conn.execute(query)).all()}
 
 
 async def prune_sends(database: Database, before: float, batch: int = 500) -> int:

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable, Mapping
 from typing import Any, Self, TypeVar
 
-from actors.connectors.link_events import Kept, LinkEvent, parse_host_event, parse_session_event
+from actors.connectors.link_events import Kept, LinkEvent, Wanted, parse_host_event, parse_session_event
 from actors.connectors.protocol import PROTOCOL, Hello, State
 from actors.runtime.frames import Frame
 from actors.runtime.rpc import Link, LinkClosed, RemoteError
@@ -104,6 +104,10 @@ class HostPeer(Peer):
         self.withhold = False
         self.numbers: list[int] = []
         """Of the events that have to be confirmed, as they came."""
+        self.texts: dict[tuple[str, str], str] = {}
+        """By session and message id: what it answers when a connector wants a text."""
+        self.answers = True
+        """Whether it answers that at all."""
         self._confirming: set[asyncio.Task[Any]] = set()
         self.refused: list[BaseException | None] = []
         inbox.on_event = self._came
@@ -119,9 +123,15 @@ class HostPeer(Peer):
         if isinstance(event, Kept) and event.n is not None:
             self.numbers.append(event.n)
             if not self.withhold:
-                task = asyncio.ensure_future(self.link.request("stored", WITHIN, upto=event.n))
-                self._confirming.add(task)
-                task.add_done_callback(self._confirmed)
+                self._tell("stored", upto=event.n)
+        elif isinstance(event, Wanted) and self.answers:
+            text = self.texts.get((event.session, event.message_id))
+            self._tell("text", session=event.session, messageId=event.message_id, text=text)
+
+    def _tell(self, command: str, **fields: Any) -> None:
+        task = asyncio.ensure_future(self.link.request(command, WITHIN, **fields))
+        self._confirming.add(task)
+        task.add_done_callback(self._confirmed)
 
     def _confirmed(self, task: asyncio.Task[Any]) -> None:
         self._confirming.discard(task)

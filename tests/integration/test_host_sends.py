@@ -17,9 +17,10 @@ from actors.connectors.host.fault import ConnectorFault, FaultKind
 from actors.connectors.host.hints import Hints
 from actors.connectors.host.journal import Journal
 from actors.connectors.host.news import News
+from actors.connectors.host.resends import MOST, Resends
 from actors.connectors.host.sends import Sends
 from actors.connectors.host.upkeep import Upkeep
-from actors.connectors.link_events import InboundMessage, Receipt
+from actors.connectors.link_events import InboundMessage, Receipt, Wanted
 from actors.connectors.protocol import STORED, WINDOW, Hello
 from actors.runtime import rpc
 from actors.runtime.frames import Frame
@@ -46,12 +47,17 @@ class Peer:
         self.got: list[tuple[str, str, str]] = []
         self.answers: list[RemoteError | None] = []
         self.stored: list[int] = []
+        self.told: list[tuple[str, str, str | None]] = []
         self.hold = asyncio.Event()
         self.hold.set()
 
     async def request(self, _link: Link, frame: Frame) -> Any:
         if frame["cmd"] == "stored":
             self.stored.append(frame["upto"])
+            return {}
+        if frame["cmd"] == "text":
+            await self.hold.wait()
+            self.told.append((frame["session"], frame["messageId"], frame["text"]))
             return {}
         self.got.append((frame["session"], frame["messageId"], frame["text"]))
         await self.hold.wait()
@@ -108,7 +114,8 @@ class Shard:
         journal = Journal(self.database, hints.grown)
         self.spawn(journal.run())
         self.sends = Sends(0, journal, self._reader, lambda _: self._link, 5.0, self.spawn)
-        self.news = News(journal, self.sends)
+        resends = Resends(journal, self._reader, lambda _: self._link, lambda it, name: self.spawn(it))
+        self.news = News(journal, self.sends, resends)
         self.spawn(self.news.run())
         self.upkeep = Upkeep(0, self.database, journal, self._reader, hints, settings(self.folder))
         await self.sends.restore(refusing)
@@ -313,6 +320,34 @@ async def test_a_receipt_tells_more_than_a_lost_acknowledgement(shard: Shard) ->
     shard.peer.hold.set()
     await shard.until_state("a", "2", "acknowledged")
     assert shard.peer.texts == ["a:1", "a:2"]
+
+
+async def test_a_text_that_is_asked_for_again_is_told_by_any_host(shard: Shard) -> None:
+    await shard.accept("a", "1")
+    shard.sends.phase("a", "open")
+    await shard.sends.take()
+    sent = await shard.until_state("a", "1", "acknowledged")
+    await shard.kill()
+    await shard.start()
+    confirmer = shard.greet()
+    for session, message in (("a", sent.message_id), ("b", sent.message_id), ("a", "NEVER")):
+        shard.news.take(Wanted(session=session, at=1000, message_id=message), confirmer)
+    await until("all are told", lambda: len(shard.peer.told) == 3)
+    assert shard.peer.told == [("a", sent.message_id, "a:1"), ("b", sent.message_id, None), ("a", "NEVER", None)]
+    assert shard.peer.texts == ["a:1"], "it is the connector that sends it again"
+
+
+async def test_of_the_texts_that_are_asked_for_only_so_many_wait(shard: Shard) -> None:
+    confirmer = shard.greet()
+    shard.peer.hold.clear()
+    for number in range(MOST + 5):
+        for _ in range(2):
+            shard.news.take(Wanted(session="a", at=1000, message_id=f"M{number}"), confirmer)
+    shard.peer.hold.set()
+    await until("some are told", lambda: len(shard.peer.told) == MOST)
+    shard.news.take(Wanted(session="a", at=1000, message_id="LAST"), confirmer)
+    await until("further ones as well", lambda: len(shard.peer.told) == MOST + 1)
+    assert shard.peer.told[-1] == ("a", "LAST", None)
 
 
 async def test_news_is_stored_in_its_order(shard: Shard) -> None:

@@ -20,6 +20,7 @@ from actors.connectors.host.journal import Journal
 from actors.connectors.host.launch import Place
 from actors.connectors.host.news import News
 from actors.connectors.host.recycling import Recycling
+from actors.connectors.host.resends import Resends
 from actors.connectors.host.roster import Roster, refusal
 from actors.connectors.host.sends import Sends
 from actors.connectors.host.upkeep import Upkeep
@@ -102,7 +103,7 @@ class ConnectorHost(Worker):
         await self._upkeep.leave(self._roster.leavers())
         link_of = self._connectors.link_of
         self._sends = Sends(args.shard, self._journal, self._api, link_of, args.settings.ack_timeout, self.spawn)
-        self._news = News(self._journal, self._sends)
+        self._news = News(self._journal, self._sends, Resends(self._journal, self._api, link_of, self.spawn))
         self.spawn(self._news.run(), name="news")
         self._recycling = Recycling(self._connectors, self._sends, self._roster, args.settings, place, self.post)
         try:

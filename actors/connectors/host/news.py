@@ -10,8 +10,9 @@ from dataclasses import replace
 
 from actors.connectors.host.confirm import Confirmer
 from actors.connectors.host.journal import Journal
+from actors.connectors.host.resends import Resends
 from actors.connectors.host.sends import Sends
-from actors.connectors.link_events import InboundMessage, Kept, LinkEvent, PhaseChanged, Receipt
+from actors.connectors.link_events import InboundMessage, Kept, LinkEvent, PhaseChanged, Receipt, Wanted
 from actors.events import EventType
 from actors.store import inbound, outbox, shard_queries
 from actors.store.direct import Statements
@@ -33,9 +34,10 @@ STORE_PAUSE = 1.0
 class News:
     """Handles the events of the host's link, in the order in which they came."""
 
-    def __init__(self, journal: Journal, sends: Sends) -> None:
+    def __init__(self, journal: Journal, sends: Sends, resends: Resends) -> None:
         self._journal = journal
         self._sends = sends
+        self._resends = resends
         self._waiting: collections.deque[tuple[Kept, Confirmer]] = collections.deque()
         self._wake = asyncio.Event()
         self._stored = asyncio.Event()
@@ -48,6 +50,8 @@ class News:
         """
         if isinstance(event, PhaseChanged):
             self._sends.phase(event.session, str(event.phase))
+        elif isinstance(event, Wanted):
+            self._resends.wanted(event.session, event.message_id)
         elif isinstance(event, Kept):
             confirmer.heard(event.n)
             if len(self._waiting) >= KEPT:

@@ -22,7 +22,7 @@ export class Arrivals {
   #pending = 0
   #closed = false
 
-  /** `on.message(fields, stored)` and `on.receipt(fields, stored)` tell the host and give a function to forget; `on.backlog()` once. */
+  /** `on.message(fields, stored)` and `on.receipt(fields, stored)` tell the host and give a function to forget; `on.wanted(messageId)` resolves when the text to send again is there, if anywhere; `on.backlog()` once. */
   constructor(keystore, on) {
     this.#keystore = keystore
     this.#on = on
@@ -34,10 +34,14 @@ export class Arrivals {
     await this.#held(() => handle(stanza))
   }
 
-  /** Takes the place of Baileys' listener for receipts, which acknowledges them; `receipt` is what it tells, or null. */
-  async receipt(receipt, handle) {
+  /**
+   * Takes the place of Baileys' listener for receipts, which acknowledges them, and sends again what they ask for.
+   * `told` is what a receipt tells, or null; `wanted` the message that it asks for, or null.
+   */
+  async receipt({ told, wanted }, handle) {
     await this.#held(async () => {
-      if (receipt) await Promise.all(receipt.messageIds.map(messageId => this.#stored('receipt', { messageId, type: receipt.type })))
+      if (told) await Promise.all(told.messageIds.map(messageId => this.#stored('receipt', { messageId, type: told.type })))
+      if (wanted !== null) await this.#on.wanted(wanted)
       await handle()
     })
   }

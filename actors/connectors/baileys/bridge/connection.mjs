@@ -60,7 +60,7 @@ export class Connection {
     this.#options = options
     this.#on = on
     this.#sends = new Sends({ transmit: (...message) => this.#transmit(...message), on: { sent: on.sent, ack: fields => this.#acked(fields) }, ackTimeoutMs: options.ackTimeoutMs })
-    this.#arrivals = new Arrivals(keystore, { message: on.message, receipt: on.receipt, backlog: () => this.end(ownCause('backlog', 'more arrived than the host could store')) })
+    this.#arrivals = new Arrivals(keystore, { message: on.message, receipt: on.receipt, wanted: id => recent.find(id), backlog: () => this.end(ownCause('backlog', 'more arrived than the host could store')) })
     this.#hearing = new Hearing(() => { if (!this.#ended) on.heard() })
     this.#heartbeat = new Heartbeat({
       ping: answered => ping(this.#socket.sock, answered),

@@ -121,9 +121,19 @@ export class Links {
   // Commands on the host's link
 
   send({ session: id, messageId, to, text }) {
+    return this.#known(id).send({ messageId, to, text })
+  }
+
+  text({ session: id, messageId, text }) {
+    if (typeof messageId !== 'string' || (text !== null && typeof text !== 'string')) throw new ProtocolError('bad_request', 'messageId must be a text, text a text or null')
+    this.#known(id).told(messageId, text)
+    return {}
+  }
+
+  #known(id) {
     const session = this.#sessions.get(id)
     if (!session) throw new ProtocolError('unknown_session', 'no link for this session has been here')
-    return session.send({ messageId, to, text })
+    return session
   }
 
   stored({ upto }) {
@@ -164,6 +174,7 @@ function cutBeforeHello(peer) {
 
 const HOST = {
   send: (links, message) => links.send(message),
+  text: (links, message) => links.text(message),
   stored: (links, message) => links.stored(message),
   ping: () => ({}),
   admission: (links, message) => links.admission(message),

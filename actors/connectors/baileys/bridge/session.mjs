@@ -20,7 +20,7 @@ export class Session {
   #shared // {options, vault, gate, kept, tellHost(name, fields), counts, now()}
   #channel
   #lifecycle = new Lifecycle()
-  #recent = new Recent()
+  #recent = new Recent(messageId => this.#shared.tellHost('wanted', { ...this.#stamp(), messageId }))
   #connection = null
   #highest = 0 // generation that claimed, or is claiming
   #link = null
@@ -137,9 +137,10 @@ export class Session {
   }
 
   /** {at, ms} when the server has acknowledged; see Sends.send. Throws `not_open`. */
-  send(message) {
-    return this.#openConnection().send(message)
-  }
+  send(message) { return this.#openConnection().send(message) }
+
+  /** The host's answer to `wanted`: the text, or null. */
+  told(messageId, text) { this.#recent.answered(messageId, text) }
 
   #openConnection() {
     if (!this.#connection?.isOpen) throw new ProtocolError('not_open', `the connection is ${this.phase}`)

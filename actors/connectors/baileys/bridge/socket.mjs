@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs'
 import makeWASocket, { DEFAULT_CONNECTION_CONFIG, WA_CERT_DETAILS, proto } from '@whiskeysockets/baileys'
 import { isConnectionLoss } from './errors.mjs'
 import { signalRepository } from './signal.mjs'
-import { readReceipt } from './stanzas.mjs'
+import { readReceipt, readRetry } from './stanzas.mjs'
 
 const { version: VERSION } = JSON.parse(readFileSync(new URL('./package.json', import.meta.url), 'utf8'))
 const { version: BAILEYS_VERSION } = JSON.parse(readFileSync(new URL(import.meta.resolve('@whiskeysockets/baileys/package.json')), 'utf8'))
@@ -54,6 +54,9 @@ export function openSocket({ creds, keys, options, sentText, arrivals, changing,
     }),
     getMessage: async ({ id }) => asMessage(sentText(id)),
     emitOwnEvents: false,
+    // What can't be read is asked for again, then refused. With Baileys' pause in between, the refusal would come after what was
+    // sent again under the same id, and the server could take it for a word about that.
+    retryRequestDelayMs: 0,
     markOnlineOnConnect: false, // the phone goes on ringing
     fireInitQueries: true, // what WhatsApp Web asks at login; the answers steer privacy tokens, whose lack is nack 463
     syncFullHistory: false,
@@ -69,7 +72,7 @@ export function openSocket({ creds, keys, options, sentText, arrivals, changing,
   })
   replace(ws, 'message', read => data => { Promise.resolve(read(data)).catch(on.badFrame) })
   replace(ws, 'CB:message', handle => stanza => unlessOver(arrivals.message(stanza, handle)))
-  replace(ws, 'CB:receipt', handle => stanza => unlessOver(arrivals.receipt(readReceipt(stanza), () => handle(stanza))))
+  replace(ws, 'CB:receipt', handle => stanza => unlessOver(arrivals.receipt({ told: readReceipt(stanza), wanted: readRetry(stanza) }, () => handle(stanza))))
   ws.prependListener('close', code => on.closeCode(code))
   return { sock, raw: ws.socket, browser }
 }

@@ -33,6 +33,11 @@ export function readReceipt({ attrs, content }) {
   return { type, messageIds: messageIds.slice(0, MOST_IDS) }
 }
 
+/** The message that a `<receipt>` asks for again, because a device could not decrypt it, or null. */
+export function readRetry({ attrs }) {
+  return attrs.type === 'retry' && typeof attrs.id === 'string' ? attrs.id : null
+}
+
 /**
  * What an inbound message of `messages.upsert` is: {kind: 'message', messageId, from, participant, timestamp (ms), text},
  * {kind: 'undecryptable', messageId, from}, or null for what is no message from somebody else.

@@ -10,17 +10,18 @@ const CONTACT = '15550002@s.whatsapp.net'
 const turn = () => new Promise(resolve => setImmediate(resolve))
 let told
 let notes
+let wanted
 let steps
 let arrivals
 
 beforeEach(() => {
-  [told, notes, steps] = [[], new Set(), []]
+  [told, notes, wanted, steps] = [[], new Set(), [], []]
   const tell = kind => (fields, stored) => {
     told.push({ kind, ...fields, stored })
     return () => steps.push(`forgot ${fields.messageId}`)
   }
   const keystore = { creds: { me: ME }, hasArrived: note => notes.has(note) }
-  arrivals = new Arrivals(keystore, { message: tell('message'), receipt: tell('receipt'), backlog: () => steps.push('backlog') })
+  arrivals = new Arrivals(keystore, { message: tell('message'), receipt: tell('receipt'), wanted: messageId => new Promise((resolve, reject) => wanted.push({ messageId, resolve, reject })), backlog: () => steps.push('backlog') })
 })
 
 /** A decryption to `content`, and what becomes of its keys. */
@@ -100,19 +101,32 @@ test('when the connection ends first nothing is committed or acknowledged', asyn
 })
 
 test('a receipt is handled, and so acknowledged, when all that it tells is stored', async () => {
-  const handling = arrivals.receipt({ type: 'read', messageIds: ['A', 'B'] }, async () => steps.push('acknowledged'))
+  const handling = arrivals.receipt({ told: { type: 'read', messageIds: ['A', 'B'] }, wanted: null }, async () => steps.push('acknowledged'))
   told[0].stored()
   await turn()
   assert.deepEqual(steps, [])
   told[1].stored()
   await handling
   assert.deepEqual(steps, ['acknowledged'])
-  await arrivals.receipt(null, async () => steps.push('ours')) // between our own devices: a request to send again
+  await arrivals.receipt({ told: null, wanted: null }, async () => steps.push('ours')) // between our own devices
   assert.deepEqual(steps, ['acknowledged', 'ours'])
 })
 
+test('what is asked for again is handled when its text is there, and not acknowledged when nobody says', async () => {
+  const handling = arrivals.receipt({ told: null, wanted: 'A' }, async () => steps.push('sent again'))
+  await turn()
+  assert.deepEqual(steps, [])
+  wanted[0].resolve()
+  await handling
+  assert.deepEqual(steps, ['sent again'])
+  const unanswered = arrivals.receipt({ told: null, wanted: 'B' }, async () => steps.push('acknowledged'))
+  wanted[1].reject(new Error('silence'))
+  await assert.rejects(unanswered, { message: 'silence' })
+  assert.deepEqual(steps, ['sent again'])
+})
+
 test('more than can be kept ends the connection', async () => {
-  const all = Array.from({ length: BACKLOG + 1 }, (_, number) => arrivals.receipt({ type: 'read', messageIds: [`${number}`] }, async () => {}))
+  const all = Array.from({ length: BACKLOG + 1 }, (_, number) => arrivals.receipt({ told: { type: 'read', messageIds: [`${number}`] }, wanted: null }, async () => {}))
   await turn()
   assert.deepEqual(steps, ['backlog'])
   arrivals.close()

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import '../quiet.mjs'
-import { qrLifetime, readAck, readMessage, readReceipt } from '../stanzas.mjs'
+import { qrLifetime, readAck, readMessage, readReceipt, readRetry } from '../stanzas.mjs'
 
 const key = (more = {}) => ({ id: 'M1', remoteJid: '15551234567@s.whatsapp.net', fromMe: false, ...more })
 const message = (content, more = {}) => readMessage({ key: key(), message: content, messageTimestamp: 1_795_370_094, ...more })
@@ -21,6 +21,11 @@ test('receipts name all messages that they are for', () => {
 
 test('receipts between our own devices, and requests to send again, are none', () => {
   for (const type of ['retry', 'sender', 'peer_msg', 'hist_sync', 'read-self', 'server-error', 'constructor']) assert.equal(readReceipt({ attrs: { id: 'M1', type } }), null)
+})
+
+test('a receipt may ask for a message again', () => {
+  assert.equal(readRetry({ attrs: { id: 'M1', type: 'retry' } }), 'M1')
+  for (const attrs of [{ id: 'M1' }, { id: 'M1', type: 'read' }, { type: 'retry' }]) assert.equal(readRetry({ attrs }), null)
 })
 
 test('text is found in its wrappings; what is not text has none', () => {
