@@ -163,6 +163,8 @@ class SessionPlan:
     enabled: bool
     profile: Mapping[str, Any] | None = None
     """Options of this session for its connector."""
+    paused_until: float | None = None
+    """Recovery is paused until then, seconds since 1970 (infinity: until somebody ends it); None: it is not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -265,6 +267,15 @@ class SessionResume:
     saved: Mapping[str, Any] | None
     """What the session stored with its last transition, or None."""
     enabled: bool
+    paused_until: float | None = None
+    """As in its ``SessionPlan``."""
+
+
+@dataclass(frozen=True, slots=True)
+class Paused:
+    """Host -> session: recovery is paused, or no longer; as in its ``SessionPlan``."""
+
+    until: float | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,10 +1,11 @@
 """What the HTTP API needs of the rest: a port of plain records; handlers know neither actors nor databases."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
+from actors.recovery.pauses import Pause
 from daemon.audit.deeds import AuditTrail
 from daemon.backup.manifest import Manifest
 
@@ -18,8 +19,8 @@ class BackendError(Exception):
     def __init__(self, reason: str, message: str, **detail: Any) -> None:
         super().__init__(message)
         self.reason = reason
-        """unknown_session, conflict, file_owned, not_pairing, not_open, refused, unavailable, storage_full, timeout,
-        invalid, limit"""
+        """unknown_session, unknown_pause, conflict, file_owned, not_pairing, not_open, refused, unavailable,
+        storage_full, timeout, invalid, limit"""
         self.message = message
         self.detail = detail
 
@@ -83,6 +84,8 @@ class SessionLive:
     timelocked_until: float | None = None
     new_chats: Mapping[str, Any] | None = None
     """used, total, capped, until: how many new chats the account may begin, if WhatsApp told."""
+    held: bool = False
+    """It waits for the end of a pause of recovery."""
     versions: Mapping[str, str] = field(default_factory=dict)
     counts: Mapping[str, int] = field(default_factory=dict)
     """sent, acknowledged, failed, received, undecryptable, heartbeats, heartbeatsMissed, disconnects"""
@@ -175,12 +178,42 @@ class Accounts(Protocol):
         ...
 
 
+class Recovery(Protocol):
+    """What operators steer of recovery."""
+
+    def pauses(self) -> Sequence[Pause]:
+        """Those in effect, oldest first."""
+        ...
+
+    def pauses_of(self, session: str) -> Sequence[Pause]:
+        """Those that a session is under."""
+        ...
+
+    async def pause(
+        self, who: str, session: str | None, labels: Mapping[str, str], until: float | None, reason: str
+    ) -> Pause:
+        """A new one: of a session, else of those with all of the labels, which are all sessions without any label.
+
+        It is stored when this returns.  ``unknown_session``; ``invalid``: it would be over already; ``limit``.
+        """
+        ...
+
+    async def resume(self, pause: int, who: str) -> None:
+        """Ends one.  ``unknown_pause``."""
+        ...
+
+
 class Backend(Protocol):
     """Implemented by the daemon over the gateway and the databases, and by an in-memory twin in the tests."""
 
     @property
     def accounts(self) -> Accounts:
         """Audit log, interventions, storage."""
+        ...
+
+    @property
+    def recovery(self) -> Recovery:
+        """Pauses."""
         ...
 
     @property

@@ -11,8 +11,9 @@ from typing import Any
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from actors.messages import FleetPlan, SessionPlan
+from actors.recovery.pauses import Pause, paused_until
 from actors.settings import Settings
-from actors.store import api_queries
+from actors.store import api_queries, pause_queries
 from actors.store.engine import Database
 from actors.store.errors import StoreError
 from actors.store.placement import place
@@ -20,6 +21,7 @@ from actors.store.records import Desired, StoredSession
 from config.loader import Loaded
 from config.profiles import simulator_profile
 from daemon import wanted
+from daemon.audit.deeds import DAEMON
 from daemon.backend import BackendError, SessionRecord
 from daemon.storage import refusal
 
@@ -45,6 +47,12 @@ class Fleet:
         self._places: dict[str, tuple[str, int]] = {}
         self._records: dict[str, SessionRecord] = {}
         self._said: dict[str, bool] = {}
+        self.pauses: tuple[Pause, ...] = ()
+        """Those of recovery that somebody made and nobody ended; some may be over."""
+        self.last_pause = 0
+        """The highest id of a pause ever."""
+        self._paused: Mapping[str, float] = {}
+        """Session -> until when its recovery is paused, as it is stored."""
         self._version = 0
         self._left: dict[str, tuple[str, int]] = {}
         """Places that sessions left: while the actors run, a shard's number is not given to another connector."""
@@ -58,6 +66,9 @@ class Fleet:
             self._desired = await api_queries.load_desired(conn)
             self._places = await api_queries.load_placement(conn)
             self._said = json.loads(await api_queries.get_meta(conn, SAID) or "{}")
+            self.pauses = tuple(await pause_queries.load_pauses(conn, time.time()))
+            self.last_pause = await pause_queries.last_pause(conn)
+            self._paused = await pause_queries.load_paused(conn)
         async with self._turn:
             await self._take_over(self._loaded, self._settings)
 
@@ -85,7 +96,7 @@ class Fleet:
                 profile = simulator_profile(self._settings.connectors.simulator, id, profiles.get(id))
             if (shard := self.shard_of(id)) in ready:
                 plans = shards.setdefault(shard, [])
-                plans.append(SessionPlan(id, record.connector, record.enabled, profile))
+                plans.append(SessionPlan(id, record.connector, record.enabled, profile, self._paused.get(id)))
         placed = {shard: tuple(plans) for shard, plans in sorted(shards.items())}
         return FleetPlan(self._version, placed, self._settings.tuning)
 
@@ -131,12 +142,15 @@ class Fleet:
         gone: str | None = None,
         file: tuple[Loaded, Settings] | None = None,
         ready: Ready | None = None,
+        pauses: tuple[Pause, ...] | None = None,
     ) -> None:
         """Stores a change with the places that it leads to, then takes it over: all of it or nothing."""
         stored = self._stored if stored is None else stored
         desired = self._desired if desired is None else desired
         loaded, settings = file or (self._loaded, self._settings)
         records = wanted.records(loaded, stored, desired)
+        pauses = self.pauses if pauses is None else pauses
+        paused = _paused(pauses, records)
         left = {**self._left, gone: self._places[gone]} if gone is not None else dict(self._left)
         before = {id: where for id, where in self._places.items() if id != gone}
         places = dict(before)
@@ -151,12 +165,22 @@ class Fleet:
             if write is not None:
                 await write(conn)
             await api_queries.store_placement(conn, moved)
+            if paused != self._paused:
+                await pause_queries.store_paused(conn, paused)
+        self.pauses, self._paused = pauses, paused
+        self.last_pause = max([self.last_pause, *(pause.id for pause in pauses)])
         self._loaded, self._settings = loaded, settings
         self._stored, self._desired, self._records = dict(stored), dict(desired), records
         self._places = before | moved
         self._left = {id: where for id, where in left.items() if id not in moved}
         self._left |= {f"{id} in {before[id][1]}": before[id] for id in moved if id in before}
         self._version += 1
+
+    async def settle_pauses(self, decide: Callable[[], tuple[Write, tuple[Pause, ...]]]) -> None:
+        """Stores a change of the pauses with what it means for the sessions.  ``decide`` sees the changes before it."""
+        async with self._turn:
+            write, pauses = decide()
+            await self._settle(write, pauses=pauses)
 
     @asynccontextmanager
     async def _writing(self) -> AsyncIterator[AsyncConnection]:
@@ -243,10 +267,14 @@ class Fleet:
 
         async def write(conn: AsyncConnection) -> None:
             await api_queries.remove_session(conn, session)
+            for pause in own:
+                await pause_queries.end_pause(conn, pause.id, DAEMON, time.time())
 
+        own = [pause for pause in self.pauses if pause.session == session]
+        pauses = tuple(pause for pause in self.pauses if pause not in own)
         stored = {id: made for id, made in self._stored.items() if id != session}
         desired = {id: wish for id, wish in self._desired.items() if id != session}
-        await self._settle(write, stored, desired, gone=session)
+        await self._settle(write, stored, desired, gone=session, pauses=pauses)
 
     def _refuse_held(self, session: str, enabled: bool) -> None:
         if enabled and wanted.is_held(self._desired.get(session)):
@@ -265,6 +293,12 @@ class Fleet:
                 f"session {session!r} belongs to {record.source}: change it there and run wavigil reload",
                 source=record.source,
             )
+
+
+def _paused(pauses: Collection[Pause], records: Mapping[str, SessionRecord]) -> dict[str, float]:
+    now = time.time()
+    ends = {id: paused_until(pauses, id, record.labels, now) for id, record in records.items()} if pauses else {}
+    return {id: end for id, end in ends.items() if end is not None}
 
 
 def _capacity(settings: Settings, connector: str) -> int:

@@ -23,6 +23,7 @@ from daemon.backend import BackendError, Pairing, Send, SessionLive, SessionReco
 from daemon.chain import Chain
 from daemon.fleet import Fleet
 from daemon.gateway_client import GatewayClient
+from daemon.live_recovery import LiveRecovery
 from daemon.purge import purge_auth, purging
 from daemon.sends import SendDesk
 from daemon.shards import Shards
@@ -59,6 +60,7 @@ class LiveBackend:
         self.gateway = GatewayClient(settings.socket(SOCKET_GATEWAY), self._connected, self._pushed)
         self._desk = SendDesk(database, self._read_shard, self._announce)
         self.accounts = LiveAccounts(settings, database)
+        self.recovery = LiveRecovery(settings, fleet, database, self._publish)
         self.supervision = SupervisionView(self.gateway, self.accounts, chain)
         self.auth = LiveAuthStates(settings.socket(SOCKET_VAULT), fleet.get, self.live, self._patiently)
 
@@ -72,7 +74,7 @@ class LiveBackend:
         self._spawn(self.supervision.watch())
         self._spawn(self._catch_up())
         self._spawn(self._prune())
-        for coroutine in self.accounts.tasks():
+        for coroutine in (*self.accounts.tasks(), *self.recovery.tasks()):
             self._spawn(coroutine)
 
     async def close(self) -> None:

@@ -132,6 +132,7 @@ def _live(state: str, since: float, data: Mapping[str, Any], cause: str | None) 
         generation=data.get("generation") or 0,
         last_seen=since if state == "open" else data.get("lastSeen"),
         reconnect_attempts=data.get("attempt") or 0,
+        held=data.get("held") is True,
         versions={k: str(v) for k, v in (data.get("versions") or {}).items()},
     )
 

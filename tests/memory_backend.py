@@ -10,6 +10,7 @@ from typing import Any, Literal
 from daemon.backend import BackendError, Pairing, Send, SessionLive, SessionRecord
 from tests.memory_accounts import MemoryAccounts
 from tests.memory_auth import MemoryAuth
+from tests.memory_recovery import MemoryRecovery
 
 Behaviour = Literal["opens", "unpaired", "locked"]
 """What happens when a session logs in: it opens, it has nothing to log in with, or its account is locked (403)."""
@@ -53,6 +54,7 @@ class MemoryBackend:
         self.gives_qr = True
         """False: no QR code comes."""
         self.accounts = MemoryAccounts(clock)
+        self.recovery = MemoryRecovery(clock, self.records)
         self.auth = MemoryAuth(lambda session: (self._known(session).record, self._known(session).live))
         self.held: set[str] = set()
         """Sessions whose keys came out of a backup."""
@@ -120,6 +122,7 @@ class MemoryBackend:
         self._owned(session)
         self.audit.append((who, "purge" if purge else "remove", session))
         del self._sessions[session]
+        self.recovery.forget(session)
 
     async def reconnect(self, session: str, who: str) -> str:
         item = self._known(session)

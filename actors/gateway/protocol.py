@@ -27,6 +27,7 @@ def plan_to_wire(plan: FleetPlan) -> dict[str, Any]:
                     "connector": session.connector,
                     "enabled": session.enabled,
                     "profile": dict(session.profile) if session.profile is not None else None,
+                    "pausedUntil": session.paused_until,
                 }
                 for session in sessions
             ]
@@ -41,7 +42,9 @@ def plan_from_wire(wire: dict[str, Any]) -> FleetPlan:
     return FleetPlan(
         version=wire["version"],
         shards={
-            int(shard): tuple(SessionPlan(s["id"], s["connector"], s["enabled"], s["profile"]) for s in sessions)
+            int(shard): tuple(
+                SessionPlan(s["id"], s["connector"], s["enabled"], s["profile"], s["pausedUntil"]) for s in sessions
+            )
             for shard, sessions in wire["shards"].items()
         },
         tuning=Tuning.read(wire["tuning"]),

@@ -23,6 +23,7 @@ from actors.messages import (
     ConnectorTrouble,
     HostAddress,
     MoveLink,
+    Paused,
     PlanAnswer,
     PlanRequest,
     SessionHello,
@@ -137,6 +138,8 @@ class SessionActor(Worker):
             self._host, self._life = message.address, 0  # the new host gives out a new life
             self._link.hurry()
             self._nudge.set()
+        elif isinstance(message, Paused) and self.state.resumed:
+            self.feed(inputs.PauseChanged(message.until))
         elif isinstance(message, MoveLink) and self.state.resumed:
             self.feed(inputs.Move())
         elif isinstance(message, ConnectorTrouble) and self.state.resumed:
@@ -183,6 +186,7 @@ class SessionActor(Worker):
         for transition in self._unstored:
             self.post(self._host, transition)
         if self.state.resumed:
+            self.feed(inputs.PauseChanged(message.paused_until))
             return
         saved = None
         if message.saved is not None:
@@ -190,7 +194,7 @@ class SessionActor(Worker):
                 saved = resume.load(message.saved)
             except resume.BadSavedState as error:
                 log.error("%s: the stored state can't be used and is ignored: %s", self.id, error)
-        self.feed(inputs.Resumed(saved, message.enabled))
+        self.feed(inputs.Resumed(saved, message.enabled, message.paused_until))
         self._linking = self.spawn(self._link.run(), name="link")
 
     def _stored(self, message: TransitionStored) -> None:
@@ -299,6 +303,7 @@ class SessionActor(Worker):
             "me": self.state.me,
             "until": effect.until,
             "nextAttemptAt": self.state.next_attempt_at,
+            "held": self.state.held,
             "versions": dict(self._versions),
             "saved": resume.dump(self.state.to_save()),
         }

@@ -35,7 +35,8 @@ def handle(d: Draft, command: inputs.Command) -> None:
 
 def _start(d: Draft, command: inputs.Start) -> None:
     if d.s.state is State.CLOSING:
-        d.set(goal=Goal.REOPEN if d.s.goal is Goal.STOP else d.s.goal)
+        if d.s.goal is Goal.STOP:
+            d.set(goal=Goal.REOPEN, ordered=True)
     elif d.s.state in {State.BLOCKED, State.HALTED} and not d.s.stale_auth:
         _refuse(d, command.ref)
         return
@@ -48,6 +49,7 @@ def _start(d: Draft, command: inputs.Start) -> None:
             return
         if not d.s.verdict:
             d.forget_failures()
+            d.set(ordered=True)
             d.connect()
     d.answer(command.ref)
 
@@ -73,9 +75,11 @@ def _reconnect(d: Draft, command: inputs.Reconnect) -> None:
         d.answer(command.ref, "conflict", "the session is not paired; ask for a QR or a pairing code")
         return
     if d.s.state is State.OPEN:
+        d.set(ordered=True)
         d.close(Goal.REOPEN)
     elif d.s.state in {State.WAITING, State.BLOCKED, State.HALTED}:
         d.forget_failures()
+        d.set(ordered=True)
         d.connect()
     d.answer(command.ref)
 

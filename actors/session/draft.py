@@ -5,6 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 from actors.recovery.plans import AT_ONCE_WINDOW_S, Action, Plan, plan
+from actors.session import pausing
 from actors.session.causes_table import Cause
 from actors.session.effects import (
     AnswerCommand,
@@ -73,9 +74,10 @@ class Draft:
         if to is not State.PAIRING:
             self.hide_qr()
         if to is not previous or trouble is not None:
-            self._report(previous, resumed)
+            self.report(previous, resumed=resumed)
 
-    def _report(self, previous: State, resumed: bool) -> None:
+    def report(self, previous: State, *, resumed: bool) -> None:
+        """Tell of the state as it is."""
         shown = self.s.trouble if self.s.state is not State.OPEN else None
         told = shown or Trouble(Cause.UNKNOWN)
         self.emit(
@@ -163,8 +165,11 @@ class Draft:
             self.close(Goal.REOPEN)
         elif not self.s.paired:
             self.rest_unpaired(trouble)
+        elif pausing.holds(self):
+            self.set(verdict=None)
+            pausing.hold(self, trouble)
         else:
-            self.set(due=False, verdict=None, connected=True)
+            self.set(due=False, verdict=None, connected=True, ordered=False)
             self.emit(OpenConnection())
             self.move(State.CONNECTING, trouble)
             self.arm(Purpose.WATCH, WATCH_S)
@@ -172,7 +177,7 @@ class Draft:
     def leave(self, trouble: Trouble) -> None:
         """End the link, and connect over the next one."""
         self.emit(DropLink())
-        self.set(link=False)
+        self.set(link=False, ordered=True)
         if self.s.paired:
             self.connect(trouble)
         else:
@@ -180,7 +185,7 @@ class Draft:
 
     def open_pairing(self) -> None:
         """Open a connection that shows a QR; only ever because somebody asked for it."""
-        self.set(due=False, verdict=None, connected=True)
+        self.set(due=False, verdict=None, connected=True, ordered=False)
         self.emit(OpenConnection())
         self.move(State.PAIRING)
         self.arm(Purpose.WATCH, WATCH_S)
@@ -203,19 +208,19 @@ class Draft:
         """Stopped by the operator, who is told of what else stands in the way when it is started again."""
         self.fail_waiters("refused", Cause.OPERATOR_STOP.sentence)
         self.hide_qr()
-        self.set(due=False, fallback=None)
+        self.set(due=False, fallback=None, ordered=False)
         self.move(State.STOPPED, Trouble(Cause.OPERATOR_STOP) if self.s.state is not State.STOPPED else None)
 
     def rest_unpaired(self, trouble: Trouble | None = None) -> None:
         """There is no device: pairing on demand."""
         self.hide_qr()
-        self.set(due=False, verdict=None)
+        self.set(due=False, verdict=None, ordered=False)
         self.move(State.PAIRING, trouble)
         self.disarm()
 
     def convict(self, verdict: Verdict) -> None:
         """Stay away from WhatsApp until the verdict ends or an operator acts."""
-        self.set(verdict=verdict, due=False)
+        self.set(verdict=verdict, due=False, ordered=False)
         self.move(verdict.state, verdict.trouble)
         self.await_end_of_ban()
 
@@ -272,11 +277,15 @@ class Draft:
             self.convict(Verdict(State.BLOCKED, trouble, decided.until))
         else:
             at_once = decided.action is Action.RECONNECT and decided.delay_s <= 0
-            if not (at_once and trouble.cause is Cause.RESTART_REQUIRED):
+            if at_once and trouble.cause is Cause.RESTART_REQUIRED:
                 # A restart that WhatsApp asks for is no failure.
+                self.set(ordered=True)
+            else:
                 self.set(attempt=self.s.attempt + 1)
             if at_once:
                 self.connect(trouble)
+            elif pausing.holds(self):
+                pausing.hold(self, trouble)
             else:
                 self._ask(trouble, number, decided)
 

@@ -17,6 +17,8 @@ class Resumed:
     saved: Saved | None
     enabled: bool | None = None
     """What the operator's record says, which is the newer of the two; None: the saved state decides."""
+    paused_until: float | None = None
+    """As ``PauseChanged`` says it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +33,14 @@ class LinkUp:
     opened_at: float | None = None
     qr: str | None = field(default=None, repr=False)
     qr_expires_at: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PauseChanged:
+    """Recovery is paused, or no longer."""
+
+    until: float | None
+    """Infinity: until it is told otherwise; None, or a time that is over: not paused."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -282,6 +292,7 @@ Event = (
     | LinkDown
     | ConnectorFaulty
     | Move
+    | PauseChanged
     | Queued
     | Connecting
     | Qr

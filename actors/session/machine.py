@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 from actors.recovery.plans import Action
-from actors.session import commands, endings, inputs
+from actors.session import commands, endings, inputs, pausing
 from actors.session.causes import Cause
 from actors.session.draft import AT_REST, PLAN_DEADLINE_S, QUEUE_WATCH_S, SETTLE_S, WATCH_S, Draft
 from actors.session.effects import (
@@ -56,6 +56,7 @@ def _resumed(d: Draft, event: inputs.Resumed) -> None:
         stale_auth=saved.stale_auth,
         me=saved.me,
         down_since=d.now if saved.down_since is None else saved.down_since,
+        paused_until=event.paused_until,
     )
     if stopped:
         d.move(State.STOPPED, resumed=saved.state is State.STOPPED)
@@ -265,11 +266,10 @@ def _timer_due(d: Draft, event: inputs.TimerDue) -> None:
     elif purpose is Purpose.CLOSE:
         d.emit(DropLink())
         d.arm(Purpose.CLOSE, WATCH_S)
-    elif purpose is Purpose.BAN and d.s.verdict:
-        if d.s.verdict.until is not None and d.s.verdict.until > d.now:
-            d.await_end_of_ban()
-        else:
-            d.connect()
+    elif purpose is Purpose.BAN:
+        pausing.ban_due(d)
+    elif purpose is Purpose.HOLD:
+        pausing.hold_due(d)
 
 
 _HANDLERS: dict[type[Any], Callable[[Draft, Any], None]] = {
@@ -278,6 +278,7 @@ _HANDLERS: dict[type[Any], Callable[[Draft, Any], None]] = {
     inputs.LinkDown: _link_down,
     inputs.ConnectorFaulty: _connector_faulty,
     inputs.Move: _move,
+    inputs.PauseChanged: pausing.changed,
     inputs.Superseded: _superseded,
     inputs.Queued: _queued,
     inputs.Connecting: _connecting,

@@ -37,6 +37,8 @@ class Purpose(StrEnum):
     """A connection has until then to be closed."""
     BAN = "ban"
     """A temporary ban is over."""
+    HOLD = "hold"
+    """A pause of recovery is over."""
 
 
 PURPOSES: Mapping[Purpose, frozenset[State]] = {
@@ -46,6 +48,7 @@ PURPOSES: Mapping[Purpose, frozenset[State]] = {
     Purpose.WATCH: frozenset({State.CONNECTING, State.PAIRING}),
     Purpose.CLOSE: frozenset({State.CLOSING}),
     Purpose.BAN: frozenset({State.BLOCKED}),
+    Purpose.HOLD: frozenset({State.WAITING}),
 }
 """The states in which a timer makes sense; a move to another one cancels it."""
 
@@ -167,11 +170,20 @@ class SessionState:
     """While WAITING, once it is known."""
     due: bool = False
     """The time of the next attempt has come, but there is no link."""
+    paused_until: float | None = None
+    """Recovery is paused: no connection is opened by itself before that time (infinity: until it is told otherwise)."""
+    ordered: bool = False
+    """The next connection is an operator's order, or no matter of recovery: a pause does not hold it up."""
 
     @property
     def reconnect_attempts(self) -> int:
         """Attempts of this episode, as shown: 0 when open, and when stopped, since nothing is attempted then."""
         return 0 if self.state in {State.OPEN, State.STOPPED} else self.attempt
+
+    @property
+    def held(self) -> bool:
+        """Whether it waits for the end of a pause."""
+        return self.timer is not None and self.timer.purpose is Purpose.HOLD
 
     @property
     def until(self) -> float | None:

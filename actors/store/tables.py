@@ -136,6 +136,26 @@ interventions = Table(
     Column("action", Text, primary_key=True),
     Column("count", Integer, nullable=False),
 )
+recovery_pauses = Table(
+    "recovery_pauses",
+    API,
+    Column("id", Integer, primary_key=True),
+    Column("session", Text),
+    Column("labels", JsonText, nullable=False),
+    Column("at", Float, nullable=False),
+    Column("until", Float),
+    Column("who", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("ended_at", Float),
+    Column("ended_by", Text),
+    sqlite_autoincrement=True,
+)
+recovery_paused = Table(
+    "recovery_paused",
+    API,
+    Column("session", Text, primary_key=True),
+    Column("until", Float),
+)
 
 SHARD = MetaData()
 shard_outbox = _outbox(SHARD)

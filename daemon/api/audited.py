@@ -71,7 +71,7 @@ def deed_of(spec: Audited, call: Call[Any, Any], remote: str | None) -> Deed:
             detail[name] = _masked(value)
     target = target_of(call.path, call.backend)
     if target == ALL:
-        target = getattr(call.body, "id", ALL)  # of a session that is to be made
+        target = getattr(call.body, "id", None) or _named(call)  # of a session that is to be made, or is meant
     paired_before = target in call.backend.records() and call.backend.live(target).me is not None
     heals = healing(spec.action, detail, paired_before=paired_before)
     return Deed(caller_of(call.identity, remote), spec.action, target, detail, heals)
@@ -82,6 +82,13 @@ def target_of(path: Mapping[str, str], backend: Backend) -> str:
     if "sessionId" not in path:
         return ALL
     return path["sessionId"] if path["sessionId"] in backend.records() else UNKNOWN
+
+
+def _named(call: Call[Any, Any]) -> str:
+    named = getattr(call.body, "session_id", None)
+    if named is None:
+        return ALL
+    return named if named in call.backend.records() else UNKNOWN
 
 
 def caller_of(identity: Identity, remote: str | None) -> Caller:

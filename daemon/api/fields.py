@@ -20,6 +20,7 @@ MOST_LABELS = 32
 
 PHONE_PATTERN = r"^\+?[0-9]{7,15}$"
 MESSAGE_ID_PATTERN = r"^[A-Za-z0-9._-]{1,64}$"
+NUMBER_PATTERN = r"^[0-9]{1,18}$"
 WAIT_PATTERN = r"^[0-9]{1,10}(\.[0-9]{1,6})?(ms|s|m)$"
 RECIPIENT_PATTERN = r"^(\+?[0-9]{7,15}|[0-9]{7,15}@s\.whatsapp\.net|[0-9]{5,20}(-[0-9]{5,20})?@g\.us|[0-9]{5,20}@lid)$"
 

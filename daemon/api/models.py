@@ -85,6 +85,19 @@ class Liveness(Response):
     """Ages of proofs in seconds, the probability of the silence by the session's rhythm, missed test messages."""
 
 
+class RecoveryPaused(Response):
+    """Recovery of a session is paused."""
+
+    until: Time | None
+    """When the last of its pauses ends by itself; null: when it is ended."""
+    reason: str
+    """Of the pause that was made last and has one."""
+    pauses: list[int]
+    """Their ids."""
+    waits: bool
+    """It waits for the end; else its connection is not touched."""
+
+
 class StatusMetadata(Response):
     """What stands behind a status."""
 
@@ -111,6 +124,8 @@ class StatusMetadata(Response):
     """When a temporary ban ends."""
     me: str | None
     """The account's own JID, masked."""
+    recovery_paused: RecoveryPaused | None
+    """While recovery of the session is paused."""
 
 
 class SessionStatus(Response):

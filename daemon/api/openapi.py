@@ -8,7 +8,7 @@ from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
 from config.ids import SESSION_ID_PATTERN
-from daemon.api.fields import COMMAS, MESSAGE_ID_PATTERN
+from daemon.api.fields import COMMAS, MESSAGE_ID_PATTERN, NUMBER_PATTERN
 from daemon.api.models import Problem
 from daemon.api.problems import CONTENT_TYPE as PROBLEM_TYPE
 from daemon.api.problems import Reason
@@ -28,6 +28,7 @@ PATH_PARAMETERS = {
         "description": "The id that the message was sent with.",
         "schema": {"type": "string", "pattern": MESSAGE_ID_PATTERN},
     },
+    "pauseId": {"description": "The pause's id.", "schema": {"type": "string", "pattern": NUMBER_PATTERN}},
 }
 
 RESPONSE_HEADERS = {

@@ -34,6 +34,7 @@ class Reason(Enum):
     UNKNOWN_MESSAGE = _Kind(
         404, "There is no such message", "Use the id that the POST was sent with or that it answered."
     )
+    UNKNOWN_PAUSE = _Kind(404, "There is no such pause", "GET /api/recovery/pauses lists those in effect.")
     METHOD_NOT_ALLOWED = _Kind(405, "The route has no such method", "The Allow header names the methods of this route.")
     SLOW_BODY = _Kind(408, "The body came too slowly", "Send the whole body at once.")
     CONFLICT = _Kind(409, "This contradicts the present state", "Read the present state, then decide.")

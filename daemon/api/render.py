@@ -1,8 +1,9 @@
 """Records of the backend as answers of the API.  Pure."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+from actors.recovery.pauses import Pause
 from actors.store.records import AuditEntry
 from daemon.api import models
 from daemon.audit.deeds import AUTOMATIC, MANUAL
@@ -12,8 +13,8 @@ _TIMES = ("nextAttemptAt", "until", "causeAt")
 """Keys of a live session's details that are moments; each has a place of its own in an answer."""
 
 
-def status(record: SessionRecord, live: SessionLive) -> models.SessionStatus:
-    """The status of one session."""
+def status(record: SessionRecord, live: SessionLive, pauses: Sequence[Pause] = ()) -> models.SessionStatus:
+    """The status of one session; ``pauses`` are those of recovery that it is under."""
     return models.SessionStatus(
         session_id=record.id,
         connector=record.connector,
@@ -44,7 +45,20 @@ def status(record: SessionRecord, live: SessionLive) -> models.SessionStatus:
             next_attempt_at=_time(live.detail, "nextAttemptAt"),
             until=_time(live.detail, "until"),
             me=live.me,
+            recovery_paused=_paused(live, pauses),
         ),
+    )
+
+
+def _paused(live: SessionLive, pauses: Sequence[Pause]) -> models.RecoveryPaused | None:
+    if not pauses:
+        return None
+    ends = [pause.until for pause in pauses]
+    return models.RecoveryPaused(
+        until=None if None in ends else max(filter(None, ends)),
+        reason=next((pause.reason for pause in reversed(pauses) if pause.reason), ""),
+        pauses=[pause.id for pause in pauses],
+        waits=live.held,
     )
 
 

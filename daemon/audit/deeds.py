@@ -23,6 +23,7 @@ NOTHING_DONE = frozenset(
     {
         "forbidden",
         "unknown_session",
+        "unknown_pause",
         "conflict",
         "file_owned",
         "not_pairing",

@@ -2,7 +2,22 @@
 
 import typer
 
-from daemon.cli import audit, auth, backup, doctor, local, pair, reload, send, sessions, status, support, tree, vault
+from daemon.cli import (
+    audit,
+    auth,
+    backup,
+    doctor,
+    local,
+    pair,
+    recovery,
+    reload,
+    send,
+    sessions,
+    status,
+    support,
+    tree,
+    vault,
+)
 from daemon.cli.options import connected, examples
 
 ABOUT = """\
@@ -58,6 +73,17 @@ vault_app = typer.Typer(
     ),
 )
 
+recovery_app = typer.Typer(
+    help="What heals by itself, and how to hold it back.",
+    no_args_is_help=True,
+    rich_markup_mode="rich",
+    epilog=examples(
+        "wavigil recovery pause --label team:support --for 2h --reason 'new proxy'",
+        "wavigil recovery pauses",
+        "wavigil recovery resume 7",
+    ),
+)
+
 app.command("run", epilog=examples("wavigil run", "wavigil run --config /etc/wavigil/wavigil.yaml"))(local.run)
 app.command("demo", epilog=examples("wavigil demo"))(local.demo)
 app.command(
@@ -87,6 +113,7 @@ app.command(
 app.add_typer(sessions_app, name="sessions")
 app.add_typer(auth_app, name="auth")
 app.add_typer(vault_app, name="vault")
+app.add_typer(recovery_app, name="recovery")
 app.command(
     "pair",
     epilog=examples(
@@ -168,6 +195,27 @@ sessions_app.command("reconnect", epilog=examples("wavigil sessions reconnect su
 sessions_app.command("start", epilog=examples("wavigil sessions start support-1"))(connected(sessions.start))
 sessions_app.command("stop", epilog=examples("wavigil sessions stop support-1"))(connected(sessions.stop))
 sessions_app.command("logout", epilog=examples("wavigil sessions logout support-1"))(connected(sessions.logout))
+
+recovery_app.command(
+    "pause",
+    epilog=examples(
+        "wavigil recovery pause support-1                       until it is ended",
+        "wavigil recovery pause --label team:support --for 2h --reason 'new proxy'",
+        "wavigil recovery pause --all --until 2026-12-01T06:00",
+    )
+    + "\n\nOpen connections are not touched. `wavigil sessions reconnect` works all the same, once.",
+)(connected(recovery.pause))
+recovery_app.command("pauses", epilog=examples("wavigil recovery pauses", "wavigil recovery pauses --json"))(
+    connected(recovery.pauses)
+)
+recovery_app.command(
+    "resume",
+    epilog=examples(
+        "wavigil recovery resume 7              the pause with that number",
+        "wavigil recovery resume support-1      those of that session alone",
+        "wavigil recovery resume --all",
+    ),
+)(connected(recovery.resume))
 
 auth_app.command("import", epilog=examples("wavigil auth import support-1 ./auth_info_baileys"))(
     connected(auth.import_)

@@ -53,13 +53,14 @@ def add(
     json: JsonOption = False,
 ) -> None:
     """Add a session; it is kept by the daemon, not by the configuration file."""
-    body = {"id": session, "connector": connector, "labels": _labels(label or []), "enabled": not stopped}
+    body = {"id": session, "connector": connector, "labels": labels_of(label or []), "enabled": not stopped}
     # The simulator's sessions are paired from the start, unless it is configured otherwise.
     hint = f"; pair it with: wavigil pair {session}" if connector != "simulator" else ""
     _done(client.post(SESSIONS, body), f"added{hint}", json=json)
 
 
-def _labels(texts: list[str]) -> dict[str, str]:
+def labels_of(texts: list[str]) -> dict[str, str]:
+    """Labels as options give them.  Raises CliError."""
     labels = {}
     for text in texts:
         name, separator, value = text.partition(":")

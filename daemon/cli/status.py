@@ -114,6 +114,11 @@ def _one(client: Client, session: str, *, json: bool) -> None:
         lines += [f"  {cause[part]}" for part in ("message", "remedy") if cause[part]]
         lines += [f"  Until {meta['until']}"] if meta["until"] else []
         write("\n".join(lines))
+    if paused := meta["recoveryPaused"]:
+        end = f"ends {ago(paused['until'])}" if paused["until"] else "until somebody ends it"
+        held = "it waits for the end" if paused["waits"] else "its connection is not touched"
+        ids = ", ".join(map(str, paused["pauses"]))
+        write(f"\nRecovery is paused ({ids}), {end}: {held}" + (f"\n  {paused['reason']}" if paused["reason"] else ""))
 
 
 def _round_trip(times: dict[str, float]) -> str:

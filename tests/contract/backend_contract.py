@@ -6,6 +6,7 @@ behaviour, and returns a backend that runs these sessions.
 
 import asyncio
 import json
+import time
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, get_args
 
@@ -202,6 +203,39 @@ class BackendContract:
         sent, _ = await backend.send("opens-1", "test", "order-3", TO, "hello", 0.0)
         assert sent.created_at <= sent.updated_at
         await until_async(lambda: _acknowledged(backend, "order-3"))
+
+    async def test_pauses_of_recovery_overlap_and_touch_no_connection(self, backend: Backend) -> None:
+        recovery, before = backend.recovery, backend.live("opens-1")
+        one = await recovery.pause("test", "opens-1", {}, time.time() + 3600.0, "maintenance")
+        team = await recovery.pause("test", None, {"team": "a"}, None, "")
+        assert one.id != team.id
+        assert [pause.id for pause in recovery.pauses()] == [one.id, team.id]
+        assert list(recovery.pauses_of("opens-1")) == [one, team]
+        assert list(recovery.pauses_of("locked-1")) == []
+        shown = render.status(backend.records()["opens-1"], backend.live("opens-1"), recovery.pauses_of("opens-1"))
+        paused = shown.status_metadata.recovery_paused
+        assert paused is not None
+        assert (paused.until, paused.reason, paused.pauses, paused.waits) == (
+            None,
+            "maintenance",
+            [one.id, team.id],
+            False,
+        )
+        assert (backend.live("opens-1").state, backend.live("opens-1").since) == ("open", before.since)
+        await backend.reconnect("opens-1", "test")  # what an operator orders is done
+        await until(lambda: backend.live("opens-1").state == "open" and backend.live("opens-1").since > before.since)
+        for pause in (one, team):
+            await recovery.resume(pause.id, "test")
+            assert await _reason(recovery.resume(pause.id, "test")) == "unknown_pause"
+        assert list(recovery.pauses()) == []
+
+    async def test_pauses_that_can_not_be_are_refused(self, backend: Backend) -> None:
+        assert await _reason(backend.recovery.pause("test", "nobody", {}, None, "")) == "unknown_session"
+        assert await _reason(backend.recovery.pause("test", "opens-1", {}, time.time() - 1.0, "")) == "invalid"
+        await backend.add(MADE, "test")
+        await backend.recovery.pause("test", "made-1", {}, None, "")
+        await backend.remove("made-1", "test", purge=False)
+        assert list(backend.recovery.pauses()) == []
 
     async def test_only_baileys_has_folders_of_auth_states(self, backend: Backend) -> None:
         state = entries(paired())

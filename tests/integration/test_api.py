@@ -1,5 +1,6 @@
 """The API from outside, over the in-memory backend; every answer is held against the OpenAPI document."""
 
+import functools
 import io
 import json
 from typing import Any
@@ -22,7 +23,8 @@ MESSAGE = {"id": "order-1", "to": "+15550100189", "text": "hello"}
 
 
 def path_of(route: Any) -> str:
-    return str(route.path).replace("{sessionId}", "opens-1").replace("{messageId}", "order-1")
+    names = {"{sessionId}": "opens-1", "{messageId}": "order-1", "{pauseId}": "1"}
+    return functools.reduce(lambda path, name: path.replace(name, names[name]), names, str(route.path))
 
 
 BODIES: dict[str, Any] = {
@@ -30,6 +32,7 @@ BODIES: dict[str, Any] = {
     "changeSession": {"labels": {}},
     "createPairingCode": {"phone": "15550100189"},
     "sendMessage": MESSAGE,
+    "pauseRecovery": {"all": True},
 }
 
 

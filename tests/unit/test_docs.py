@@ -12,6 +12,7 @@ import typer
 
 from actors.events import EventType
 from config.schema import Config
+from daemon.api.routes import ROUTES
 from daemon.cli.app import app
 
 ROOT = Path(__file__).parents[2]
@@ -28,6 +29,8 @@ FOREIGN = re.compile(r"(?:^|[\s\"'`(=])/(?:opt|root|srv|tmp|work)/|pypi|npmjs|re
 SETTING = re.compile(
     r"(?:audit|connectors|events|health|http|log|recovery|sends|supervision|vault)(?!\.(?:db|sock)\b)(?:\.[a-z_]+)+"
 )
+
+ACTIONS = {route.audited.action for route in ROUTES if route.audited is not None}
 
 pytestmark = pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 
@@ -102,7 +105,7 @@ def check(command: Any, words: list[str]) -> None:
 
 def test_every_setting_exists(page: Path) -> None:
     for name in CODE.findall(prose(page.read_text())):
-        if SETTING.fullmatch(name) and name not in set(EventType):
+        if SETTING.fullmatch(name) and name not in set(EventType) | ACTIONS:
             section: Any = Config
             for key in name.split("."):
                 assert key in section.model_fields, name

@@ -32,6 +32,7 @@ from actors.messages import (
     ConnectorTrouble,
     Hint,
     OwnedProcess,
+    Paused,
     PlanRequest,
     SendsWaiting,
     ServiceSample,
@@ -209,8 +210,12 @@ class ConnectorHost(Worker):
         known = self._roster.enter(message, sender)
         if known is None:
             return  # not of this shard (any more)
-        saved = known.saved
-        self.post(sender, SessionResume(message.session, message.incarnation, known.life, saved, known.enabled))
+        self.post(
+            sender,
+            SessionResume(
+                message.session, message.incarnation, known.life, known.saved, known.enabled, known.paused_until
+            ),
+        )
         self._tell_trouble(message.session)
 
     async def _transition(self, message: Transition, sender: ActorAddress) -> None:
@@ -268,6 +273,9 @@ class ConnectorHost(Worker):
             await self._follow(message)
 
     async def _follow(self, message: ShardPlan) -> None:
+        for plan in self._roster.repaused(message.sessions):
+            if (address := self._roster.address(plan.id)) is not None:
+                self.post(address, Paused(plan.paused_until))
         for plan in self._roster.plan(message.sessions):
             # the operator's command may have been lost on its way; a session that got it does nothing now
             name = "start" if plan.enabled else "stop"

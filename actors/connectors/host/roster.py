@@ -40,6 +40,7 @@ class Member:
     incarnation: int = 0
     address: ActorAddress | None = None
     pid: int = 0
+    paused_until: float | None = None
 
 
 class Roster:
@@ -59,8 +60,19 @@ class Roster:
             known = self._members.get(id)
             if known is not None and known.address is not None and known.enabled != plan.enabled:
                 turned.append(plan)
-            self._members[id] = replace(known, enabled=plan.enabled) if known else Member(plan.enabled)
+            member = known or Member(plan.enabled)
+            self._members[id] = replace(member, enabled=plan.enabled, paused_until=plan.paused_until)
         return turned
+
+    def repaused(self, sessions: Iterable[SessionPlan]) -> list[SessionPlan]:
+        """Those wanted now whose actor was told of another pause."""
+        return [
+            plan
+            for plan in sessions
+            if (known := self._members.get(plan.id)) is not None
+            and known.address is not None
+            and known.paused_until != plan.paused_until
+        ]
 
     def ids(self) -> list[str]:
         """The sessions of the shard, in their order."""

@@ -18,7 +18,8 @@ Pair = tuple[SessionRecord, SessionLive]
 async def one(call: Call[requests.NoQuery, requests.NoBody]) -> Reply:
     """The status of one session."""
     record = call.session
-    return Reply(render.status(record, call.backend.live(record.id)))
+    pauses = call.backend.recovery.pauses_of(record.id)
+    return Reply(render.status(record, call.backend.live(record.id), pauses))
 
 
 async def bulk(call: Call[requests.StatusQuery, requests.NoBody]) -> Reply:
@@ -34,7 +35,9 @@ async def bulk(call: Call[requests.StatusQuery, requests.NoBody]) -> Reply:
     page = page_of(matching, query)
     return Reply(
         models.SessionStatusPage(
-            sessions=[render.status(*matching[session]) for session in page.ids],
+            sessions=[
+                render.status(*matching[session], call.backend.recovery.pauses_of(session)) for session in page.ids
+            ],
             next_cursor=page.next_cursor,
             total=len(matching),
         )

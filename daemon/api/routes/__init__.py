@@ -6,7 +6,7 @@ The router, the OpenAPI document, the labels of metrics and the tests work from 
 from typing import Any
 
 from daemon.api.route import Route
-from daemon.api.routes import auth, messages, operations, pairing, sessions, status
+from daemon.api.routes import auth, messages, operations, pairing, recovery, sessions, status
 
 ROUTES: tuple[Route[Any, Any], ...] = (
     *status.ROUTES,
@@ -14,5 +14,6 @@ ROUTES: tuple[Route[Any, Any], ...] = (
     *pairing.ROUTES,
     *auth.ROUTES,
     *messages.ROUTES,
+    *recovery.ROUTES,
     *operations.ROUTES,
 )

@@ -1,11 +1,13 @@
 """Who may send: what the states of the sessions, and the plan, say."""
 
+import os
 from typing import Any
 
 import pytest
+from thespian.actors import ActorAddress
 
 from actors.connectors.host.roster import Roster, refusal
-from actors.messages import SessionPlan
+from actors.messages import SessionHello, SessionPlan
 from actors.store.records import SessionState
 
 
@@ -38,3 +40,17 @@ def test_a_session_that_is_not_wanted_sends_nothing_until_it_is_back() -> None:
     assert roster.refusing() == {"b": "session_removed", "c": "session_removed"}
     roster.plan([SessionPlan(id, "simulator", enabled=True) for id in "abc"])
     assert roster.refusing() == {"b": "banned"}
+
+
+def test_who_is_there_is_told_of_a_pause_and_who_comes_later_is_given_it() -> None:
+    roster = Roster({})
+    roster.plan([SessionPlan("a", "simulator", enabled=True), SessionPlan("b", "simulator", enabled=True)])
+    roster.enter(SessionHello("a", 1, os.getpid()), ActorAddress(None))
+    paused = [SessionPlan(id, "simulator", enabled=True, paused_until=99.0) for id in "ab"]
+    assert roster.repaused(paused) == [paused[0]]
+    roster.plan(paused)
+    assert roster.repaused(paused) == []
+    entered = roster.enter(SessionHello("b", 1, os.getpid()), ActorAddress(None))
+    assert entered is not None
+    assert entered.paused_until == 99.0
+    assert roster.repaused([SessionPlan(id, "simulator", enabled=True) for id in "ab"]) != []

@@ -1,5 +1,7 @@
 """What main and the gateway say to each other survives the way there."""
 
+import math
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -29,7 +31,11 @@ def build(sections: dict[str, str]) -> Settings:
 @given(SETTINGS, SETTINGS)
 def test_a_plan_with_its_tuning(running: dict[str, str], wanted: dict[str, str]) -> None:
     before, after = build(running), build(wanted)
-    sessions = (SessionPlan("a", "simulator", True, {"latency_ms": 1.5}), SessionPlan("b", "simulator", False))
+    sessions = (
+        SessionPlan("a", "simulator", True, {"latency_ms": 1.5}, math.inf),
+        SessionPlan("b", "simulator", False, paused_until=1.5e9),
+        SessionPlan("c", "simulator", True),
+    )
     plan = FleetPlan(3, {0: sessions}, after.tuning)
     frame = {"id": 1, "cmd": "plan", **plan_to_wire(plan)}
     decoded = frames.decode(frames.encode(frame)[4:])

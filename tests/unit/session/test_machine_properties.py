@@ -1,6 +1,7 @@
 """What holds for a session whatever happens to it, in whatever order."""
 
 import json
+import math
 from itertools import count
 
 import pytest
@@ -15,7 +16,7 @@ from actors.session.causes import Cause, State, classify
 from actors.session.draft import AT_REST
 from actors.session.machine import step
 from actors.session.resume import dump, load
-from actors.session.state import PURPOSES, Purpose, SessionState
+from actors.session.state import PURPOSES, Goal, Purpose, SessionState
 
 CODES = sorted({code for cause in Cause for code in cause.codes} | {0, 402, 499})
 REASONS = [
@@ -85,8 +86,16 @@ class SessionMachine(RuleBasedStateMachine):
                     assert (
                         isinstance(event, ev.Command)
                         or (isinstance(event, ev.AuthReset) and before.waiters)
-                        or (isinstance(event, ev.TimerDue) and banned)
+                        or (isinstance(event, ev.TimerDue | ev.PauseChanged) and banned)
                     ), "opened by itself"
+                if self.full.paused_until is not None and self.full.paused_until > self.now:
+                    restart = isinstance(event, ev.Closed) and event.code == Cause.RESTART_REQUIRED.codes[0]
+                    assert (
+                        before.ordered
+                        or before.goal is Goal.MOVE
+                        or restart
+                        or isinstance(event, ev.Command | ev.AuthReset)
+                    ), "opened while recovery is paused"
                 if not before.paired:
                     assert self.full.waiters, "a QR that nobody asked for"
                 self.connection = True
@@ -151,6 +160,12 @@ class SessionMachine(RuleBasedStateMachine):
         self.now += late
         self.tell(ev.TimerDue(self.full.timer.token))
 
+    @rule(seconds=st.sampled_from([None, -1.0, 5.0, 5000.0, math.inf]))
+    def pause(self, seconds: float | None) -> None:
+        connected = self.full.connected
+        self.tell(ev.PauseChanged(None if seconds is None else self.now + seconds))
+        assert self.full.connected >= connected, "a pause touches no connection"
+
     @rule(token=st.integers(0, 50))
     def cancelled_timer(self, token: int) -> None:
         if self.full.timer is None or token != self.full.timer.token:
@@ -186,8 +201,8 @@ class SessionMachine(RuleBasedStateMachine):
             self.connection = False
         self.tell(ev.OpenRefused(code))
 
-    @rule(enabled=st.sampled_from([True, True, None]))
-    def actor_restarts(self, enabled: bool | None) -> None:
+    @rule(enabled=st.sampled_from([True, True, None]), paused=st.booleans())
+    def actor_restarts(self, enabled: bool | None, paused: bool) -> None:
         """The actor dies; what was not answered never will be, and the connection ends with the link or is adopted."""
         saved = load(json.loads(json.dumps(dump(self.full.to_save()))))
         assert saved == self.full.to_save()
@@ -195,7 +210,7 @@ class SessionMachine(RuleBasedStateMachine):
         self.timer = None
         self.connection = False
         self.open_refs.clear()
-        self.tell(ev.Resumed(saved, enabled))
+        self.tell(ev.Resumed(saved, enabled, self.now + 60.0 if paused else None))
 
     @invariant()
     def there_is_one_timer_and_it_makes_sense(self) -> None:

@@ -1,0 +1,52 @@
+"""Pauses of recovery: whom they cover, and until when.  Pure."""
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True)
+class Pause:
+    """While it lasts, the sessions that it covers are not connected by wavigil itself.  Times: seconds since 1970."""
+
+    id: int
+    at: float
+    """When it began."""
+    who: str
+    """Name of a token."""
+    session: str | None = None
+    """The one session that it covers."""
+    labels: Mapping[str, str] = field(default_factory=dict)
+    """Without a session: those with all of these labels; without any label all sessions, those to come included."""
+    until: float | None = None
+    """When it ends by itself; None: when somebody ends it."""
+    reason: str = ""
+    ended_at: float | None = None
+    """When somebody ended it before its time."""
+    ended_by: str | None = None
+
+    def covers(self, session: str, labels: Mapping[str, str]) -> bool:
+        """Whether a session with these labels is meant."""
+        if self.session is not None:
+            return self.session == session
+        return all(labels.get(name) == value for name, value in self.labels.items())
+
+    def over(self, now: float) -> bool:
+        """Whether it has ended.  One from a later time, as after a clock was set back, has not."""
+        return self.ended_at is not None or (self.until is not None and self.until <= now)
+
+    def lasted(self, at: float) -> bool:
+        """Whether it was in effect at a time of the past."""
+        ends = [end for end in (self.until, self.ended_at) if end is not None]
+        return self.at <= at < min(ends, default=math.inf)
+
+
+def covering(pauses: Iterable[Pause], session: str, labels: Mapping[str, str], now: float) -> tuple[Pause, ...]:
+    """The pauses that a session is under now."""
+    return tuple(pause for pause in pauses if not pause.over(now) and pause.covers(session, labels))
+
+
+def paused_until(pauses: Iterable[Pause], session: str, labels: Mapping[str, str], now: float) -> float | None:
+    """When the last of them ends: infinity if somebody has to end it; None for a session that is under none."""
+    ends = [math.inf if p.until is None else p.until for p in covering(pauses, session, labels, now)]
+    return max(ends, default=None)

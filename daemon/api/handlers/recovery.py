@@ -1,0 +1,64 @@
+"""Recovery: what was done about trouble, and what operators steer of it."""
+
+import re
+import time
+
+from actors.recovery.pauses import Pause
+from daemon.api import models_recovery, requests
+from daemon.api.call import Call, Reply
+from daemon.api.fields import NUMBER_PATTERN
+from daemon.api.problems import ProblemError, Reason
+from daemon.api.requests_recovery import PauseCreate
+from daemon.backend import Backend
+
+
+async def pauses(call: Call[requests.NoQuery, requests.NoBody]) -> Reply:
+    """Those in effect."""
+    found = [_pause(call.backend, pause) for pause in call.backend.recovery.pauses()]
+    return Reply(models_recovery.RecoveryPauses(pauses=found))
+
+
+async def one_pause(call: Call[requests.NoQuery, requests.NoBody]) -> Reply:
+    """One that is in effect."""
+    wanted = _number(call.path["pauseId"])
+    for pause in call.backend.recovery.pauses():
+        if pause.id == wanted:
+            return Reply(_pause(call.backend, pause))
+    raise ProblemError(Reason.UNKNOWN_PAUSE, "No pause in effect has the id in the path.")
+
+
+async def pause(call: Call[requests.NoQuery, PauseCreate]) -> Reply:
+    """Pause recovery of a session, of those with labels, or of all."""
+    body = call.body
+    until = body.until if body.length is None else time.time() + body.length
+    made = await call.backend.recovery.pause(call.who, body.session_id, body.labels or {}, until, body.reason)
+    shown = _pause(call.backend, made)
+    headers = {"Location": f"/api/recovery/pauses/{made.id}"}
+    return Reply(shown, 201, headers=headers, noted={"pause": made.id, "sessions": shown.sessions})
+
+
+async def resume(call: Call[requests.NoQuery, requests.NoBody]) -> Reply:
+    """End a pause before its time."""
+    number = _number(call.path["pauseId"])
+    await call.backend.recovery.resume(number, call.who)
+    return Reply(status=204, noted={"pause": number})
+
+
+def _number(text: str) -> int:
+    """An id of the path; what is none is the id of nothing."""
+    return int(text) if re.fullmatch(NUMBER_PATTERN, text, re.ASCII) else 0
+
+
+def _pause(backend: Backend, pause: Pause) -> models_recovery.RecoveryPause:
+    covered = sum(pause.covers(record.id, record.labels) for record in backend.records().values())
+    return models_recovery.RecoveryPause(
+        id=pause.id,
+        session_id=pause.session,
+        labels=dict(pause.labels),
+        all=pause.session is None and not pause.labels,
+        at=pause.at,
+        until=pause.until,
+        who=pause.who,
+        reason=pause.reason,
+        sessions=covered,
+    )

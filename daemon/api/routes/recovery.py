@@ -1,0 +1,73 @@
+"""What is done about trouble: its history, and what operators steer of it."""
+
+from typing import Any
+
+from daemon.api import models_recovery
+from daemon.api.audited import Audited
+from daemon.api.auth import Role
+from daemon.api.handlers import recovery
+from daemon.api.problems import Reason
+from daemon.api.requests import NoBody, NoQuery
+from daemon.api.requests_recovery import PauseCreate
+from daemon.api.route import Answer, Route
+
+PAUSES = "/api/recovery/pauses"
+
+ROUTES: tuple[Route[Any, Any], ...] = (
+    Route(
+        "GET",
+        PAUSES,
+        "listRecoveryPauses",
+        "recovery",
+        Role.VIEWER,
+        "Pauses of recovery in effect",
+        NoQuery,
+        NoBody,
+        (Answer(200, "Oldest first", models_recovery.RecoveryPauses),),
+        (),
+        recovery.pauses,
+    ),
+    Route(
+        "POST",
+        PAUSES,
+        "pauseRecovery",
+        "recovery",
+        Role.OPERATOR,
+        "Pause recovery",
+        NoQuery,
+        PauseCreate,
+        (Answer(201, "It is stored and in effect; Location leads to it", models_recovery.RecoveryPause),),
+        (Reason.UNKNOWN_SESSION, Reason.LIMIT),
+        recovery.pause,
+        "Of one session, of those with labels, or of all. Open connections stay open; a session whose connection ends "
+        "waits for the end of the pause. Pauses may overlap: the last one to end counts. They hold over restarts.",
+        audited=Audited("recovery.pause", ("labels", "all", "until", "length", "reason")),
+    ),
+    Route(
+        "GET",
+        f"{PAUSES}/{{pauseId}}",
+        "getRecoveryPause",
+        "recovery",
+        Role.VIEWER,
+        "One pause of recovery",
+        NoQuery,
+        NoBody,
+        (Answer(200, "It is in effect", models_recovery.RecoveryPause),),
+        (Reason.UNKNOWN_PAUSE,),
+        recovery.one_pause,
+    ),
+    Route(
+        "DELETE",
+        f"{PAUSES}/{{pauseId}}",
+        "resumeRecovery",
+        "recovery",
+        Role.OPERATOR,
+        "End a pause of recovery",
+        NoQuery,
+        NoBody,
+        (Answer(204, "It is over; sessions that waited for it connect, within the bounds of admission"),),
+        (Reason.UNKNOWN_PAUSE,),
+        recovery.resume,
+        audited=Audited("recovery.resume"),
+    ),
+)
