@@ -65,6 +65,8 @@ class ServiceSample:
     process: "OwnedProcess | None" = None
     stats: Mapping[str, Any] | None = None
     """What that process said of itself: see ``actors.connectors.host.census``."""
+    history: Mapping[str, Any] | None = None
+    """How far the history is: see ``actors.health.history.keeper``."""
 
 
 @dataclass(frozen=True, slots=True)

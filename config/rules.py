@@ -167,6 +167,17 @@ def descending_quality(excellent: int, good: int, poor: int) -> Wrong | None:
     return Wrong(f"excellent {excellent}, good {good}, poor {poor}", "excellent > good > poor")
 
 
+def longer_when_coarser(raw: float, minutes: float, hours: float, days: float) -> Wrong | None:
+    """What a roll-up is made of is not kept longer than it."""
+    if raw <= minutes <= hours <= days:
+        return None
+    kept = ", ".join(
+        f"{name} {format_duration(value)}"
+        for name, value in (("raw", raw), ("minutes", minutes), ("hours", hours), ("days", days))
+    )
+    return Wrong(kept, "raw <= minutes <= hours <= days")
+
+
 def ordered_backoff(least: float, most: float) -> Wrong | None:
     """The first wait of a back-off is not longer than its longest."""
     if least <= most:

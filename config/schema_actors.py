@@ -6,6 +6,7 @@ from pydantic import Field
 
 from config import rules
 from config.durations import Span
+from config.schema_history import History
 from config.section import Rule, Section
 
 Wait = Annotated[float, Span("0s", "1h")]
@@ -152,3 +153,6 @@ class Health(Section):
 
     stale_after: Annotated[float, Span("1s", "1h")] = 45.0
     """Evidence older than this lowers the score."""
+
+    history: History = Field(default_factory=History)
+    """How long what was observed of each session is kept."""

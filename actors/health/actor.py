@@ -9,6 +9,7 @@ from thespian.actors import ActorAddress
 
 from actors.events import EventType
 from actors.health.book import Book
+from actors.health.history.keeper import HistoryKeeper
 from actors.health.owed import Owed
 from actors.health.quality import bands
 from actors.health.score import Ageing, Weights
@@ -62,6 +63,8 @@ class HealthActor(Worker):
         self._keep = args.events_keep
         self.spawn(self._look(), name="look at everybody")
         self.spawn(self._upkeep(), name="upkeep")
+        self._history = HistoryKeeper(self._database, self._book.history, health.history)
+        self.spawn(self._history.run(), name="history")
         self.spawn(self._database.keep_probing(), name="probe")
 
     async def on_message(self, message: Any, sender: ActorAddress) -> None:
@@ -74,10 +77,11 @@ class HealthActor(Worker):
             await self._publish(everybody=False)
 
     def sample(self) -> ServiceSample:
-        return ServiceSample(self._database.watch.report())
+        return ServiceSample(self._database.watch.report(), history=self._history.stats())
 
     async def on_stop(self) -> None:
-        """Closes the databases."""
+        """Writes the history down to the end, and closes the databases."""
+        await self._history.finish()
         await self._tails.close()
         await self._database.close()
 
@@ -98,6 +102,7 @@ class HealthActor(Worker):
                 for session in self._book.strangers():
                     self._book.forget(session)
                 await outbox.prune(self._database, time.time() - self._keep)
+                await self._history.remove_strangers(self._book.sessions(), whole=self._tails.whole)
             except StoreError as error:
                 self._database.watch.tell(log, "the database can't be pruned yet", error)
 

@@ -4,11 +4,13 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from actors.events import EventType
+from actors.health.history.recorder import Recorder, Seen
 from actors.health.liveness import Verdict, judge
 from actors.health.quality import Bands, Quality, quality
 from actors.health.signals import Signals, fold
+from actors.health.status import Status
 from actors.health.view import Scoring, Totals, view
-from actors.session.change import Change, read_change
+from actors.session.change import Change, is_failure, read_change
 from actors.session.sample import Sample
 from actors.store.records import LEFT, NewEvent, OutboxEvent, SessionState
 
@@ -31,6 +33,7 @@ class Book:
         self._shown: dict[str, dict[str, Any]] = {}
         self._fresh: set[str] = set()
         self._turns: list[NewEvent] = []
+        self.history = Recorder()
 
     def restore(self, views: Mapping[str, Mapping[str, Any]]) -> None:
         """The views that an earlier actor stored: totals and quality go on from them."""
@@ -42,6 +45,7 @@ class Book:
         """The stored states of a shard."""
         for session, stored in states.items():
             if stored.data.get(LEFT):
+                self.history.kept.add(session)
                 continue
             data = {**stored.data, "state": stored.state, "cause": stored.cause, "resumed": True}
             self._change(session, read_change(stored.since, data), now)
@@ -50,6 +54,7 @@ class Book:
         """A transition of a shard's outbox, or the end of a session."""
         if event.type == "session.removed" and event.session is not None:
             self.forget(event.session)
+            self.history.remove(event.session, kept=event.data.get("kept") is True)
         if event.type == "session.state" and event.session is not None:
             self._change(event.session, read_change(event.at, event.data), now)
 
@@ -58,6 +63,7 @@ class Book:
         for known in (self._signals, self._totals, self._shown):
             known.pop(session, None)
         self._fresh.discard(session)
+        self.history.forget(session)
 
     def sessions(self) -> set[str]:
         """The sessions of which something is known."""
@@ -71,9 +77,12 @@ class Book:
         if change is not None:
             self._signals[session] = fold(self._signals.get(session, Signals()), change, now)
             self._fresh.add(session)
+            if change.cause is not None and is_failure(change):
+                self.history.failed(session, str(change.cause), change.at, now)
 
     def report(self, shard: int, samples: Mapping[str, Sequence[Sample]], parked: tuple[str, ...], now: float) -> None:
         """The folded samples of a shard."""
+        self.history.looked(now)
         for session, sample in ((session, sample) for session, taken in samples.items() for sample in taken):
             before = self._signals.get(session)
             if before is None:
@@ -83,11 +92,13 @@ class Book:
                 self._signals[session] = after
                 self._totals[session] = self._totals.get(session, Totals()).plus(sample)
                 self._fresh.add(session)
+                self.history.sampled(session, sample, now)
         self._fresh |= self._parked.get(shard, frozenset()) ^ frozenset(parked)
         self._parked[shard] = frozenset(parked)
 
     def changed(self, now: float, *, everybody: bool) -> dict[str, dict[str, Any]]:
         """The views that are new, of those with news or of everybody (evidence grows old by itself)."""
+        self.history.looked(now)
         parked = frozenset().union(*self._parked.values()) if self._parked else frozenset()
         news: dict[str, dict[str, Any]] = {}
         for session in list(self._signals) if everybody else list(self._fresh & self._signals.keys()):
@@ -101,6 +112,7 @@ class Book:
             if session in self._fresh or any(computed[key] != before.get(key) for key in SHOWN):
                 computed["material"] = any(computed[key] != before.get(key) for key in MATERIAL)
                 news[session] = self._shown[session] = computed
+                self.history.observed(session, _seen(computed, signals), now)
         self._fresh.clear()
         return news
 
@@ -128,3 +140,10 @@ class Book:
             return None
         known = Quality(before) if before in set(Quality) else None
         return str(quality(score, known, self._bands, self._margin))
+
+
+def _seen(view: Mapping[str, Any], signals: Signals) -> Seen:
+    status = Status(view["status"])
+    quality = None if view["quality"] is None else Quality(view["quality"])
+    healthy = status is Status.CONNECTED or signals.cause is None
+    return Seen(status, quality, view["score"], None if healthy else str(signals.cause))

@@ -28,6 +28,12 @@ class ShardTails:
         self._on_event = on_event
         self._tails: dict[str, Tail[dict[str, SessionState]]] = {}
 
+    @property
+    def whole(self) -> bool:
+        """Whether every shard that has a database was read."""
+        names = shards_in(self._path_of("shard-0").parent)
+        return bool(names) and all(name in self._tails and self._tails[name].begun for name in names)
+
     async def hinted(self, source: str, upto: int | None = None) -> None:
         """A shard's outbox reaches ``upto``; None: perhaps it grew."""
         if not source.startswith("shard-"):

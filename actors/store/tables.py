@@ -225,6 +225,7 @@ history_levels = Table(
     Column("level", Text, primary_key=True),
     Column("upto", Integer, nullable=False),
     Column("part", Integer, nullable=False),
+    Column("kept_from", Integer, nullable=False),
     Column("rows", Integer, nullable=False),
 )
 

@@ -50,6 +50,11 @@ class Tail(Generic[L]):
         self._cursor: int | None = None
         self._turn = asyncio.Lock()
 
+    @property
+    def begun(self) -> bool:
+        """Whether it was read once."""
+        return self._cursor is not None
+
     async def catch_up(self, upto: int | None = None) -> None:
         """Reads on until the end, or at least to ``upto``; a second call at the same time waits for the first."""
         async with self._turn:

@@ -43,6 +43,8 @@ def child_node(child: Child, pid: int | None, beat: Heartbeat | None, now: float
         described["pssBytes"] = beat.pss
         if isinstance(beat.sample, ServiceSample) and beat.sample.store is not None:
             described["store"] = dict(beat.sample.store)
+        if isinstance(beat.sample, ServiceSample) and beat.sample.history is not None:
+            described["history"] = dict(beat.sample.history)
     return described
 
 

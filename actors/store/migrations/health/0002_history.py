@@ -29,6 +29,7 @@ def upgrade() -> None:
         sa.Column("level", sa.Text(), primary_key=True),
         sa.Column("upto", sa.Integer(), nullable=False),
         sa.Column("part", sa.Integer(), nullable=False),
+        sa.Column("kept_from", sa.Integer(), nullable=False),
         sa.Column("rows", sa.Integer(), nullable=False),
     )
     for table in ("history_raw", "history_minutes", "history_hours", "history_days"):
