@@ -27,7 +27,7 @@ from config.durations import parse_duration
 from tests.bench.campaign import report, truth
 from tests.bench.campaign.campaign import Campaign, Size
 from tests.bench.campaign.drill import Simulated, placement
-from tests.bench.campaign.judge import judge
+from tests.bench.campaign.judge import Tally, judge
 from tests.bench.campaign.kinds import KINDS, Kind
 from tests.bench.campaign.onlab import OnLab
 from tests.bench.campaign.outage import cut
@@ -119,11 +119,15 @@ async def campaign(options: argparse.Namespace, daemon: Daemon, world: World, wa
     )
     kinds = chosen(options.classes, world)
     play = Campaign(daemon, world, watch, placement(daemon.state_dir), random.Random(options.seed), kinds, size)
-    await play.run()
-    entries = [*play.entries, *watch.seen]
+    try:
+        await play.run()
+    except asyncio.CancelledError:  # Ctrl-C: what was done so far is judged; a second one ends it
+        play.stop()
+    entries = play.seen()
     if options.record is not None:
         truth.write(options.record, entries)
-    tallies, healthy = judge(entries, play.began, play.ended)
+    played, healthy = judge(entries, play.began, play.ended)
+    tallies = {kind.name: Tally() for kind in kinds} | played
     print(f"{options.sessions} {options.connector} sessions, {play.ended - play.began:.0f} s, seed {options.seed}")
     print(report.table(tallies, healthy))
     for tally in (*tallies.values(), healthy):

@@ -2,12 +2,13 @@
 
     python -m tests.bench.soak [--minutes 30] [--sessions 300] [--seed 1]        (make soak)
 
-A daemon with simulated sessions whose connections drop now and then, sends that go on all the time, and a random kill
-each few seconds: session actors mostly, now and then a host, a connector, a service, a shard, the fleet, the services'
-supervisor, the root.  Each minute it waits
-until all is well and every accepted send acknowledged, and counts processes, descriptors, memory (PSS), threads and
-files, and the sizes of the databases.  It ends with status 1 if a figure of the last third is above that of the second
-by more than its tolerance, if a send was lost, or if something did not heal.
+A daemon with simulated sessions that suffer every kind of trouble that a campaign knows (`tests.bench.recovery`), each
+second one; sends that go on all the time; and a random kill each few seconds: session actors mostly, now and then a
+host, a connector, a service, a shard, the fleet, the services' supervisor, the root.  Each minute the operator helps
+whom only he can help, and it waits until all is well and every accepted send acknowledged, and counts processes,
+descriptors, memory (PSS), threads and files, and the sizes of the databases.  It ends with status 1 if a figure of the
+last third is above that of the second by more than its tolerance, if a send or an event of an outbox was lost, or if
+something did not heal.
 """
 
 import argparse
@@ -26,15 +27,22 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
+import aiohttp
 import psutil
 
-from tests.bench.fleet import until_open
+from actors.runtime.rpc import RemoteError
+from tests.bench.campaign.drill import Simulated
+from tests.bench.campaign.kinds import KINDS, Kind
+from tests.bench.campaign.watch import Watch
+from tests.bench.fleet import statuses, until_open
 from tests.bench.machine import describe, pss_bytes
 from tests.fixtures_daemon import Daemon, running_daemon, until
 
 KILL_EVERY = 4.0
+TROUBLE_EVERY = 1.0
 SEND_EVERY = 0.5
 LOOK_EVERY = 60.0
+HELP_EVERY = 2.0
 VICTIMS = (
     ("session", 20),
     ("connector-host", 3),
@@ -43,7 +51,14 @@ VICTIMS = (
     ("supervisor", 1),
 )
 """Kinds of the tree, and how often each is chosen."""
-TOLERANCE = {"processes": 0.02, "descriptors": 0.03, "threads": 0.05, "pss_mib": 0.05, "files": 0.02}
+TOLERANCE = {
+    "processes": 0.02,
+    "descriptors": 0.03,
+    "threads": 0.05,
+    "pss_mib": 0.05,
+    "files": 0.02,
+    "database_mib": 0.05,
+}
 """Growth from the second third to the last that is still flat, as a share."""
 
 
@@ -87,10 +102,15 @@ def nodes(node: dict[str, Any]) -> Iterator[dict[str, Any]]:
 class Soak:
     """One run."""
 
-    def __init__(self, daemon: Daemon, ids: list[str], rng: random.Random) -> None:
+    def __init__(self, daemon: Daemon, ids: list[str], world: Simulated, rng: random.Random) -> None:
         self._daemon = daemon
         self._ids = ids
+        # what waits to be sent fails with a session that is blocked or loses its device: these send nothing
+        self._senders = ids[: len(ids) // 2]
+        self._others = ids[len(ids) // 2 :]
+        self._world = world
         self._rng = rng
+        self.troubles: dict[str, int] = {}
         self._numbers = itertools.count()
         self.kills: dict[str, int] = {}
         self.sent: dict[str, str] = {}
@@ -113,12 +133,44 @@ class Soak:
             await asyncio.sleep(KILL_EVERY * self._rng.uniform(0.5, 1.5))
             await self.kill()
 
+    async def troubling(self) -> None:
+        """Troubles for ever."""
+        kinds = [kind for kind in KINDS if kind.scope == "session"]
+        while True:
+            await asyncio.sleep(TROUBLE_EVERY * self._rng.uniform(0.5, 1.5))
+            kind = self._rng.choice(kinds)
+            session = self._rng.choice(self._ids if kind.after == "heals" else self._others)
+            await self._strike(kind, session)
+
+    async def _strike(self, kind: Kind, session: str) -> None:
+        with suppress(OSError, RemoteError, TimeoutError):  # its process is being restarted
+            await self._world.strike(kind, session)
+            self.troubles[kind.after] = self.troubles.get(kind.after, 0) + 1
+
+    async def helping(self) -> None:
+        """The operator's part, for ever: whatever lasts is ended, who rests is told to go on, or paired again."""
+        while True:
+            with suppress(aiohttp.ClientError, AssertionError, OSError, RemoteError, TimeoutError):
+                for status in await statuses(self._daemon):
+                    if status["state"] != "open":
+                        await self._help(status["sessionId"], status["state"])
+            await asyncio.sleep(HELP_EVERY)
+
+    async def _help(self, session: str, state: str) -> None:
+        await self._world.cure(session)
+        if state == "pairing":
+            _, body = await self._daemon.call("GET", f"/api/sessions/{session}/pairing?wait=2s")
+            if isinstance(body, dict) and "qr" in body:
+                await self._world.scan(session, body["qr"])
+        elif state in {"halted", "blocked"}:
+            await self._daemon.call("POST", f"/api/whatsapp-status/{session}/reconnect")
+
     async def sending(self) -> None:
         """Sends for ever; what is refused was not accepted."""
         while True:
             await asyncio.sleep(SEND_EVERY)
             number = next(self._numbers)
-            session, id = self._rng.choice(self._ids), f"soak-{number}"
+            session, id = self._rng.choice(self._senders), f"soak-{number}"
             body = {"id": id, "to": "15550009999", "text": f"text {number}", "wait": "0s"}
             status, _ = await self._daemon.call("POST", f"/api/sessions/{session}/messages", json=body)
             if status in {200, 202}:
@@ -126,7 +178,16 @@ class Soak:
                 self.accepted += 1
 
     async def well(self) -> None:
-        """Waits until every actor runs and every session is open."""
+        """Waits until every actor runs and every session is open; the operator does his part meanwhile."""
+        await self._world.cure_all()
+        helping = asyncio.create_task(self.helping())
+        try:
+            await self._well()
+        finally:
+            helping.cancel()
+            await asyncio.gather(helping, return_exceptions=True)
+
+    async def _well(self) -> None:
 
         async def all_run() -> bool:
             status, tree = await self._daemon.call("GET", "/api/supervision")
@@ -155,7 +216,7 @@ async def rounds(soak: Soak, daemon: Daemon, minutes: float) -> list[Look]:
     looks: list[Look] = []
     end = time.monotonic() + minutes * 60
     while time.monotonic() < end:
-        trouble = {asyncio.ensure_future(soak.killing()), asyncio.ensure_future(soak.sending())}
+        trouble = {asyncio.create_task(work()) for work in (soak.killing, soak.sending, soak.troubling)}
         done, _ = await asyncio.wait(trouble, timeout=LOOK_EVERY, return_when=asyncio.FIRST_COMPLETED)
         for task in trouble:
             task.cancel()
@@ -199,14 +260,20 @@ async def main(options: argparse.Namespace) -> int:
     with tempfile.TemporaryDirectory(prefix="wv") as directory:
         async with running_daemon(Path(directory), config) as daemon:
             await until_open(daemon, options.sessions, 300)
-            soak = Soak(daemon, ids, random.Random(options.seed))
+            watch, world = Watch(daemon.state_dir), Simulated(daemon.state_dir)
+            watching = asyncio.create_task(watch.run())
+            soak = Soak(daemon, ids, world, random.Random(options.seed))
             looks = await rounds(soak, daemon, options.minutes)
             grown = verdict(looks)
+            watching.cancel()
+            await asyncio.gather(watching, world.close(), return_exceptions=True)
+            watch.close()
             status, seconds = await daemon.stop()
             left = daemon.remaining()
+    print(f"troubles: {soak.troubles}; transitions {len(watch.seen)}, lost: {watch.gaps or 'none'}")
     print(f"killed: {soak.kills}; {soak.accepted} sends accepted, not acknowledged: {len(soak.sent)}")
     print(f"SIGTERM: exit {status} after {seconds:.1f} s, {len(left)} processes left; grown: {grown or 'nothing'}")
-    return int(bool(grown or soak.sent or left or status))
+    return int(bool(grown or soak.sent or watch.gaps or left or status))
 
 
 if __name__ == "__main__":

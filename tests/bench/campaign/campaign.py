@@ -7,21 +7,18 @@ from collections import Counter, deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Any
-
-import aiohttp
 
 from tests.bench.campaign.kinds import DEAF_WITHIN, OUTAGE, Kind
+from tests.bench.campaign.operator import Operator
 from tests.bench.campaign.processes import Processes
 from tests.bench.campaign.truth import Ended, Moved, Seen, Shown, Struck
 from tests.bench.campaign.watch import Watch
-from tests.bench.campaign.world import OUTSIDE, World
+from tests.bench.campaign.world import World
 from tests.fixtures_daemon import Daemon
 
 PATIENCE = 150.0
 """Seconds until a session is given up: beyond the bound on healing, so that late is told from lost."""
-HOLD = 6.0
-"""Seconds for which a session that rests is watched: nothing may be tried."""
+SLACK = 0.05
 SETTLE = 1.0
 """Seconds of calm after each trouble, in which its session must stay as it is."""
 
@@ -36,10 +33,14 @@ class Size:
     seconds: float = 3600.0
     """When no new trouble begins any more; those under way are seen to their ends."""
     shard_kills_at_once: int = 2
+    shard_pause: float = 1.0
+    """Seconds, on average, from one of these kills to the next."""
     letters_a_minute: float = 2.0
     """To each session that may become deaf."""
     warm_up: float = 0.0
     """Seconds of letters before the first session becomes deaf."""
+    hold: float = 6.0
+    """Seconds for which a session that rests is watched: nothing may be tried."""
     outage: float = 20.0
     """Seconds for which nobody is let in, at the end; 0: no such outage."""
 
@@ -62,6 +63,8 @@ class Campaign:
     ended: float = 0.0
     skipped: Counter[str] = field(default_factory=Counter)
     """Troubles for which the time, or a session, was missing."""
+    unfinished: dict[str, float] = field(default_factory=dict)
+    """Sessions whose trouble is not over -> when it began."""
     _busy: set[str] = field(default_factory=set)
     _kept: set[str] = field(default_factory=set)
     """Sessions of shards that are about to lose a process."""
@@ -72,6 +75,7 @@ class Campaign:
     async def run(self) -> None:
         """Everything; what was done and seen is in ``entries`` and ``watch.seen``."""
         self.processes = Processes(self.daemon)
+        self.operator = Operator(self.daemon, self.world)
         ids = sorted(self.shards)
         self.began = time.time()
         self._end = time.monotonic() + self.size.seconds
@@ -87,6 +91,15 @@ class Campaign:
             await asyncio.gather(letters, return_exceptions=True)
         await asyncio.sleep(SETTLE)
         self.ended = time.time()
+
+    def stop(self) -> None:
+        """Ends it before its time; what is under way is in ``unfinished``."""
+        self.ended = time.time()
+
+    def seen(self) -> list[Struck | Seen]:
+        """All that was done and seen, but for troubles whose end was not waited for."""
+        ends = self.unfinished
+        return [*self.entries, *(s for s in self.watch.seen if s.at < ends.get(s.session, self.ended) - SLACK)]
 
     # Troubles of single sessions
 
@@ -128,20 +141,20 @@ class Campaign:
 
     async def _one(self, kind: Kind, session: str) -> None:
         number = self._next()
-        try:
-            if kind.scope == "actor":
-                await self._kill(number, kind, session, (session,))
-            else:
-                await self._strike(number, kind, session)
-        finally:
-            self._busy.discard(session)
-            async with self._freed:
-                self._freed.notify_all()
+        self.unfinished[session] = time.time()
+        if kind.scope == "actor":
+            await self._kill(number, kind, session, (session,))
+        else:
+            await self._strike(number, kind, session)
+        del self.unfinished[session]
+        self._busy.discard(session)
+        async with self._freed:
+            self._freed.notify_all()
 
     async def _strike(self, number: int, kind: Kind, session: str) -> None:
         at = await self.world.strike(kind, session)
         if kind.sends:
-            await self._send(session, number)
+            await self.operator.send(session, number)
         operator_at = None
         if kind.after in {"heals", "waits"}:
             patience = PATIENCE + kind.lasts_s + (kind.notice_s or 0.0)
@@ -151,11 +164,12 @@ class Campaign:
             await asyncio.sleep(SETTLE)
         else:
             await self.watch.until(session, lambda move: _is(move, kind.state, at), PATIENCE + DEAF_WITHIN)
-            await asyncio.sleep(HOLD)
-        await self._shown(number, session)
+            await asyncio.sleep(self.size.hold)
+        if (status := await self.operator.status(session)) is not None:
+            self.entries.append(Shown(number, session, time.time(), status))
         if kind.after in {"rests", "few_tries"}:
             operator_at = time.time()
-            await self._help(kind, session)
+            await self.operator.help(kind, session)
             await self._healed(session, operator_at, PATIENCE)
             await asyncio.sleep(SETTLE)
         self.entries.append(Struck(number, kind.name, (session,), at, time.time(), at + kind.lasts_s, operator_at))
@@ -163,36 +177,6 @@ class Campaign:
     async def _healed(self, session: str, since: float, patience: float) -> bool:
         """Open again since then, and still."""
         return await self.watch.until(session, lambda move: _is(move, "open", since), patience)
-
-    async def _help(self, kind: Kind, session: str) -> None:
-        """What an operator does whom the cause asks for help."""
-        await self.world.cure(session)
-        if kind.pairs:
-            answer = await self._ask("GET", f"/api/sessions/{session}/pairing?wait=10s")
-            if "qr" in answer:
-                await self.world.scan(session, answer["qr"])
-        else:
-            await self._ask("POST", f"/api/whatsapp-status/{session}/reconnect")
-
-    async def _send(self, session: str, number: int) -> None:
-        body = {"id": f"campaign-{number}", "to": OUTSIDE, "text": "hello", "wait": "0s"}
-        await self._ask("POST", f"/api/sessions/{session}/messages", json=body)
-
-    async def _shown(self, number: int, session: str) -> None:
-        status = (await self._ask("GET", f"/api/whatsapp-status/{session}")).get("status")
-        if status is not None:
-            self.entries.append(Shown(number, session, time.time(), str(status)))
-
-    async def _ask(self, method: str, path: str, **options: Any) -> dict[str, Any]:
-        """The body of an answer; asked again while a part of the daemon is being restarted."""
-        body: Any = {}
-        for _ in range(50):
-            with suppress(aiohttp.ClientError):
-                status, body = await self.daemon.call(method, path, **options)
-                if status < 400:
-                    break
-            await asyncio.sleep(0.2)
-        return body if isinstance(body, dict) else {}
 
     async def _letters(self) -> None:
         """To each listener in its turn, spread over the minute."""
@@ -221,9 +205,13 @@ class Campaign:
             self._kept |= mine
             try:
                 if await self._all_well(mine) and queue:
+                    self.unfinished |= dict.fromkeys(mine, time.time())
                     await self._kill(self._next(), queue.pop(), shard, tuple(sorted(mine)))
+                    for session in mine:
+                        del self.unfinished[session]
             finally:
                 self._kept -= mine
+            await asyncio.sleep(self.rng.uniform(0.0, 2 * self.size.shard_pause))  # others have their troubles there
 
     async def _all_well(self, sessions: set[str]) -> bool:
         """Waits until these have no trouble any more; whether it came to that in time."""
@@ -261,10 +249,12 @@ class Campaign:
         if not self.size.outage or time.monotonic() > self._end:
             return
         number, sessions = self._next(), tuple(sorted(self.shards))
+        self.unfinished |= dict.fromkeys(sessions, time.time())
         at = await self.world.shut(self.size.outage)
         patience = self.size.outage + PATIENCE
         await asyncio.gather(*(self._healed(session, at + self.size.outage, patience) for session in sessions))
         await asyncio.sleep(SETTLE)
+        self.unfinished.clear()
         self.entries.append(Struck(number, OUTAGE.name, sessions, at, time.time(), at + self.size.outage))
 
     def _next(self) -> int:

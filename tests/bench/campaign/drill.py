@@ -86,6 +86,10 @@ class Simulated:
     async def cure(self, session: str) -> None:
         await self._of(session).ask("clear", session=session)
 
+    async def cure_all(self) -> None:
+        """Ends whatever lasts, everywhere."""
+        await asyncio.gather(*(drill.ask("clear", session="*") for drill in self._drills.values()))
+
     async def scan(self, session: str, qr: str) -> None:
         await self._of(session).ask("scan", session=session, qr=qr)
 

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from tests.bench.campaign.kinds import BY_NAME, FEW, Kind
+from tests.bench.campaign.kinds import BY_NAME, CLOSED_WITHIN, FEW, Kind
 from tests.bench.campaign.truth import Acted, Ended, Entry, Judged, Moved, Shown, Struck
 
 HEALED_WITHIN: Final = 120.0
@@ -34,8 +34,10 @@ class Tally:
     n: int = 0
     noticed: list[float] = field(default_factory=list)
     """From the blow until it was noticed."""
+    closed: list[float] = field(default_factory=list)
+    """From the blow that ended a connection until its session knew, whatever cause it took it for at first."""
     late: int = 0
-    """Noticed beyond the bound."""
+    """Of either, beyond the bound."""
     right: int = 0
     """Healed in time, or exactly what was planned."""
     repairs: list[float] = field(default_factory=list)
@@ -122,11 +124,15 @@ def _of_session(struck: Struck, session: str, kind: Kind, line: Timeline, tally:
     if noticed is None:
         tally.complain(f"{name}: not noticed; {_path(seen)}")
         return
-    took = max(0.0, noticed - struck.at)
+    took, bound = max(0.0, noticed - struck.at), kind.notice_s
     tally.noticed.append(took)
-    if kind.notice_s is not None and took > kind.notice_s:
+    if kind.closes:
+        bound = CLOSED_WITHIN
+        took = max(0.0, min([noticed, *(move.at for move in seen.moves if _lost(move))]) - struck.at)
+        tally.closed.append(took)
+    if bound is not None and took > bound:
         tally.late += 1
-        tally.complain(f"{name}: noticed after {took:.3f} s, not within {kind.notice_s:g} s")
+        tally.complain(f"{name}: noticed after {took:.3f} s, not within {bound:g} s")
     shown = line.shown.get((struck.number, session))
     expected = "blocked" if kind.state == "blocked" and kind.after == "rests" else SHOWS[kind.after]
     if shown is not None and shown.status != expected:

@@ -39,8 +39,10 @@ class Kind:
     scope: Scope = "session"
     state: str = "waiting"
     """In which it rests, where it does."""
+    closes: bool = False
+    """Whether the blow ends the connection, which is noticed at once; its cause may come with a later attempt."""
     notice_s: float | None = None
-    """Bound on the time until it is noticed; None: it shows only with a later attempt."""
+    """Bound on the time until it is noticed, of what does not end the connection."""
     lasts_s: float = 0.0
     """How long the world keeps refusing."""
     pairs: bool = False
@@ -92,7 +94,8 @@ def _of_row(row: Row) -> Kind:
         frozenset({row.cause}),
         row.after,
         state=row.state if row.after == "rests" else "halted",
-        notice_s=HALF_OPEN_WITHIN if half_open else None if row.refusal else CLOSED_WITHIN,
+        closes=not half_open,
+        notice_s=HALF_OPEN_WITHIN if half_open else None,
         lasts_s=REFUSED_FOR if row.refusal and row.after == "heals" else 0.0,
         pairs=needs_pairing,
         simulated=_simulated(row),
@@ -104,7 +107,8 @@ def _of_row(row: Row) -> Kind:
 def _refused(name: str, cause: str, **fault: Any) -> Kind:
     """A trouble of the connecting itself, which a simulated session can have for itself."""
     lasts = {} if fault["fault"] == "close" and not fault.get("for_s") else {"for_s": REFUSED_FOR}
-    return Kind(name, frozenset({cause}), lasts_s=REFUSED_FOR if lasts else 0.0, simulated={**fault, **lasts})
+    lasts_s = REFUSED_FOR if lasts else 0.0
+    return Kind(name, frozenset({cause}), closes=True, lasts_s=lasts_s, simulated={**fault, **lasts})
 
 
 DIALS: Final = (
@@ -136,6 +140,7 @@ OPEN_AND_NOT_WELL: Final = (
 BANS: Final = (
     Kind(
         *("ban-that-ends", frozenset({"temporary_ban"}), "waits"),
+        closes=True,
         state="blocked",
         lasts_s=float(BAN),
         simulated={"fault": "temporary_ban", "expire_s": BAN, "ban_code": "104"},

@@ -3,8 +3,9 @@
 import statistics
 from collections.abc import Mapping, Sequence
 
+from tests.bench import machine
 from tests.bench.campaign.judge import Tally
-from tests.bench.campaign.kinds import BY_NAME
+from tests.bench.campaign.kinds import BY_NAME, CLOSED_WITHIN
 from tests.bench.machine import percentile
 
 HEALED_SHARE = 0.99
@@ -34,6 +35,9 @@ def table(tallies: Mapping[str, Tally], healthy: Tally) -> str:
     """The whole table, in the order of the kinds."""
     order = [name for name in BY_NAME if name in tallies]
     lines = [HEAD, *(row(name, tallies[name]) for name in order)]
+    closed = [took * 1000 for tally in tallies.values() for took in tally.closed]
+    if closed:
+        lines.append(machine.row("connections that ended: until the session knew", closed))
     lines.append(f"{'no trouble of its own':<20} {healthy.n:>4} sessions, wrong actions: {healthy.wrong}")
     return "\n".join(lines)
 
@@ -48,7 +52,8 @@ def shortfalls(tallies: Mapping[str, Tally], healthy: Tally, least: int, gaps: S
         if len(tally.noticed) < tally.n:
             found.append(f"{name}: {tally.n - len(tally.noticed)} of {tally.n} were not noticed")
         if tally.late:
-            found.append(f"{name}: {tally.late} of {tally.n} were noticed later than {kind.notice_s:g} s")
+            bound = CLOSED_WITHIN if kind.closes else kind.notice_s
+            found.append(f"{name}: {tally.late} of {tally.n} were noticed later than {bound:g} s")
         must = tally.n if kind.after in {"rests", "few_tries"} else tally.n * HEALED_SHARE
         if tally.right < must:
             found.append(f"{name}: {tally.right} of {tally.n} went as they must")

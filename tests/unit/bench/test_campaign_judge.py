@@ -59,6 +59,7 @@ def test_repair_is_counted_from_the_end_of_what_lasts() -> None:
     later = [(111.0, "waiting", "service_unavailable"), (114.0, "connecting", None), (115.0, "open", None)]
     tally, _ = judged(blow("login-503", ends=104.0), path((100.0, "waiting", "connection_closed"), *later))
     assert tally.noticed == pytest.approx([11.0])
+    assert (tally.closed, tally.late) == ([0.0], 0)
     assert tally.repairs == pytest.approx([4.0])
 
 
@@ -90,6 +91,13 @@ def test_what_is_noticed_too_late_is_told(kind: str, after: float, late: int) ->
     )
     assert tally.late == late
     assert falls_short(tally, healthy, kind) is bool(late)
+
+
+def test_the_end_of_a_connection_is_noticed_at_once_whenever_its_cause_is_told() -> None:
+    steps: list[Step] = [(100.3, "waiting", "connection_closed"), (103.0, "halted", "logged_out")]
+    tally, healthy = judged(blow("login-401"), path(*steps))
+    assert (tally.closed, tally.late) == ([pytest.approx(0.3)], 1)
+    assert falls_short(tally, healthy, "login-401")
 
 
 @pytest.mark.parametrize("verdict", ["deaf", "outbound_stuck"])
