@@ -12,7 +12,7 @@ import pytest
 from tests.bench.campaign.campaign import Campaign, Size
 from tests.bench.campaign.drill import placement
 from tests.bench.campaign.judge import judge
-from tests.bench.campaign.kinds import KINDS, OUTAGE
+from tests.bench.campaign.kinds import KINDS, OUTAGE, Kind
 from tests.bench.recovery import configuration, watched
 from tests.fixtures_daemon import running_daemon
 
@@ -20,11 +20,17 @@ pytestmark = pytest.mark.acceptance
 
 SEED = 20261127
 SESSIONS = [f"s-{number:02d}" for number in range(24)]
-SLOW = {"few_tries"}
-"""What takes minutes by design is the bench's."""
-KILLED = {"kill-session-actor", "kill-connector", "kill-shard", "kill-recovery", "kill-health", "kill-vault"}
+KILLED = {"kill-session-actor", "kill-connector", "kill-recovery", "kill-vault"}
+SHY = {"dial-403", "dial-429"}
+"""Waits for ten seconds and more before it tries again."""
 QUICK = Size(per_kind=1, rate=8.0, seconds=150.0, hold=2.0, outage=2.0, shard_kills_at_once=1)
 LONG = Size(per_kind=20, rate=6.0, seconds=1200.0, warm_up=60.0)
+
+
+def short(kind: Kind) -> bool:
+    """Whether it is soon over, and no other acceptance test is about it."""
+    slow = kind.listens or kind.sends or kind.after == "few_tries" or kind.name in SHY
+    return not slow and (kind.scope == "session" or kind.name in KILLED)
 
 
 @pytest.mark.parametrize("size", [QUICK, pytest.param(LONG, marks=pytest.mark.full)], ids=["short", "long"])
@@ -32,8 +38,7 @@ LONG = Size(per_kind=20, rate=6.0, seconds=1200.0, warm_up=60.0)
 async def test_each_trouble_is_noticed_and_healed_and_nobody_else_suffers(short_tmp: Path, size: Size) -> None:
     config = configuration(SESSIONS, "simulator", None, None)
     config["connectors"]["simulator"] = {"heartbeat": "1s", "heartbeat_timeout": "900ms"}
-    kinds = [kind for kind in KINDS if not (kind.listens or kind.sends or kind.after in SLOW)]
-    kinds = [kind for kind in kinds if kind.scope == "session" or kind.name in KILLED]
+    kinds = [kind for kind in KINDS if size is LONG or short(kind)]
     async with running_daemon(short_tmp, config) as daemon, watched(daemon, SESSIONS, None) as (world, watch):
         shards = placement(daemon.state_dir)
         play = Campaign(daemon, world, watch, shards, random.Random(SEED), kinds, size)

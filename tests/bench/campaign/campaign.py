@@ -172,7 +172,9 @@ class Campaign:
             await self.operator.help(kind, session)
             await self._healed(session, operator_at, PATIENCE)
             await asyncio.sleep(SETTLE)
-        self.entries.append(Struck(number, kind.name, (session,), at, time.time(), at + kind.lasts_s, operator_at))
+        self.entries.append(
+            Struck(number, kind.name, (session,), at, time.time(), at + self.world.lasts(kind), operator_at)
+        )
 
     async def _healed(self, session: str, since: float, patience: float) -> bool:
         """Open again since then, and still."""

@@ -79,6 +79,9 @@ class Simulated:
     def can(self, kind: Kind) -> bool:
         return kind.scope != "session" or kind.simulated is not None
 
+    def lasts(self, kind: Kind) -> float:
+        return kind.lasts_s
+
     async def strike(self, kind: Kind, session: str) -> float:
         assert kind.simulated is not None
         return await self._fault(session, kind.simulated)

@@ -160,6 +160,6 @@ KILLS: Final = (
 )
 
 KINDS: Final = (*map(_of_row, ROWS), *DIALS, *BANS, *OPEN_AND_NOT_WELL, *KILLS)
-OUTAGE: Final = Kind("server-outage", frozenset({"network_unreachable"}))
+OUTAGE: Final = Kind("server-outage", frozenset({"connection_closed", "network_unreachable"}), closes=True)
 """Nobody is let in for some time; how long is up to the campaign."""
 BY_NAME: Final = {kind.name: kind for kind in (*KINDS, OUTAGE)}

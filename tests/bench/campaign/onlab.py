@@ -22,6 +22,9 @@ class OnLab:
     def can(self, kind: Kind) -> bool:
         return kind.scope != "session" or kind.lab is not None or bool(kind.policy)
 
+    def lasts(self, kind: Kind) -> float:
+        return kind.lasts_s if kind.after == "waits" else 0.0  # it refuses once
+
     async def strike(self, kind: Kind, session: str) -> float:
         phone = self._phones[session]
         if kind.refusal or kind.policy:

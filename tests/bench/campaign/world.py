@@ -18,6 +18,9 @@ class World(Protocol):
     def can(self, kind: Kind) -> bool:
         """Whether this world has that kind of trouble."""
 
+    def lasts(self, kind: Kind) -> float:
+        """Seconds for which it goes on refusing what it will accept again."""
+
     async def strike(self, kind: Kind, session: str) -> float:
         """Does it; returns when, in seconds since 1970."""
 
