@@ -134,6 +134,12 @@ class Run:
         log.warning("killed last: %s; %s was seen %s", self.killed[-3:], id, [state for state, _ in groupby(seen)])
         log.warning("log of the daemon:\n%s", self.daemon.log[-6000:])
 
+    async def explain_missing(self, ids: set[str]) -> None:
+        """What the server knows of messages that did not arrive."""
+        for entry in await self.lab.journal():
+            if entry.data.get("id") in ids:
+                log.warning("%d %s %s", entry.t, entry.kind, entry.data)
+
     async def round(self, victim: str) -> None:
         """Traffic and a pairing, one kill into the middle of it, and the end of the pairing."""
         id = f"fresh-{len(self.killed)}"
@@ -242,7 +248,11 @@ async def calm_again(run: Run, *, everything: bool) -> None:
     async def all_received() -> bool:
         return {message for _, message in events(run.daemon, "session.message")} >= calm
 
-    await until("each message is in the recipient's outbox", all_received, 30)
+    try:
+        await until("each message is in the recipient's outbox", all_received, 60)
+    except BaseException:
+        await run.explain_missing(calm - {message for _, message in events(run.daemon, "session.message")})
+        raise
     received = [entry for entry in events(run.daemon, "session.message") if entry[1] in calm]
     assert len(received) == len(set(received)), "a message was told twice"
     for text in run.sent[before:]:
