@@ -18,6 +18,7 @@ from actors.store.errors import StoreError
 from actors.store.records import OutboxEvent
 from config.loader import Loaded
 from daemon.accounts import LiveAccounts
+from daemon.announcements import Announcements
 from daemon.authstates import LiveAuthStates
 from daemon.backend import BackendError, Pairing, Send, SessionLive, SessionRecord
 from daemon.chain import Chain
@@ -58,7 +59,7 @@ class LiveBackend:
         self._looked_at = 0.0
         self._tasks: set[asyncio.Task[Any]] = set()
         self.gateway = GatewayClient(settings.socket(SOCKET_GATEWAY), self._connected, self._pushed)
-        self._desk = SendDesk(database, self._read_shard, self._announce)
+        self._desk = SendDesk(database, self._read_shard, Announcements(self._announce, self._spawn).waits)
         self.accounts = LiveAccounts(settings, database)
         self.recovery = LiveRecovery(settings, fleet, database, self._publish)
         self.supervision = SupervisionView(self.gateway, self.accounts, chain)
@@ -74,6 +75,7 @@ class LiveBackend:
         self._spawn(self.supervision.watch())
         self._spawn(self._catch_up())
         self._spawn(self._prune())
+        self._spawn(self._desk.run())
         for coroutine in (*self.accounts.tasks(), *self.recovery.tasks()):
             self._spawn(coroutine)
 
@@ -139,12 +141,9 @@ class LiveBackend:
         self._fleet.get(session)  # it may have been removed meanwhile
         return await self._shards.read(self._fleet.shard_of(session), query)
 
-    def _announce(self, session: str, seq: int) -> None:
-        async def hint() -> None:
-            with contextlib.suppress(BackendError):  # the host also looks when it starts
-                await self.gateway.request("sends", upto=seq, sessions=[session])
-
-        self._spawn(hint())
+    async def _announce(self, sessions: frozenset[str], upto: int) -> None:
+        with contextlib.suppress(BackendError):  # hosts also look by themselves
+            await self.gateway.request("sends", upto=upto, sessions=sorted(sessions))
 
     async def _publish(self) -> None:
         """The fleet changed: the actors are told, now or when they are back."""
@@ -281,8 +280,7 @@ class LiveBackend:
         """See Backend."""
         self._fleet.get(session)
         live = self.live(session)
-        known = await self._desk.find(session, id) if id is not None else None
-        if known is None and live.state in REFUSING:
+        if live.state in REFUSING and (id is None or await self._desk.find(session, id) is None):
             unpaired = live.state == "pairing"
             told = f"session {session!r} is {'not paired' if unpaired else live.state}: nothing is sent"
             remedy = PAIR if unpaired else live.remedy

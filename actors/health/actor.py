@@ -125,7 +125,8 @@ class HealthActor(Worker):
 
         async def store(conn: Statements) -> int:
             await health_queries.store_scores(conn, scores)
-            return await outbox.append(conn, events)
+            await outbox.append(conn, events)
+            return await outbox.last_seq(conn)
 
         upto = await self._database.run(store)
         self._owed.clear()

@@ -2,14 +2,31 @@
 
 from collections.abc import Collection, Mapping
 
-from sqlalchemy import Integer, cast, delete, func, select, update
+from sqlalchemy import Integer, bindparam, cast, delete, func, select, update
 from sqlalchemy.dialects.sqlite import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from actors.store.direct import Statements
 from actors.store.engine import Database
+from actors.store.prepared import Prepared, change, fetch
 from actors.store.records import Desired, StoredSend, StoredSession
 from actors.store.tables import desired, meta, placement, sends, sessions
+
+_ADD_SEND = Prepared(insert(sends).on_conflict_do_nothing(), ("session", "id", "to_jid", "text", "created_at"))
+_FIND_SEND = Prepared(
+    select(sends, (sends.c.seq <= func.coalesce(placement.c.sends_after, 0)).label("elsewhere"))
+    .join(placement, placement.c.session == sends.c.session, isouter=True)
+    .where(sends.c.session == bindparam("of"), sends.c.id == bindparam("known_as"))
+)
+_NEW_SENDS = Prepared(
+    select(sends)
+    .join(placement, placement.c.session == sends.c.session)
+    .where(
+        placement.c.shard == bindparam("of"), sends.c.seq > bindparam("after"), sends.c.seq > placement.c.sends_after
+    )
+    .order_by(sends.c.seq)
+    .limit(bindparam("most"))
+)
 
 
 async def next_boot(conn: AsyncConnection) -> int:
@@ -132,8 +149,8 @@ async def add_send(
     conn: Statements, session: str, send_id: str, to_jid: str, text: str, now: float
 ) -> tuple[StoredSend, bool]:
     """Accepts a send; the flag is False when the id was known, and then the record is the first one's."""
-    statement = insert(sends).values(session=session, id=send_id, to_jid=to_jid, text=text, created_at=now)
-    added = (await conn.execute(statement.on_conflict_do_nothing())).rowcount == 1
+    row = {"session": session, "id": send_id, "to_jid": to_jid, "text": text, "created_at": now}
+    added = await change(conn, _ADD_SEND, row) == 1
     stored = await find_send(conn, session, send_id)
     if stored is None:
         raise LookupError("a send vanished inside the transaction that stored it")
@@ -142,13 +159,8 @@ async def add_send(
 
 async def find_send(conn: Statements, session: str, send_id: str) -> StoredSend | None:
     """A send by the caller's id."""
-    query = (
-        select(sends, (sends.c.seq <= func.coalesce(placement.c.sends_after, 0)).label("elsewhere"))
-        .join(placement, placement.c.session == sends.c.session, isouter=True)
-        .where(sends.c.session == session, sends.c.id == send_id)
-    )
-    row = (await conn.execute(query)).mappings().one_or_none()
-    return None if row is None else StoredSend(**row)
+    found = await fetch(conn, _FIND_SEND, of=session, known_as=send_id)
+    return StoredSend(*found[0]) if found else None
 
 
 async def new_sends(conn: Statements, after: int, shard: int, limit: int) -> list[StoredSend]:
@@ -156,14 +168,7 @@ async def new_sends(conn: Statements, after: int, shard: int, limit: int) -> lis
 
     The placement is read in the same snapshot: a send of a session that was added a moment ago is never passed over.
     """
-    query = (
-        select(sends)
-        .join(placement, placement.c.session == sends.c.session)
-        .where(placement.c.shard == shard, sends.c.seq > after, sends.c.seq > placement.c.sends_after)
-        .order_by(sends.c.seq)
-        .limit(limit)
-    )
-    return [StoredSend(**row) for row in (await conn.execute(query)).mappings().all()]
+    return [StoredSend(*row) for row in await fetch(conn, _NEW_SENDS, of=shard, after=after, most=limit)]
 
 
 async def placed_since(conn: Statements, shard: int) -> dict[str, float]:

@@ -1,27 +1,35 @@
 """How far a consumer has read: in the consumer's own database, moved in the transaction of what it did."""
 
-from sqlalchemy import Table, select
+from sqlalchemy import Table, bindparam, select
 from sqlalchemy.dialects.sqlite import insert
 
 from actors.store.direct import Statements
+from actors.store.prepared import Prepared, change, fetch
 from actors.store.tables import shard_cursor
 
 _CURSOR: Table = shard_cursor  # the same in every consumer's database
+_GET = Prepared(select(_CURSOR.c.position).where(_CURSOR.c.name == bindparam("called")))
+
+
+def _forward() -> Prepared:
+    statement = insert(_CURSOR)
+    moved = statement.on_conflict_do_update(
+        index_elements=[_CURSOR.c.name],
+        set_={"position": statement.excluded.position},
+        where=statement.excluded.position > _CURSOR.c.position,
+    )
+    return Prepared(moved, ("name", "position"))
+
+
+_FORWARD = _forward()
 
 
 async def get_cursor(conn: Statements, name: str) -> int:
     """The last sequence number that was handled; 0 for a name never set."""
-    query = select(_CURSOR.c.position).where(_CURSOR.c.name == name)
-    return int((await conn.execute(query)).scalar_one_or_none() or 0)
+    found = await fetch(conn, _GET, called=name)
+    return int(found[0][0]) if found else 0
 
 
 async def set_cursor(conn: Statements, name: str, position: int) -> None:
     """Moves forward; a position behind the stored one changes nothing."""
-    statement = insert(_CURSOR).values(name=name, position=position)
-    await conn.execute(
-        statement.on_conflict_do_update(
-            index_elements=[_CURSOR.c.name],
-            set_={"position": statement.excluded.position},
-            where=statement.excluded.position > _CURSOR.c.position,
-        )
-    )
+    await change(conn, _FORWARD, {"name": name, "position": position})

@@ -6,6 +6,7 @@ function of a connection, from its first statement to its last: it is written as
 never suspends.
 """
 
+import sqlite3
 from collections.abc import Awaitable, Callable
 from typing import Any, Protocol, TypeVar
 
@@ -26,21 +27,22 @@ Operation = Callable[[Statements], Awaitable[T]]
 
 
 class Direct:
-    """``Statements`` that are carried out at once."""
+    """``Statements`` that are carried out at once.  ``full`` is SQLAlchemy's connection over ``raw``."""
 
-    def __init__(self, conn: Connection) -> None:
-        self._conn = conn
+    def __init__(self, raw: sqlite3.Connection, full: Connection) -> None:
+        self.raw = raw
+        self._full = full
 
     async def execute(self, statement: Executable, parameters: Any = None, /) -> CursorResult[Any]:
         """See ``Statements``."""
-        return self._conn.execute(statement, parameters)
+        return self._full.execute(statement, parameters)
 
 
-def carry_out(operation: Operation[T], conn: Connection) -> T:
+def carry_out(operation: Operation[T], conn: Direct) -> T:
     """Runs an operation to its end.  Raises TypeError if it awaits something else than its connection."""
 
     async def run() -> T:
-        return await operation(Direct(conn))
+        return await operation(conn)
 
     coroutine = run()
     try:

@@ -8,8 +8,8 @@ fork, that uses them.
 import asyncio
 import contextlib
 import sqlite3
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any, Self, TypeVar
 from urllib.parse import quote
@@ -20,7 +20,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 from sqlalchemy.pool import AsyncAdaptedQueuePool, StaticPool
 
-from actors.store.direct import Operation, carry_out
+from actors.store.direct import Direct, Operation, carry_out
 from actors.store.errors import StoreError, StoreReason, from_sqlite
 from actors.store.watch import PROBE, PROBE_PERIOD, StoreWatch
 
@@ -41,11 +41,11 @@ _WRITER_PRAGMAS = (
 _READER_PRAGMAS = ("PRAGMA query_only=ON", "PRAGMA foreign_keys=ON")
 
 
-def translate(path: Path, error: DBAPIError | PoolTimeout) -> StoreError:
+def translate(path: Path, error: DBAPIError | PoolTimeout | sqlite3.Error) -> StoreError:
     """The StoreError for what the database refused.  SQLAlchemy's other errors are mistakes of the program."""
     if isinstance(error, PoolTimeout):
         return StoreError(path, StoreReason.BUSY, f"other tasks kept it busy for {POOL_TIMEOUT:g} s")
-    return from_sqlite(path, error.orig)
+    return from_sqlite(path, error.orig if isinstance(error, DBAPIError) else error)
 
 
 class Database:
@@ -62,9 +62,11 @@ class Database:
         self.watch = StoreWatch(path)
         self._engine = engine
         self._begin = begin
-        self._inner: Engine | None = None
-        self._inner_of: sqlite3.Connection | None = None
-        self._under_way: set[asyncio.Future[Any]] = set()
+        self._turn = asyncio.Lock()
+        """Held while a transaction is under way that visits the driver's thread for each statement."""
+        self._driver: Any = None
+        self._full: Connection | None = None
+        self._full_of: sqlite3.Connection | None = None
 
     @asynccontextmanager
     async def begin(self) -> AsyncIterator[AsyncConnection]:
@@ -72,50 +74,76 @@ class Database:
 
         A reader's transaction sees one snapshot of the database.
         """
-        try:
-            async with self._engine.begin() as conn:
+        with self._translated():
+            async with self._alone(), self._engine.begin() as conn:
                 yield conn
-        except (DBAPIError, PoolTimeout) as error:
-            refusal = translate(self.path, error)
-            self.watch.refused(refusal)
-            raise refusal from error
 
     async def run(self, operation: Operation[T]) -> T:
         """A transaction, as ``begin``, of which all statements are carried out in one visit to the driver's thread.
 
-        It is carried out to its end also when the caller is cancelled meanwhile.
+        It is carried out to its end also when the caller is cancelled meanwhile: it waits in that thread's own queue.
         """
-        task = asyncio.ensure_future(self._run(operation))
-        self._under_way.add(task)
-        task.add_done_callback(self._ended)
-        return await asyncio.shield(task)
+        with self._translated():
+            if self._turn.locked():
+                async with self._alone():
+                    return await self._visit(operation)
+            return await self._visit(operation)
 
-    def _ended(self, task: "asyncio.Future[Any]") -> None:
-        self._under_way.discard(task)
-        if not task.cancelled():
-            task.exception()  # nobody may be left to ask for it
-
-    async def _run(self, operation: Operation[T]) -> T:
-        try:
+    async def _visit(self, operation: Operation[T]) -> T:
+        if self._driver is None or self._driver._connection is None:  # noqa: SLF001 - the pool had to close it
             async with self._engine.connect() as conn:
-                driver: Any = (await conn.get_raw_connection()).driver_connection
-                # aiosqlite has no public way to run a function where its connection lives
-                result: T = await driver._execute(self._run_there, driver._conn, operation)  # noqa: SLF001
-                return result
-        except (DBAPIError, PoolTimeout) as error:
+                self._driver = (await conn.get_raw_connection()).driver_connection
+        driver = self._driver
+        # aiosqlite has no public way to run a function where its connection lives
+        result: T = await driver._execute(self._carry_out, driver._conn, operation)  # noqa: SLF001
+        return result
+
+    def _carry_out(self, raw: sqlite3.Connection, operation: Operation[T]) -> T:
+        """In the driver's thread."""
+        full = self._full_over(raw)
+        raw.execute(self._begin)
+        try:
+            value = carry_out(operation, Direct(raw, full))
+            raw.execute("COMMIT")
+        except BaseException:
+            if raw.in_transaction:  # SQLite itself ends it when the disk is full
+                raw.execute("ROLLBACK")
+            raise
+        return value
+
+    def _full_over(self, raw: sqlite3.Connection) -> Connection:
+        """SQLAlchemy's connection, made outside of a transaction: it rolls back what it finds."""
+        if self._full is None or self._full_of is not raw:
+            engine = create_engine(
+                "sqlite://",
+                creator=lambda: raw,
+                poolclass=StaticPool,
+                pool_reset_on_return=None,
+                hide_parameters=True,
+            )
+            self._full, self._full_of = engine.connect(), raw
+        return self._full
+
+    @asynccontextmanager
+    async def _alone(self) -> AsyncIterator[None]:
+        try:
+            async with asyncio.timeout(POOL_TIMEOUT):
+                await self._turn.acquire()
+        except TimeoutError:
+            raise PoolTimeout from None
+        try:
+            yield
+        finally:
+            self._turn.release()
+
+    @contextmanager
+    def _translated(self) -> Iterator[None]:
+        try:
+            yield
+        except (DBAPIError, PoolTimeout, sqlite3.Error) as error:
             refusal = translate(self.path, error)
             self.watch.refused(refusal)
             raise refusal from error
-
-    def _run_there(self, connection: sqlite3.Connection, operation: Operation[T]) -> T:
-        if self._inner is None or self._inner_of is not connection:  # the pool may have had to make another
-            self._inner_of = connection
-            self._inner = create_engine(
-                "sqlite://", creator=lambda: connection, poolclass=StaticPool, hide_parameters=True
-            )
-            _prepare(self._inner, (), self._begin)
-        with self._inner.begin() as conn:
-            return carry_out(operation, conn)
 
     async def keep_probing(self) -> None:
         """For a writer: notices, for ever, that what refused takes writes again, also with nothing to write."""
@@ -134,9 +162,7 @@ class Database:
         await self.close()
 
     async def close(self) -> None:
-        """Closes the connection; the last writer's close also folds the WAL into the file."""
-        if self._under_way:
-            await asyncio.wait(self._under_way)
+        """Closes the connection, after what was begun; the last writer's close also folds the WAL into the file."""
         await asyncio.shield(self._engine.dispose())
 
 

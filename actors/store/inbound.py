@@ -12,11 +12,13 @@ from sqlalchemy.dialects.sqlite import insert
 
 from actors.store.direct import Statements
 from actors.store.engine import Database
+from actors.store.prepared import Prepared, change
 from actors.store.tables import inbound_seen
 
 REMEMBERED: Final = 30 * 86400.0
 """Seconds: WhatsApp's server keeps what it could not deliver for 30 days."""
 _DIGEST_BYTES: Final = 16
+_NOTE = Prepared(insert(inbound_seen).on_conflict_do_nothing(), ("session", "digest", "at"))
 
 
 async def first_time(conn: Statements, session: str, names: Sequence[str], at: float) -> bool:
@@ -28,8 +30,7 @@ async def first_time(conn: Statements, session: str, names: Sequence[str], at: f
     for name in names:
         encoded = name.encode()
         digest.update(len(encoded).to_bytes(4, "big") + encoded)
-    row = insert(inbound_seen).values(session=session, digest=digest.digest(), at=at).on_conflict_do_nothing()
-    return bool((await conn.execute(row)).rowcount)
+    return bool(await change(conn, _NOTE, {"session": session, "digest": digest.digest(), "at": at}))
 
 
 async def forget_session(conn: Statements, session: str) -> None:

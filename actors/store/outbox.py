@@ -8,34 +8,41 @@ from the beginning only.
 
 from collections.abc import Sequence
 
-from sqlalchemy import Integer, Table, Text, column, delete, func, insert, select, table
+from sqlalchemy import Integer, Table, Text, bindparam, column, delete, insert, select, table
 
 from actors.store.direct import Statements
 from actors.store.engine import Database
+from actors.store.prepared import Prepared, change, fetch
 from actors.store.records import NewEvent, OutboxEvent
 from actors.store.tables import api_outbox
 
 _OUTBOX: Table = api_outbox  # the same in every producer's database
 _COUNTER = table("sqlite_sequence", column("name", Text), column("seq", Integer))
 """SQLite's own record of the AUTOINCREMENT numbers it gave out (https://www.sqlite.org/autoinc.html)."""
+_APPEND = Prepared(insert(_OUTBOX), ("at", "type", "session", "data"))
+_LAST = Prepared(select(_COUNTER.c.seq).where(_COUNTER.c.name == bindparam("outbox")))
+_AFTER = Prepared(
+    select(_OUTBOX.c.seq, _OUTBOX.c.at, _OUTBOX.c.type, _OUTBOX.c.session, _OUTBOX.c.data)
+    .where(_OUTBOX.c.seq > bindparam("cursor"))
+    .order_by(_OUTBOX.c.seq)
+    .limit(bindparam("most"))
+)
 
 
-async def append(conn: Statements, events: Sequence[NewEvent]) -> int:
-    """Adds events within the caller's transaction; returns the last sequence number of the outbox."""
-    if not events:
-        return await last_seq(conn)
-    rows = [
-        {"at": event.at, "type": event.type.value, "session": event.session, "data": dict(event.data)}
-        for event in events
-    ]
-    await conn.execute(insert(_OUTBOX), rows)
-    return int((await conn.execute(select(func.max(_OUTBOX.c.seq)))).scalar_one())
+async def append(conn: Statements, events: Sequence[NewEvent]) -> None:
+    """Adds events within the caller's transaction."""
+    if events:
+        rows = [
+            {"at": event.at, "type": event.type.value, "session": event.session, "data": dict(event.data)}
+            for event in events
+        ]
+        await change(conn, _APPEND, *rows)
 
 
 async def last_seq(conn: Statements) -> int:
     """The last number that was given out, also when its row is pruned; 0 before the first."""
-    query = select(_COUNTER.c.seq).where(_COUNTER.c.name == _OUTBOX.name)
-    return int((await conn.execute(query)).scalar_one_or_none() or 0)
+    found = await fetch(conn, _LAST, outbox=_OUTBOX.name)
+    return int(found[0][0]) if found else 0
 
 
 async def read_after(conn: Statements, cursor: int, limit: int) -> list[OutboxEvent]:
@@ -43,8 +50,7 @@ async def read_after(conn: Statements, cursor: int, limit: int) -> list[OutboxEv
 
     If the first is not ``cursor + 1``, those between were pruned before this consumer came.
     """
-    query = select(_OUTBOX).where(_OUTBOX.c.seq > cursor).order_by(_OUTBOX.c.seq).limit(limit)
-    return [OutboxEvent(row.seq, row.at, row.type, row.session, row.data) for row in (await conn.execute(query)).all()]
+    return [OutboxEvent(*row) for row in await fetch(conn, _AFTER, cursor=cursor, most=limit)]
 
 
 async def prune(database: Database, before: float, batch: int = 500, *, upto: int | None = None) -> int:

@@ -3,15 +3,16 @@
 import math
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Final
+from typing import Any, Final
 
-from sqlalchemy import delete, func, select, text, tuple_, update
+from sqlalchemy import bindparam, delete, func, select, text, tuple_, update
 from sqlalchemy.dialects.sqlite import insert
 
 from actors.events import EventType
 from actors.store import cursors, inbound, outbox
 from actors.store.direct import Statements
 from actors.store.engine import Database
+from actors.store.prepared import Prepared, change, fetch
 from actors.store.records import LEFT, NewEvent, SendProgress, SessionState
 from actors.store.send_states import UNFINISHED, advances
 from actors.store.tables import send_state, session_state
@@ -24,6 +25,32 @@ _UNFINISHED: Final = text("state IN ('queued', 'sent-unconfirmed')")
 """As in the index of that name."""
 _TAKEN_UP: Final = text("send_state.rowid")
 """Rows of one session are in the order in which they were taken over."""
+_SEND = tuple(send_state.columns.keys())
+
+
+def _keeping() -> Prepared:
+    statement = insert(send_state)
+    changed = {name: statement.excluded[name] for name in _SEND if name not in {"session", "id"}}
+    key = [send_state.c.session, send_state.c.id]
+    return Prepared(statement.on_conflict_do_update(index_elements=key, set_=changed), _SEND)
+
+
+_KEEP_SEND = _keeping()
+_FIND_SEND = Prepared(
+    select(send_state).where(send_state.c.session == bindparam("of"), send_state.c.id == bindparam("known_as"))
+)
+_FIND_MESSAGE = Prepared(
+    select(send_state).where(send_state.c.message_id == bindparam("message"), send_state.c.session == bindparam("of"))
+)
+_FORGET_SEND = Prepared(
+    delete(send_state).where(send_state.c.session == bindparam("of"), send_state.c.id == bindparam("known_as"))
+)
+_UNFINISHED_OF = Prepared(
+    select(send_state)
+    .where(send_state.c.session == bindparam("of"), _UNFINISHED)
+    .order_by(_TAKEN_UP)
+    .limit(bindparam("most"))
+)
 
 
 async def store_transition(conn: Statements, new: SessionState) -> bool:
@@ -74,27 +101,13 @@ async def record_send_state(conn: Statements, progress: SendProgress) -> bool:
     previous = None if known is None else known.state
     if not advances(previous, progress.state):
         return False
-    statement = insert(send_state).values(
-        session=progress.session,
-        id=progress.id,
-        message_id=progress.message_id,
-        to_jid=progress.to_jid,
-        state=progress.state,
-        error=progress.error,
-        attempts=progress.attempts,
-        updated_at=progress.updated_at,
-    )
-    excluded = statement.excluded
-    await conn.execute(
-        statement.on_conflict_do_update(
-            index_elements=[send_state.c.session, send_state.c.id],
-            set_={
-                name: excluded[name] for name in ("message_id", "to_jid", "state", "error", "attempts", "updated_at")
-            },
-        )
-    )
+    await change(conn, _KEEP_SEND, _row(progress))
     await outbox.append(conn, [_told(progress, previous)])
     return True
+
+
+def _row(progress: SendProgress) -> dict[str, object]:
+    return {name: getattr(progress, name) for name in _SEND}
 
 
 def _told(progress: SendProgress, previous: str | None) -> NewEvent:
@@ -110,16 +123,18 @@ def _told(progress: SendProgress, previous: str | None) -> NewEvent:
 
 async def find_send_state(conn: Statements, session: str, send_id: str) -> SendProgress | None:
     """How far a send has come, by the caller's id."""
-    query = select(send_state).where(send_state.c.session == session, send_state.c.id == send_id)
-    row = (await conn.execute(query)).mappings().one_or_none()
-    return None if row is None else SendProgress(**row)
+    found = await fetch(conn, _FIND_SEND, of=session, known_as=send_id)
+    return _progress(found[0]) if found else None
 
 
 async def find_by_message(conn: Statements, session: str, message_id: str) -> SendProgress | None:
     """The send that WhatsApp knows as ``message_id``; None for a message that was not sent from here."""
-    query = select(send_state).where(send_state.c.message_id == message_id, send_state.c.session == session)
-    row = (await conn.execute(query)).mappings().first()
-    return None if row is None else SendProgress(**row)
+    found = await fetch(conn, _FIND_MESSAGE, of=session, message=message_id)
+    return _progress(found[0]) if found else None
+
+
+def _progress(row: Sequence[Any]) -> SendProgress:
+    return SendProgress(**dict(zip(_SEND, row, strict=True)))
 
 
 async def accept_sends(conn: Statements, accepted: Sequence[SendProgress], upto: int) -> None:
@@ -127,18 +142,15 @@ async def accept_sends(conn: Statements, accepted: Sequence[SendProgress], upto:
 
     A row that is there already is of an earlier send with that id, which api.db has forgotten: it gives way.
     """
-    for progress in accepted:
-        await conn.execute(
-            delete(send_state).where(send_state.c.session == progress.session, send_state.c.id == progress.id)
-        )
-        await record_send_state(conn, progress)
+    await change(conn, _FORGET_SEND, *({"of": progress.session, "known_as": progress.id} for progress in accepted))
+    await change(conn, _KEEP_SEND, *(_row(progress) for progress in accepted))
+    await outbox.append(conn, [_told(progress, None) for progress in accepted])
     await cursors.set_cursor(conn, SENDS_CURSOR, upto)
 
 
 async def unfinished_sends(conn: Statements, session: str, limit: int) -> list[SendProgress]:
     """The first ``limit`` (-1: all) sends of a session that are not finished, in the order of their acceptance."""
-    query = select(send_state).where(send_state.c.session == session, _UNFINISHED).order_by(_TAKEN_UP).limit(limit)
-    return [SendProgress(**row) for row in (await conn.execute(query)).mappings().all()]
+    return [_progress(row) for row in await fetch(conn, _UNFINISHED_OF, of=session, most=limit)]
 
 
 async def count_unfinished(conn: Statements) -> dict[str, int]:

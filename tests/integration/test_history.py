@@ -6,6 +6,7 @@ import sqlite3
 from collections.abc import AsyncIterator, Iterable
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import event
@@ -20,7 +21,7 @@ from actors.health.quality import Quality
 from actors.health.status import Status
 from actors.session.sample import Sample
 from actors.store import history_queries as queries
-from actors.store.direct import Statements, carry_out
+from actors.store.direct import Direct, Statements, carry_out
 from actors.store.engine import Database, open_reader, open_writer, sync_reader
 from actors.store.history_queries import Level
 from actors.store.migrate import upgrade
@@ -258,7 +259,8 @@ async def _plan(path: Path) -> str:
 
     def read() -> None:
         with engine.begin() as conn:
-            carry_out(lambda c: queries.of_session(c, Level.MINUTE, 1, 0, 99), conn)
+            raw: Any = conn.connection.dbapi_connection
+            carry_out(lambda c: queries.of_session(c, Level.MINUTE, 1, 0, 99), Direct(raw, conn))
 
     await asyncio.to_thread(read)
     engine.dispose()

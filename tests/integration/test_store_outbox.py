@@ -46,7 +46,8 @@ class OutboxMachine(RuleBasedStateMachine):
 
         async def run() -> int:
             async with self.writer.begin() as conn:
-                last = await outbox.append(conn, events)
+                await outbox.append(conn, events)
+                last = await outbox.last_seq(conn)
                 if not kept:
                     await conn.rollback()
                 return last

@@ -103,7 +103,8 @@ class ConnectorHost(Worker):
         self._roster.plan(args.sessions)
         await self._upkeep.leave(self._roster.leavers())
         link_of = self._connectors.link_of
-        self._sends = Sends(args.shard, self._journal, self._api, link_of, args.settings.ack_timeout, self.spawn)
+        patience, awaited = args.settings.ack_timeout, self._hints.awaited
+        self._sends = Sends(args.shard, self._journal, self._api, link_of, patience, self.spawn, awaited)
         self._news = News(self._journal, self._sends, Resends(self._journal, self._api, link_of, self.spawn))
         self.spawn(self._news.run(), name="news")
         self._recycling = Recycling(self._connectors, self._sends, self._roster, args.settings, place, self.post)

@@ -4,10 +4,12 @@ import asyncio
 import time
 from collections.abc import Callable
 
-PAUSE = 0.02
-"""Seconds between two hints to main, which waits for what became of a send."""
+PAUSE = 0.05
+"""Seconds between two hints to main of what somebody may wait for: what became of a send."""
 STATE_PAUSE = 0.1
-"""Seconds between two hints to main, if sessions changed their state: each hint costs it a reading."""
+"""The same, if sessions changed their state: each hint costs main a reading, and the gateway a turn."""
+REST_PAUSE = 0.25
+"""The same of all else: receipts, what arrived, how far a send is."""
 FOLLOWERS_PAUSE = 1.0
 """Seconds between two hints to those that score and keep the ledger."""
 FOLLOWERS = ("health", "recovery")
@@ -27,14 +29,21 @@ class _Hinter:
         wait = self._at + pause - time.monotonic()
         if wait <= 0:
             self.now()
-        elif self._timer is None:
-            self._timer = asyncio.get_running_loop().call_later(wait, self.now)
+            return
+        loop = asyncio.get_running_loop()
+        due = loop.time() + wait
+        if self._timer is None or due < self._timer.when():
+            self._cancel()
+            self._timer = loop.call_at(due, self.now)
 
-    def now(self) -> None:
-        """Tells."""
+    def _cancel(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
+
+    def now(self) -> None:
+        """Tells."""
+        self._cancel()
         self._at = time.monotonic()
         self._tell()
 
@@ -45,6 +54,7 @@ class Hints:
     def __init__(self, tell: Callable[[str, int], None]) -> None:
         self._upto = 0
         self._states_changed = True
+        self._awaited = False
         self._main = _Hinter(lambda: tell("gateway", self._upto))
         self._followers = _Hinter(self._tell_followers)
         self._tell = tell
@@ -57,13 +67,18 @@ class Hints:
         """Within a transaction: it changes the state of a session."""
         self._states_changed = True
 
+    def awaited(self) -> None:
+        """Within a transaction: somebody may wait for what it stores."""
+        self._awaited = True
+
     def grown(self, upto: int) -> None:
         """A transaction was committed."""
         if upto <= self._upto:
             return
         self._upto = upto
         states, self._states_changed = self._states_changed, False
-        self._main.news(STATE_PAUSE if states else PAUSE)
+        awaited, self._awaited = self._awaited, False
+        self._main.news(PAUSE if awaited else STATE_PAUSE if states else REST_PAUSE)
         if states:
             self._followers.news(FOLLOWERS_PAUSE)
 

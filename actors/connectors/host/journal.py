@@ -1,62 +1,25 @@
-"""Group commit for a shard's database: what arrives while one transaction runs shares the next, and its one fsync."""
+"""A shard's database, written by group commit, and who is to know that its outbox grew."""
 
-import asyncio
 from collections.abc import Callable
-from typing import Any, TypeVar
 
 from actors.store import outbox
-from actors.store.direct import Operation, Statements
+from actors.store.direct import Statements
 from actors.store.engine import Database
-from actors.store.errors import StoreError
-
-T = TypeVar("T")
-
-GROUP_LIMIT = 256
-"""Operations in one transaction at the most."""
+from actors.store.group import GroupCommit
 
 
-class Journal:
-    """Writes in the order of the calls; ``grown`` is told the outbox's last number after each commit."""
+class Journal(GroupCommit):
+    """``grown`` is told the outbox's last number after each commit."""
 
     def __init__(self, database: Database, grown: Callable[[int], None]) -> None:
-        self._database = database
-        self.watch = database.watch
+        super().__init__(database)
         self._grown = grown
-        self._waiting: list[tuple[Operation[Any], asyncio.Future[Any]]] = []
-        self._wake = asyncio.Event()
+        self._upto = 0
 
-    async def write(self, operation: Operation[T]) -> T:
-        """Returns the operation's result once it is durable.  Raises StoreError; then nothing of it was stored."""
-        future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
-        self._waiting.append((operation, future))
-        self._wake.set()
-        return await future
+    async def last(self, conn: Statements) -> None:
+        """See GroupCommit."""
+        self._upto = await outbox.last_seq(conn)
 
-    async def read(self, operation: Operation[T]) -> T:
-        """Runs a query on the same connection."""
-        return await self._database.run(operation)
-
-    async def run(self) -> None:
-        """Commits groups for ever."""
-        while True:
-            await self._wake.wait()
-            self._wake.clear()
-            while self._waiting:
-                group, self._waiting = self._waiting[:GROUP_LIMIT], self._waiting[GROUP_LIMIT:]
-                await self._commit(group)
-
-    async def _commit(self, group: list[tuple[Operation[Any], asyncio.Future[Any]]]) -> None:
-        async def all_of_it(conn: Statements) -> tuple[list[Any], int]:
-            return [await operation(conn) for operation, _ in group], await outbox.last_seq(conn)
-
-        try:
-            results, upto = await self._database.run(all_of_it)
-        except StoreError as error:
-            for _, future in group:
-                if not future.done():
-                    future.set_exception(error)
-            return
-        for (_, future), result in zip(group, results, strict=True):
-            if not future.done():
-                future.set_result(result)
-        self._grown(upto)
+    def committed(self) -> None:
+        """See GroupCommit."""
+        self._grown(self._upto)

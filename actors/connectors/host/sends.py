@@ -46,7 +46,10 @@ def new_message_id() -> str:
 
 
 class Sends:
-    """The sends of one shard.  ``link`` returns the link to a session's connector, or None while there is none."""
+    """The sends of one shard.  ``link`` returns the link to a session's connector, or None while there is none.
+
+    ``awaited`` is called in the transaction that stores what became of a send.
+    """
 
     def __init__(
         self,
@@ -56,8 +59,10 @@ class Sends:
         link: Callable[[str], Link | None],
         ack_timeout: float,
         spawn: Callable[[Any], Any],
+        awaited: Callable[[], None] = lambda: None,
     ) -> None:
         self._shard = shard
+        self._awaited = awaited
         self._journal = journal
         self._api = api
         self._link = link
@@ -97,8 +102,8 @@ class Sends:
                 self._journal.watch.tell(log, "new sends can't be taken over yet", error)
 
     async def _take_page(self) -> bool:
-        async with self._api.begin() as conn:
-            new = await api_queries.new_sends(conn, self._position, self._shard, PAGE)
+        after, shard = self._position, self._shard
+        new = await self._api.run(lambda conn: api_queries.new_sends(conn, after, shard, PAGE))
         if not new:
             return False
         now, upto = time.time(), new[-1].seq
@@ -226,8 +231,7 @@ class Sends:
         if link is None:
             return RETRY_PAUSE
         try:
-            async with self._api.begin() as conn:
-                stored = await api_queries.find_send(conn, item.session, item.id)
+            stored = await self._api.run(lambda conn: api_queries.find_send(conn, item.session, item.id))
         except StoreError as error:
             self._journal.watch.tell(log, "a text to send can't be read", error)
             return STORE_PAUSE
@@ -276,7 +280,13 @@ class Sends:
         return CLOSED_PAUSE if error.code in {ErrorCode.NOT_OPEN, ErrorCode.CLOSED} else RETRY_PAUSE
 
     async def _settle(self, item: SendProgress, state: str, error: str | None) -> None:
-        await self._record(replace(item, state=state, error=error, updated_at=time.time()))
+        settled = replace(item, state=state, error=error, updated_at=time.time())
+
+        async def store(conn: Statements) -> None:
+            await shard_queries.record_send_state(conn, settled)
+            self._awaited()
+
+        await self._durably(store)
         self._finish(item)
 
     async def _record(self, progress: SendProgress) -> bool:

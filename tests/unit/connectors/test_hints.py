@@ -1,4 +1,6 @@
-from actors.connectors.host.hints import FOLLOWERS, Hints
+import asyncio
+
+from actors.connectors.host.hints import FOLLOWERS, REST_PAUSE, Hints
 from tests.fixtures_daemon import until
 
 
@@ -41,3 +43,18 @@ async def test_no_growth_is_no_news() -> None:
     hints = Hints(lambda name, upto: told.append((name, upto)))
     hints.grown(0)
     assert not told
+
+
+async def test_what_somebody_waits_for_goes_before_the_rest() -> None:
+    told: list[tuple[int, float]] = []
+    loop = asyncio.get_running_loop()
+    hints = Hints(lambda name, upto: told.append((upto, loop.time())) if name == "gateway" else None)
+    hints.grown(1)
+    hints.grown(2)
+    hints.awaited()
+    hints.grown(3)
+    await until("somebody was told", lambda: len(told) == 2)
+    assert told[1][0] == 3
+    hints.grown(4)
+    await until("somebody was told of the rest", lambda: len(told) == 3)
+    assert told[2][1] - told[1][1] >= REST_PAUSE * 0.9
