@@ -27,7 +27,9 @@ from tests.contract.peers import WITHIN, HostPeer, Peer, SessionPeer
 from tests.labclient import Lab
 
 FREELY: Final = Admission(1000.0, 1000, 1000)
-QUICK: Final = launch.Options(heartbeat_ms=500, heartbeat_timeout_ms=1500, open_deadline_ms=10_000, ack_timeout_ms=1500)
+QUICK: Final = launch.Options(
+    heartbeat_ms=500, heartbeat_timeout_ms=5000, open_deadline_ms=20_000, ack_timeout_ms=20_000
+)
 _numbers = itertools.count(1)
 
 

@@ -277,14 +277,15 @@ async def test_refused_message_and_restricted_account(shared: Rig, name: str, ph
     assert (lock.active, lock.until) == (True, until * 1000)
 
 
-async def test_message_without_an_answer(shared: Rig, name: str, phone: str) -> None:
-    peer = await shared.opened(name, phone)
-    await shared.lab.account(phone, policy={"dropAck": "forward"})
-    assert (await refusal(shared.host.send(name, "T1", fresh_phone()))).code == "ack_timeout"
-    await shared.host.next(Sent, message_id="T1")
-    await shared.lab.account(phone, policy={"dropAck": False})
-    await shared.host.send(name, "T1", fresh_phone())
-    await peer.next(Ack, message_id="T1", error=None)
+async def test_message_without_an_answer(lab: Lab, name: str, phone: str) -> None:
+    async with rig(lab, ack_timeout_ms=1500) as it:
+        peer = await it.opened(name, phone)
+        await lab.account(phone, policy={"dropAck": "forward"})
+        assert (await refusal(it.host.send(name, "T1", fresh_phone()))).code == "ack_timeout"
+        await it.host.next(Sent, message_id="T1")
+        await lab.account(phone, policy={"dropAck": False})
+        await it.host.send(name, "T1", fresh_phone())
+        await peer.next(Ack, message_id="T1", error=None)
 
 
 async def test_message_when_the_connection_goes(shared: Rig, name: str, phone: str) -> None:
@@ -427,14 +428,14 @@ async def test_no_answer_to_the_upgrade_or_the_hello(lab: Lab, name: str, rule: 
         assert closed.reason in {"open_deadline", "network"}  # Baileys' own limit is as short here
 
 
-async def test_half_open_peer_is_noticed(shared: Rig, ending: tuple[SessionPeer, str]) -> None:
-    peer, phone = ending
-    await reopen(peer)
-    await peer.next(Rtt)
-    await shared.lab.fault("half_open", target=phone)
-    closed = await peer.next(Closed, within=5)  # with the default limits within 18 s
-    assert (closed.code, closed.reason) == (408, "heartbeat")
-    await peer.next(HeartbeatMissed)
+async def test_half_open_peer_is_noticed(lab: Lab, name: str, phone: str) -> None:
+    async with rig(lab, heartbeat_timeout_ms=1500) as it:
+        peer = await it.opened(name, phone)
+        await peer.next(Rtt)
+        await lab.fault("half_open", target=phone)
+        closed = await peer.next(Closed, within=5)  # with the default limits within 18 s
+        assert (closed.code, closed.reason) == (408, "heartbeat")
+        await peer.next(HeartbeatMissed)
 
 
 async def test_device_removed_on_the_phone(shared: Rig, name: str, phone: str) -> None:
@@ -569,7 +570,7 @@ async def test_a_kill_amid_sends_leaves_nothing_unreadable(lab: Lab, name: str, 
 
 
 async def test_nothing_is_reported_before_it_is_durable(lab: Lab, name: str, phone: str) -> None:
-    async with rig(lab, ack_timeout_ms=10_000) as it:
+    async with rig(lab) as it:
         peer = await it.session(name)
         await peer.ask("open")
         qr = await peer.next(Qr)
@@ -603,7 +604,7 @@ async def test_nothing_is_reported_before_it_is_durable(lab: Lab, name: str, pho
 
 
 async def test_vault_away_for_a_moment(lab: Lab, name: str, phone: str) -> None:
-    async with rig(lab, ack_timeout_ms=10_000) as it:
+    async with rig(lab) as it:
         peer = await it.opened(name, phone)
         await it.slow.stop()
         sending = asyncio.create_task(it.host.send(name, "V1", fresh_phone()))
@@ -614,7 +615,7 @@ async def test_vault_away_for_a_moment(lab: Lab, name: str, phone: str) -> None:
 
 
 async def test_vault_away_for_too_long(lab: Lab, name: str, phone: str) -> None:
-    async with rig(lab, ack_timeout_ms=10_000) as it:
+    async with rig(lab) as it:
         peer = await it.opened(name, phone)
         await it.slow.stop()
         assert (await refusal(it.host.send(name, "V1", fresh_phone()))).code == "closed"
