@@ -27,11 +27,25 @@ class EventType(StrEnum):
     """Status, quality or score changed; data: status, score, quality, components."""
     HEALTH_LIVENESS = "health.liveness"
     """Liveness of an open session changed; data: liveness, previous (null at first), since, evidence."""
+    HEALTH_PROOF = "health.proof"
+    """Whether a connection that opened works; data: openedAt, proven, needed (what proves it), evidence (times).
+
+    Once for each opening: as soon as there is proof in both directions, or when there was none for too long.
+    """
     RECOVERY_STARTED = "recovery.started"
-    """An episode began; data: episode, cause, strategy."""
+    """An episode began; data: episode, cause, strategy, since (when the fault is believed to have begun)."""
     RECOVERY_ATTEMPT = "recovery.attempt"
-    """An attempt is planned; data: episode, attempt, delaySeconds, cause."""
+    """A connection is tried; data: episode, attempt, delaySeconds, cause, strategy, plannedBy."""
+    RECOVERY_LOOP = "recovery.loop"
+    """Every fifth attempt of an episode; data: episode, attempts, cause, strategy, seconds (so far), remedy."""
+    RECOVERY_ACTION = "recovery.action"
+    """Recovery does something about a session; data: episode, action, cause, strategy, why."""
+    RECOVERY_ESCALATED = "recovery.escalated"
+    """What was done did not help or did harm, or its budget is used up: an operator should look.
+
+    Data: episode, cause, strategy, why, remedy.  Tries go on in the slow lane.
+    """
     RECOVERY_SUCCEEDED = "recovery.succeeded"
-    """The session is open again; data: episode, attempts, seconds."""
+    """The session is open and has proved that it works; data: episode, attempts, seconds, strategy, cause."""
     RECOVERY_STOPPED = "recovery.stopped"
-    """Nothing automatic will be done; data: episode, cause, remedy."""
+    """Nothing automatic will be done; data: episode, cause, outcome, strategy, remedy."""

@@ -217,6 +217,13 @@ class ShardReport:
 
 
 @dataclass(frozen=True, slots=True)
+class RestartSession:
+    """Host -> shard supervisor, for recovery: replace the session's actor.  It counts as no failure."""
+
+    session: str
+
+
+@dataclass(frozen=True, slots=True)
 class HostAddress:
     """Shard supervisor -> its sessions: where the connector host is now."""
 
@@ -331,19 +338,19 @@ class PlanAnswer:
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """Gateway -> host -> session: an operator's request."""
+    """Gateway -> host -> session: an operator's request; recovery -> host: its order ``heal``."""
 
     correlation: int
     session: str
     name: str
-    """start, stop, reconnect, logout, pairing, pairing_code"""
+    """start, stop, reconnect, logout, pairing, pairing_code, heal (cause, strategy: reconnect, restart, failover)"""
     args: Mapping[str, Any]
     reply_to: ActorAddress
 
 
 @dataclass(frozen=True, slots=True)
 class CommandResult:
-    """The answer to a Command, straight to the gateway."""
+    """The answer to a Command, straight to who sent it."""
 
     correlation: int
     ok: Any = None

@@ -12,6 +12,7 @@ from config.section import Rule, Section
 Wait = Annotated[float, Span("0s", "1h")]
 Period = Annotated[float, Span("100ms", "1d")]
 Restarts = Annotated[int, Field(ge=0, le=1000)]
+Budget = Annotated[int, Field(ge=0, le=1000)]
 Weight = Annotated[int, Field(ge=0, le=100)]
 Score = Annotated[int, Field(ge=1, le=100)]
 
@@ -99,11 +100,33 @@ class ReconnectBackoff(Section):
     cross_checks: ClassVar[tuple[Rule, ...]] = (Rule(("min", "max"), rules.ordered_backoff),)
 
 
+class RecoveryBudgets(Section):
+    """What recovery may do within any hour to sessions that would do nothing by themselves."""
+
+    reconnect: Budget = 6
+    """New connections of a session that believes to be open, but hears nothing or gets nothing through."""
+
+    restart: Budget = 3
+    """Fresh actors for a session that new connections did not help."""
+
+    failover: Budget = 1
+    """Fresh connector processes for the sake of one session; each session that lives there logs in once."""
+
+    logins: Annotated[int, Field(ge=1, le=10_000)] = 64
+    """Logins that all of it may cost the sessions of one connector process."""
+
+
 class Recovery(Section):
     """How connections are healed."""
 
     backoff: ReconnectBackoff = Field(default_factory=ReconnectBackoff)
     """The wait after a transient cause."""
+
+    budgets: RecoveryBudgets = Field(default_factory=RecoveryBudgets)
+    """Bounds of what is done to sessions; tries of a session that lost its connection are bounded by their waits."""
+
+    keep: Annotated[float, Span("1d", "3650d")] = 100 * 86400.0
+    """How long episodes that have ended are kept, with what was done: recovery learns from the last 90 days."""
 
 
 class Weights(Section):

@@ -11,6 +11,7 @@ from actors.events import EventType
 from actors.health.book import Book
 from actors.health.history.keeper import HistoryKeeper
 from actors.health.owed import Owed
+from actors.health.proof import Patience
 from actors.health.quality import bands
 from actors.health.score import Ageing, Weights
 from actors.health.view import Scoring
@@ -48,7 +49,9 @@ class HealthActor(Worker):
             Ageing.after(health.stale_after),
         )
         quality = health.quality
-        self._book = Book(scoring, bands(quality.excellent, quality.good, quality.poor), health.hysteresis)
+        beats = max(args.connectors.of(name).heartbeat for name in ("baileys", "simulator", "external"))
+        patience = Patience.after(beats, args.supervision.heartbeat)
+        self._book = Book(scoring, bands(quality.excellent, quality.good, quality.poor), health.hysteresis, patience)
         self._database = await open_writer(args.database("health"))
         async with self._database.begin() as conn:
             stored = await health_queries.load_scores(conn)
@@ -109,12 +112,13 @@ class HealthActor(Worker):
     async def _publish(self, *, everybody: bool) -> None:
         async with self._turn:
             views = self._book.changed(time.time(), everybody=everybody)
-            if not views and not self._owed:
+            turns = self._book.turns()
+            if not views and not turns and not self._owed:
                 return
             # shown at once, stored right after: the API must not wait for a disk to learn of an outage
             if views:
                 self.tell("gateway", HealthDelta(views))
-            self._owed.take(views, self._book.turns())
+            self._owed.take(views, turns)
             try:
                 await self._store()
             except StoreError as error:
@@ -132,5 +136,5 @@ class HealthActor(Worker):
         self._owed.clear()
         if events:
             self.tell("gateway", Hint("health", upto))
-        if any(event.type is EventType.HEALTH_LIVENESS for event in events):
+        if any(event.type in {EventType.HEALTH_LIVENESS, EventType.HEALTH_PROOF} for event in events):
             self.tell("recovery", Hint("health", upto))  # the others are no news to it

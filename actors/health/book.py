@@ -6,12 +6,14 @@ from typing import Any
 from actors.events import EventType
 from actors.health.history.recorder import Recorder, Seen
 from actors.health.liveness import Verdict, judge
+from actors.health.proof import Patience, prove
 from actors.health.quality import Bands, Quality, quality
 from actors.health.signals import Signals, fold
 from actors.health.status import Status
 from actors.health.view import Scoring, Totals, view
 from actors.session.change import Change, is_failure, read_change
 from actors.session.sample import Sample
+from actors.session.vocabulary import State
 from actors.store.records import LEFT, NewEvent, OutboxEvent, SessionState
 
 MATERIAL = ("status", "quality", "score")
@@ -23,7 +25,7 @@ SHOWN = (*MATERIAL, "lastLiveness")
 class Book:
     """Folds news and tells which views changed."""
 
-    def __init__(self, scoring: Scoring, bands: Bands, margin: int) -> None:
+    def __init__(self, scoring: Scoring, bands: Bands, margin: int, patience: Patience | None = None) -> None:
         self._scoring = scoring
         self._bands = bands
         self._margin = margin
@@ -34,6 +36,9 @@ class Book:
         self._fresh: set[str] = set()
         self._turns: list[NewEvent] = []
         self.history = Recorder()
+        self._patience = patience or Patience()
+        self._unproven: dict[str, float] = {}
+        """Sessions whose connection has yet to prove itself -> when it opened."""
 
     def restore(self, views: Mapping[str, Mapping[str, Any]]) -> None:
         """The views that an earlier actor stored: totals and quality go on from them."""
@@ -64,6 +69,7 @@ class Book:
             known.pop(session, None)
         self._fresh.discard(session)
         self.history.forget(session)
+        self._unproven.pop(session, None)
 
     def sessions(self) -> set[str]:
         """The sessions of which something is known."""
@@ -79,6 +85,10 @@ class Book:
             self._fresh.add(session)
             if change.cause is not None and is_failure(change):
                 self.history.failed(session, str(change.cause), change.at, now)
+            if change.state is not State.OPEN:
+                self._unproven.pop(session, None)
+            elif change.previous is not State.OPEN:
+                self._unproven[session] = change.at
 
     def report(self, shard: int, samples: Mapping[str, Sequence[Sample]], parked: tuple[str, ...], now: float) -> None:
         """The folded samples of a shard."""
@@ -107,6 +117,8 @@ class Book:
             totals = self._totals.get(session, Totals())
             computed = view(signals, totals, session in parked, now, self._scoring, verdict)
             before = self._shown.get(session, {})
+            if session in self._unproven:
+                self._prove(session, verdict, now)
             computed["lastLiveness"] = self._turn(session, verdict, before.get("lastLiveness"), now)
             computed["quality"] = self._quality(computed["score"], before.get("quality"))
             if session in self._fresh or any(computed[key] != before.get(key) for key in SHOWN):
@@ -130,8 +142,15 @@ class Book:
             self._turns.append(NewEvent(now, EventType.HEALTH_LIVENESS, session, data))
         return str(verdict.liveness)
 
+    def _prove(self, session: str, verdict: Verdict | None, now: float) -> None:
+        """Notes, once for each opening, whether the connection works."""
+        proof = prove(self._signals[session], self._unproven[session], verdict, now, self._patience)
+        if proof is not None:
+            self._turns.append(NewEvent(now, EventType.HEALTH_PROOF, session, proof.to_event()))
+            del self._unproven[session]
+
     def turns(self) -> list[NewEvent]:
-        """The changes of liveness since the last call."""
+        """The changes of liveness, and the proofs, since the last call."""
         turns, self._turns = self._turns, []
         return turns
 

@@ -1,4 +1,4 @@
-"""The recovery actor: answers sessions that lost their connection, and keeps the ledger of episodes."""
+"""The recovery actor: answers sessions that lost their connection, keeps the ledger of episodes, and acts on it."""
 
 import asyncio
 import logging
@@ -8,25 +8,32 @@ from typing import Any
 
 from thespian.actors import ActorAddress
 
-from actors.messages import Hint, PlanAnswer, PlanRequest, ServiceSample
+from actors.messages import CommandResult, Hint, PlanAnswer, PlanRequest, ServiceSample
+from actors.recovery.book import Book
+from actors.recovery.decide import Rule
+from actors.recovery.follow import Follower
+from actors.recovery.learning import doublings
 from actors.recovery.ledger import Ledger
+from actors.recovery.orders import Orders
 from actors.recovery.plans import Policy, plan
+from actors.recovery.tuning import budgets
 from actors.runtime.worker import Worker
 from actors.session.causes import Cause, cause_named
 from actors.settings import Settings
 from actors.store import outbox
-from actors.store.engine import Database, open_reader, open_writer
+from actors.store.engine import open_writer
 from actors.store.errors import StoreError
-from actors.store.shard_tails import shards_in
 
 log = logging.getLogger(__name__)
 
-PAGE = 500
-"""Events accounted for in one transaction."""
 LOOK_PERIOD = 5.0
-"""Seconds between looks at all shards."""
+"""Seconds between looks at all shards, and at all open episodes."""
 PRUNE_PERIOD = 60.0
 """Seconds between prunings."""
+LEARN_PERIOD = 600.0
+"""Seconds between readings of what has helped."""
+NEWS_PAUSE = 1.0
+"""Seconds between two readings of health's news: before each all shards are read, since they tell what came before."""
 
 
 class RecoveryActor(Worker):
@@ -37,61 +44,110 @@ class RecoveryActor(Worker):
         self._policy = Policy(base_s=args.recovery.backoff.min, cap_s=args.recovery.backoff.max)
         self._rng = random.Random()
         self._database = await open_writer(args.database("recovery"))
-        self._ledger = Ledger(self._database)
-        await self._ledger.load()
-        self._shards: dict[str, Database] = {}
+        self._ledger = Ledger(self._database, Book(budgets(args.recovery)))
+        await self._ledger.load(time.time())
+        self._follower = Follower(args, self._ledger, self._database.watch)
+        self._orders = Orders(self.tell, self.myAddress)
         self._turn = asyncio.Lock()
+        self._news = asyncio.Event()
         self.spawn(self._look(), name="look at all shards")
+        self.spawn(self._hear(), name="news of health")
         self.spawn(self._prune(), name="prune")
+        self.spawn(self._learn(), name="learn")
         self.spawn(self._database.keep_probing(), name="probe")
 
     async def on_message(self, message: Any, sender: ActorAddress) -> None:
-        """Requests for plans, and hints of the shards."""
+        """Requests for plans, hints of shards and of health, answers to orders."""
         if isinstance(message, PlanRequest):
-            cause = cause_named(message.cause) or Cause.UNKNOWN
-            decided = plan(cause, message.attempt, message.data, time.time(), self._rng, self._policy)
-            self.post(message.reply_to, PlanAnswer(message.ask, str(decided.action), decided.delay_s))
+            self._plan(message)
         elif isinstance(message, Hint) and message.source.startswith("shard-"):
             async with self._turn:
-                await self._account(message.source)
+                self._told(await self._follower.read(message.source))
+        elif isinstance(message, Hint) and message.source == "health":
+            self._news.set()
+        elif isinstance(message, CommandResult) and (session := self._orders.refused(message)) is not None:
+            async with self._turn:
+                await self._refused(session)
+
+    def _plan(self, message: PlanRequest) -> None:
+        cause = cause_named(message.cause) or Cause.UNKNOWN
+        attempt = message.attempt + doublings(self._ledger.book.learnt, cause)
+        decided = plan(cause, attempt, message.data, time.time(), self._rng, self._policy)
+        self.post(message.reply_to, PlanAnswer(message.ask, str(decided.action), decided.delay_s))
 
     def sample(self) -> ServiceSample:
         return ServiceSample(self._database.watch.report())
 
     async def _look(self) -> None:
-        """A hint may be lost."""
+        """A hint may be lost, and patience ends without one."""
         while True:
-            for source in sorted(shards_in(self._settings.state_dir)):
-                async with self._turn:
-                    await self._account(source)
+            await self._read_and_act()
             await asyncio.sleep(LOOK_PERIOD)
+
+    async def _hear(self) -> None:
+        while True:
+            await self._news.wait()
+            self._news.clear()
+            await self._read_and_act()
+            await asyncio.sleep(NEWS_PAUSE)
+
+    async def _read_and_act(self) -> None:
+        async with self._turn:
+            whole = await self._follower.read_all()
+            self._told(whole.upto)
+            if whole.complete:  # nothing is done on half of the news
+                try:
+                    await self._act()
+                except StoreError as error:
+                    self._database.watch.tell(log, "nothing can be ordered, since it can't be stored", error)
+
+    def _told(self, upto: int | None) -> None:
+        if upto is not None:
+            self.tell("gateway", Hint("recovery", upto))
+
+    async def _act(self) -> None:
+        """Decides about every open episode; what is ordered is stored first."""
+        now = time.time()
+        survey = self._ledger.book.survey(now)
+        for session in list(self._ledger.book.cases):
+            decision = self._ledger.book.decide(session, survey, now)
+            if decision.act:
+                known = self._ledger.book.known.get(session)
+                self._told(await self._ledger.order(session, decision, now))
+                ordered = self._ledger.book.cases[session].episode.pending_at == now
+                if ordered and (known is None or not self._orders.give(session, known.shard, decision)):
+                    await self._ledger.refuse(session, now)
+                survey = self._ledger.book.survey(now)
+                log.info("%s: %s, %s", session, decision.strategy, decision.because)
+            elif decision.rule in {Rule.BUDGET, Rule.HELD}:
+                self._told(await self._ledger.escalate(session, decision, now))
+
+    async def _refused(self, session: str) -> None:
+        try:
+            await self._ledger.refuse(session, time.time())
+        except StoreError as error:
+            self._database.watch.tell(log, "a refusal can't be stored", error)
 
     async def _prune(self) -> None:
         while True:
-            before = time.time() - self._settings.events_keep
+            now = time.time()
             try:
-                await outbox.prune(self._database, before)
-                await self._ledger.prune(before)
+                await outbox.prune(self._database, now - self._settings.events_keep)
+                await self._ledger.prune(now - self._settings.recovery.keep)
             except StoreError as error:
                 self._database.watch.tell(log, "the ledger can't be pruned yet", error)
             await asyncio.sleep(PRUNE_PERIOD)
 
+    async def _learn(self) -> None:
+        while True:
+            await asyncio.sleep(LEARN_PERIOD)
+            try:
+                async with self._turn:
+                    await self._ledger.learn(time.time())
+            except StoreError as error:
+                self._database.watch.tell(log, "what has helped can't be read", error)
+
     async def on_stop(self) -> None:
         """Closes the databases."""
-        for database in (*self._shards.values(), self._database):
-            await database.close()
-
-    async def _account(self, source: str) -> None:
-        """Reads on in a shard's outbox; an error is repeated at the next look."""
-        try:
-            if source not in self._shards:
-                self._shards[source] = await open_reader(self._settings.database(source))
-            while True:
-                cursor = await self._ledger.cursor(source)
-                events = await self._shards[source].run(lambda conn, after=cursor: outbox.read_after(conn, after, PAGE))  # type: ignore[misc]
-                if not events:
-                    return
-                upto = await self._ledger.account(source, events)
-                self.tell("gateway", Hint("recovery", upto))
-        except StoreError as error:
-            self._database.watch.tell(log, f"the ledger of {source} is behind", error)
+        await self._follower.close()
+        await self._database.close()

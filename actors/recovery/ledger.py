@@ -1,7 +1,7 @@
-"""The ledger: one row an episode of trouble, and an event for each thing done about it.
+"""The ledger: one row an episode of trouble, one row an action, and an event for each thing that happens about them.
 
-It follows the shards' outboxes with a cursor in its own database, moved in the transaction of what it wrote: an event
-counts exactly once, whatever is killed.
+It follows the outboxes of the shards and of health with cursors in its own database, moved in the transaction of what
+it wrote: an event counts exactly once, whatever is killed.  Orders are stored before they are given.
 """
 
 from collections.abc import Mapping, Sequence
@@ -9,57 +9,110 @@ from dataclasses import replace
 from typing import Any
 
 from actors.events import EventType
-from actors.recovery.episodes import Episode, Note, Outcome, fold
+from actors.recovery import harm, keep
+from actors.recovery.book import Book, Case, Step
+from actors.recovery.budgets import HOUR_S, Deed
+from actors.recovery.decide import Decision
+from actors.recovery.episodes import Note, Outcome
+from actors.recovery.learning import REMEMBERED_S, Learnt, Trials
+from actors.recovery.strategies import Strategy
 from actors.session.causes import Cause, cause_named
-from actors.session.change import read_change
 from actors.store import cursors, outbox, recovery_queries
 from actors.store.direct import Statements
 from actors.store.engine import Database
 from actors.store.records import NewEvent, OutboxEvent
 
-Open = dict[str, tuple[int, Episode]]
-"""session -> (row of the ledger, episode)"""
+HEALED, FAILED, HARMFUL, REFUSED, SUPERSEDED, FINAL = "helped", "failed", "harmful", "refused", "superseded", "final"
+"""Outcomes of actions."""
+DEED = "deed"
+"""Key in the ``why`` of an action that recovery ordered, with the logins that it costs."""
 
 
 class Ledger:
     """What a transaction changes is kept only once it is committed."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, book: Book) -> None:
         self._database = database
-        self._open: Open = {}
+        self.book = book
         self._cursors: dict[str, int] = {}
 
-    async def load(self) -> None:
-        """The episodes that an earlier actor left open."""
+    async def load(self, now: float) -> None:
+        """What an earlier actor left: open episodes, what was done within the last hour, and what it has learnt."""
         async with self._database.begin() as conn:
             for row in await recovery_queries.open_episodes(conn):
-                self._open[row.session] = (row.id, _restore(row.started_at, row.cause, row.attempts, row.data))
+                self.book.cases[row.session] = Case(keep.restore(row), row.id)
+            for action in await recovery_queries.actions_since(conn, now - HOUR_S - harm.HELD_S):
+                if (logins := action.why.get(DEED)) is not None and action.outcome != REFUSED:
+                    self.book.did(action.session, Deed(action.at, Strategy(action.strategy), int(logins)))
+                if action.outcome == HARMFUL and action.ended_at is not None:
+                    self.book.held[action.session] = action.ended_at + harm.HELD_S
+        await self.learn(now)
+
+    async def learn(self, now: float) -> None:
+        """Reads what has helped before."""
+        async with self._database.begin() as conn:
+            self.book.learnt = await learnt(conn, now)
 
     async def cursor(self, source: str) -> int:
-        """The last event of that shard that is accounted for."""
+        """The last event of that outbox that is accounted for."""
         if source not in self._cursors:
             async with self._database.begin() as conn:
                 self._cursors[source] = await cursors.get_cursor(conn, source)
         return self._cursors[source]
 
-    async def account(self, source: str, events: Sequence[OutboxEvent]) -> int:
-        """Accounts for a shard's next events; returns the last number of the ledger's outbox.  Raises StoreError."""
-        after: Open = dict(self._open)
+    async def account(self, source: str, events: Sequence[OutboxEvent], upto: int | None = None) -> int:
+        """Accounts for the next events of an outbox, which reaches ``upto`` if that is more than they tell.
+
+        Returns the last number of the ledger's own outbox.  Raises StoreError.
+        """
+        after = self.book.copy()
+        reached = max(upto or 0, events[-1].seq if events else 0)
 
         async def enter(conn: Statements) -> int:
             for event in events:
-                if event.session is None:
-                    continue
-                if event.type == EventType.SESSION_STATE:
-                    await _enter(conn, after, event.session, event)
-                elif event.type == EventType.SESSION_REMOVED:
-                    await _close(conn, after, event.session, event.at)
-            await cursors.set_cursor(conn, source, events[-1].seq)
+                for step in after.event(source, event):
+                    await _enter(conn, after, step)
+            await cursors.set_cursor(conn, source, reached)
             return await outbox.last_seq(conn)
 
-        upto = await self._database.run(enter)
-        self._open, self._cursors[source] = after, events[-1].seq
-        return upto
+        last = await self._database.run(enter)
+        self.book, self._cursors[source] = after, reached
+        return last
+
+    async def order(self, session: str, decision: Decision, now: float) -> int:
+        """Stores what is ordered; returns the last number of the outbox.  Raises StoreError."""
+        after = self.book.copy()
+        step = after.order(session, decision, now)
+        return await self._keep(after, step, decision)
+
+    async def escalate(self, session: str, decision: Decision, now: float) -> int | None:
+        """Tells operators that there is no room for what would be done; None if they were told.  Raises StoreError."""
+        after = self.book.copy()
+        step = after.escalate(session, now)
+        return None if step is None else await self._keep(after, step, decision)
+
+    async def refuse(self, session: str, now: float) -> None:
+        """What was ordered could not be carried out.  Raises StoreError."""
+        after = self.book.copy()
+        step = after.refused(session, now)
+        if step is not None and step.after is not None:
+            row = step.after.row
+
+            async def enter(conn: Statements) -> None:
+                await recovery_queries.end_actions(conn, row, REFUSED, now)
+                await _update(conn, step)
+
+            await self._database.run(enter)
+            self.book = after
+
+    async def _keep(self, after: Book, step: Step, decision: Decision) -> int:
+        async def enter(conn: Statements) -> int:
+            await _enter(conn, after, step, decision)
+            return await outbox.last_seq(conn)
+
+        last = await self._database.run(enter)
+        self.book = after
+        return last
 
     async def prune(self, before: float, batch: int = 500) -> None:
         """Deletes episodes that ended before that time, ``batch`` in one transaction.  Raises StoreError."""
@@ -69,61 +122,94 @@ class Ledger:
                 count = await recovery_queries.prune_episodes(conn, before, batch)
 
 
-async def _close(conn: Statements, episodes: Open, session: str, at: float) -> None:
-    """The session is no more."""
-    row, episode = episodes.pop(session, (0, None))
-    if episode is not None:
-        ended = replace(episode, ended_at=at, outcome=Outcome.REMOVED, waiting_since=None)
-        await recovery_queries.end_episode(conn, row, str(Outcome.REMOVED), at)
-        await outbox.append(conn, [_event(Note(EventType.RECOVERY_STOPPED, at, ended), session, row)])
+async def learnt(conn: Statements, now: float) -> Learnt:
+    """What the ledger says as of a time: actions that ended after it count for nothing."""
+    since = now - REMEMBERED_S
+    trials: dict[tuple[Cause, Strategy], Trials] = {}
+    for (cause, strategy, outcome), number in (await recovery_queries.count_outcomes(conn, since, now)).items():
+        if (known := cause_named(cause)) is None or outcome not in {HEALED, FAILED, HARMFUL}:
+            continue
+        before = trials.get((known, Strategy(strategy)), Trials())
+        helped = number if outcome == HEALED else 0
+        trials[known, Strategy(strategy)] = Trials(before.helped + helped, before.failed + number - helped)
+    healed = await recovery_queries.count_attempts(conn, since, now)
+    attempts = {known: counts for cause, counts in healed.items() if (known := cause_named(cause)) is not None}
+    return Learnt(trials, attempts)
 
 
-async def _enter(conn: Statements, episodes: Open, session: str, event: OutboxEvent) -> None:
-    change = read_change(event.at, event.data)
-    if change is None:
-        return
-    row, before = episodes.get(session, (0, None))
-    after, notes = fold(before, change)
-    for note in notes:
+async def _enter(conn: Statements, book: Book, step: Step, decision: Decision | None = None) -> None:
+    """Stores one step: the episode's row, its actions, the events."""
+    row = 0 if step.before is None else step.before.row
+    events: list[NewEvent] = []
+    for note in step.notes:
+        action: int | None = None
+        why = None if decision is None else decision.why()
         if note.type is EventType.RECOVERY_STARTED:
-            first = note.episode
-            row = await recovery_queries.begin_episode(
-                conn, session, str(first.cause), str(first.strategy), first.began_at, _data(first)
-            )
+            row = await _begin(conn, step.session, note)
+        elif note.type is EventType.RECOVERY_ACTION and decision is not None:
+            await recovery_queries.end_actions(conn, row, FAILED, note.at)
+            why = {**decision.why(), DEED: decision.facts.get("cost", 1)}
+            action = await _act(conn, row, step.session, note, why)
+        elif note.type is EventType.RECOVERY_ESCALATED and step.harmful:
+            await recovery_queries.end_actions(conn, row, HARMFUL, note.at)
+            why = {"rule": "harm", "because": "After what was done, other sessions of the same process failed."}
         elif note.episode.outcome is not None:
-            healed = note.at if note.episode.outcome is Outcome.HEALED else None
-            await recovery_queries.end_episode(conn, row, str(note.episode.outcome), note.at, healed)
-    await outbox.append(conn, [_event(note, session, row) for note in notes])
-    if after is None:
-        episodes.pop(session, None)
-    else:
-        episodes[session] = (row, after)
-        if after != before:
-            await recovery_queries.update_episode(conn, row, after.attempts, _data(after), str(after.strategy))
+            await _end(conn, row, step.session, note)
+        events.append(NewEvent(note.at, note.type, step.session, keep.told(note, row, why, action)))
+    await outbox.append(conn, events)
+    if step.after is not None:
+        if step.after.row != row:
+            step = replace(step, after=replace(step.after, row=row))
+            if step.session in book.cases:
+                book.cases[step.session] = replace(book.cases[step.session], row=row)
+        await _update(conn, step, decision)
 
 
-def _event(note: Note, session: str, row: int) -> NewEvent:
+async def _begin(conn: Statements, session: str, note: Note) -> int:
+    first = note.episode
+    row = await recovery_queries.begin_episode(
+        conn, session, str(first.cause), str(first.strategy), first.began_at, keep.data(first), first.detected_at
+    )
+    if first.doubt is None:
+        await _act(conn, row, session, note, {"rule": "plan", "because": first.cause.sentence})
+    return row
+
+
+async def _act(conn: Statements, row: int, session: str, note: Note, why: Mapping[str, Any]) -> int:
     episode = note.episode
-    data: dict[str, Any] = {"episode": row, "cause": str(episode.last_cause), "attempts": episode.attempts}
-    if note.type is EventType.RECOVERY_STARTED:
-        data["strategy"] = str(episode.strategy)
-    elif note.type is EventType.RECOVERY_ATTEMPT:
-        data |= {"attempt": episode.attempts, "delaySeconds": note.delay_s}
+    cause, strategy = str(episode.last_cause), str(episode.strategy)
+    return await recovery_queries.begin_action(conn, row, session, cause, strategy, note.at, why)
+
+
+async def _end(conn: Statements, row: int, session: str, note: Note) -> None:
+    """The last action has helped, or nothing is done any more."""
+    episode = note.episode
+    if episode.outcome is Outcome.HEALED:
+        await recovery_queries.end_actions(conn, row, HEALED, note.at)
+    elif episode.outcome is Outcome.HALTED:
+        known = await recovery_queries.actions_in(conn, row)
+        if known and known[-1].strategy == episode.strategy:
+            await recovery_queries.end_actions(conn, row, FINAL, note.at)
+        else:
+            await recovery_queries.end_actions(conn, row, FAILED, note.at)
+            await _act(conn, row, session, note, {"rule": "stands", "because": episode.last_cause.sentence})
+            await recovery_queries.end_actions(conn, row, FINAL, note.at)
     else:
-        data |= {"outcome": str(episode.outcome), "seconds": episode.seconds, "remedy": episode.last_cause.remedy}
-    return NewEvent(note.at, note.type, session, data)
+        await recovery_queries.end_actions(conn, row, SUPERSEDED, note.at)
+    await recovery_queries.update_episode(conn, row, episode.attempts, keep.data(episode), str(episode.strategy))
+    await recovery_queries.end_episode(conn, row, str(episode.outcome), note.at, episode.healed_at)
 
 
-def _data(episode: Episode) -> dict[str, Any]:
-    return {
-        "lastCause": str(episode.last_cause),
-        "failures": episode.failures,
-        "waitingSince": episode.waiting_since,
-    }
-
-
-def _restore(began_at: float, cause: str, attempts: int, data: Mapping[str, Any]) -> Episode:
-    """An open episode as it was stored."""
-    first = cause_named(cause) or Cause.UNKNOWN
-    last = cause_named(str(data.get("lastCause"))) or first
-    return Episode(began_at, first, last, int(data.get("failures", 1)), attempts, data.get("waitingSince"))
+async def _update(conn: Statements, step: Step, decision: Decision | None = None) -> None:
+    """The row of an episode that goes on; a rung that no order led to is an action, too."""
+    after, before = step.after, step.before
+    if after is None:
+        return
+    episode = after.episode
+    climbed = before is not None and before.episode.strategy is not episode.strategy
+    if climbed and not any(note.type is EventType.RECOVERY_ACTION for note in step.notes):
+        await recovery_queries.end_actions(conn, after.row, FAILED, episode.rung_at)
+        note = Note(EventType.RECOVERY_ACTION, episode.rung_at, episode)
+        why = {"rule": "climb", "because": episode.last_cause.sentence} if decision is None else decision.why()
+        await _act(conn, after.row, step.session, note, why)
+    await recovery_queries.update_episode(conn, after.row, episode.attempts, keep.data(episode), str(episode.strategy))

@@ -37,7 +37,7 @@ from actors.recovery.plans import Action
 from actors.runtime.process import merge_memory
 from actors.runtime.worker import Worker
 from actors.session import effects, inputs, resume
-from actors.session.causes import explain
+from actors.session.causes import Cause, cause_named, explain
 from actors.session.duties import Duties
 from actors.session.link import LinkTo, SessionLink
 from actors.session.machine import step
@@ -230,6 +230,8 @@ class SessionActor(Worker):
         self._commands[ref] = message
         if message.name == "pairing_code":
             self.feed(inputs.PairingCodeRequested(ref, message.args["phone"]))
+        elif message.name == "heal":
+            self.feed(inputs.Heal(ref, cause_named(str(message.args.get("cause"))) or Cause.UNKNOWN))
         elif (command := COMMANDS.get(message.name)) is not None:
             self.feed(command(ref))
         else:
@@ -304,6 +306,8 @@ class SessionActor(Worker):
             "until": effect.until,
             "nextAttemptAt": self.state.next_attempt_at,
             "held": self.state.held,
+            "heardAt": self._folder.heard_at,
+            "plannedBy": self.state.planned_by if effect.state is State.CONNECTING else None,
             "versions": dict(self._versions),
             "saved": resume.dump(self.state.to_save()),
         }

@@ -44,6 +44,10 @@ class Change:
     """When a temporary ban is over."""
     resumed: bool = False
     """Nothing ended: a state from before a restart goes on."""
+    heard_at: float | None = None
+    """When the server had last said anything."""
+    planned_by: str | None = None
+    """Of an attempt: recovery, session (it heard nothing of recovery in time), rule (no plan is needed)."""
 
 
 def is_failure(change: Change) -> bool:
@@ -64,7 +68,7 @@ def read_change(at: float, data: Mapping[str, Any]) -> Change | None:
     state, previous = data.get("state"), data.get("previous")
     if state not in _NAMES or previous not in _NAMES:
         return None
-    cause, until = data.get("cause"), data.get("until")
+    cause, until, heard, planned = (data.get(key) for key in ("cause", "until", "heardAt", "plannedBy"))
     return Change(
         at=at,
         state=State(state),
@@ -72,6 +76,8 @@ def read_change(at: float, data: Mapping[str, Any]) -> Change | None:
         cause=None if cause is None else cause_named(str(cause)) or Cause.UNKNOWN,
         until=float(until) if isinstance(until, int | float) else None,
         resumed=data.get("resumed") is True,
+        heard_at=float(heard) if isinstance(heard, int | float) else None,
+        planned_by=planned if isinstance(planned, str) else None,
     )
 
 

@@ -23,6 +23,8 @@ def handle(d: Draft, command: inputs.Command) -> None:
             _stop(d, command)
         case inputs.Reconnect():
             _reconnect(d, command)
+        case inputs.Heal():
+            _heal(d, command)
         case inputs.Logout():
             _logout(d, command)
         case inputs.PairingRequested():
@@ -81,6 +83,16 @@ def _reconnect(d: Draft, command: inputs.Reconnect) -> None:
         d.forget_failures()
         d.set(ordered=True)
         d.connect()
+    d.answer(command.ref)
+
+
+def _heal(d: Draft, command: inputs.Heal) -> None:
+    """Only of a connection that is open: everything else is being taken care of, or nobody's but an operator's."""
+    if d.s.state is not State.OPEN:
+        d.answer(command.ref, "not_open", f"the session is {d.s.state}")
+        return
+    d.set(healing=command.cause, attempt=d.s.attempt + 1, planned_by="recovery", ordered=True)
+    d.close(Goal.HEAL)
     d.answer(command.ref)
 
 

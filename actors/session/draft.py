@@ -254,7 +254,7 @@ class Draft:
             trouble = replace(trouble, cause=Cause.CONNECTION_CLOSED)
         if self.s.opened_at is not None and self.now - self.s.opened_at >= STABLE_S:
             self.forget_failures()
-        self.set(connected=False, opened_at=None, goal=None, due=False)
+        self.set(connected=False, opened_at=None, goal=None, due=False, planned_by="rule")
         self.hide_qr()
         self.fail_waiters("unavailable", trouble.cause.sentence)
         if trouble.cause is Cause.INTENTIONAL_LOGOUT:

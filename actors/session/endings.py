@@ -26,7 +26,8 @@ def closed_for(d: Draft, goal: Goal, trouble: Trouble) -> None:
     """A connection that we were closing has ended, perhaps for another reason than ours."""
     ours = trouble.cause in {Cause.CLOSED_BY_US, Cause.CONNECTOR_LOST, Cause.CONNECTOR_FAULTY}
     logged_out = trouble.cause is Cause.INTENTIONAL_LOGOUT
-    d.set(goal=None, connected=False)
+    healing = d.s.healing or Cause.CONNECTION_CLOSED
+    d.set(goal=None, connected=False, healing=None)
     if d.s.logout_ref is not None:
         if logged_out:
             d.answer(d.s.logout_ref)
@@ -42,6 +43,9 @@ def closed_for(d: Draft, goal: Goal, trouble: Trouble) -> None:
         d.set(opened_at=None)
         d.forget_failures()
         d.connect(replace(trouble, cause=Cause.OPERATOR_RECONNECT))
+    elif goal is Goal.HEAL and ours:
+        d.set(opened_at=None)
+        d.connect(replace(trouble, cause=healing))
     elif goal is Goal.MOVE and ours:
         d.set(opened_at=None)
         d.leave(replace(trouble, cause=Cause.CONNECTOR_RECYCLED))

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from actors.recovery.plans import Action
+from actors.session.causes_table import Cause
 from actors.session.state import Saved
 
 # From the host: the life of the actor and of its link.
@@ -253,6 +254,14 @@ class Reconnect:
 
 
 @dataclass(frozen=True, slots=True)
+class Heal:
+    """Of recovery: the connection is open and does not work, so open another one."""
+
+    ref: str
+    cause: Cause
+
+
+@dataclass(frozen=True, slots=True)
 class Logout:
     """Remove the device at WhatsApp and forget it."""
 
@@ -283,7 +292,7 @@ class AuthTaken:
     replaced: bool
 
 
-Command = Start | Stop | Reconnect | Logout | PairingRequested | PairingCodeRequested | AuthTaken
+Command = Start | Stop | Reconnect | Heal | Logout | PairingRequested | PairingCodeRequested | AuthTaken
 Evidence = Rtt | HeartbeatMissed | Sent | Ack | Receipt | Received | Heard | Undecryptable | MessageCap
 """What says something about health and changes no state: it is folded into the sample."""
 Event = (

@@ -139,7 +139,7 @@ def _lose_link(d: Draft, trouble: Trouble) -> None:
 def _move(d: Draft, _event: inputs.Move) -> None:
     if d.s.state is State.CLOSING:
         # What it is closed for comes first; a link to a process that is about to end is lost soon in any case.
-        d.set(goal=Goal.MOVE if d.s.goal is Goal.REOPEN else d.s.goal)
+        d.set(goal=Goal.MOVE if d.s.goal in {Goal.REOPEN, Goal.HEAL} else d.s.goal)
     elif d.s.connected and d.s.state not in AT_REST:
         d.close(Goal.MOVE)
     elif d.s.link:
@@ -249,6 +249,7 @@ def _plan_arrived(d: Draft, event: inputs.PlanArrived) -> None:
     awaited = d.s.timer is not None and d.s.timer.purpose is Purpose.PLAN and event.ask == d.s.asks
     # What makes no sense for a session that waits is as good as no answer.
     if awaited and event.action not in {Action.NONE, Action.IDLE}:
+        d.set(planned_by="recovery")
         d.follow_plan(event.action, event.delay_s)
 
 
@@ -258,6 +259,7 @@ def _timer_due(d: Draft, event: inputs.TimerDue) -> None:
     purpose = d.s.timer.purpose
     d.set(timer=None)
     if purpose is Purpose.PLAN and d.s.fallback:
+        d.set(planned_by="session")
         d.follow_plan(d.s.fallback.action, d.s.fallback.delay_s - PLAN_DEADLINE_S)
     elif purpose in {Purpose.RETRY, Purpose.SETTLE}:
         d.connect()

@@ -156,6 +156,11 @@ class Folder:
                 if sent == message_id:
                     return
 
+    @property
+    def heard_at(self) -> float | None:
+        """When the server last said anything, in seconds since 1970."""
+        return self._last_in
+
     def _standing(self, event: inputs.Event) -> None:
         match event:
             case inputs.Timelock():

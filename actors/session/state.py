@@ -18,6 +18,8 @@ class Goal(StrEnum):
     LOGOUT = "logout"
     MOVE = "move"
     """To another connector process."""
+    HEAL = "heal"
+    """A new one, since recovery found that it does not work."""
     GIVE_UP = "give_up"
     """It did not open in time."""
 
@@ -174,6 +176,10 @@ class SessionState:
     """Recovery is paused: no connection is opened by itself before that time (infinity: until it is told otherwise)."""
     ordered: bool = False
     """The next connection is an operator's order, or no matter of recovery: a pause does not hold it up."""
+    planned_by: str = "rule"
+    """Who planned the next attempt: recovery, session (recovery did not answer), rule (no plan is needed)."""
+    healing: Cause | None = None
+    """Why recovery had the connection closed, while that goes on."""
 
     @property
     def reconnect_attempts(self) -> int:

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 from sqlalchemy import Integer, Table, Text, bindparam, column, delete, insert, select, table
 
+from actors.events import EventType
 from actors.store.direct import Statements
 from actors.store.engine import Database
 from actors.store.prepared import Prepared, change, fetch
@@ -51,6 +52,18 @@ async def read_after(conn: Statements, cursor: int, limit: int) -> list[OutboxEv
     If the first is not ``cursor + 1``, those between were pruned before this consumer came.
     """
     return [OutboxEvent(*row) for row in await fetch(conn, _AFTER, cursor=cursor, most=limit)]
+
+
+async def read_kinds_after(
+    conn: Statements, cursor: int, kinds: Sequence[EventType], limit: int
+) -> tuple[list[OutboxEvent], int]:
+    """The same of some types only, and up to which number that is all there is."""
+    last = await last_seq(conn)
+    names = [kind.value for kind in kinds]
+    query = select(_OUTBOX).where(_OUTBOX.c.seq > cursor, _OUTBOX.c.type.in_(names)).order_by(_OUTBOX.c.seq)
+    rows = (await conn.execute(query.limit(limit))).all()
+    events = [OutboxEvent(row.seq, row.at, row.type, row.session, row.data) for row in rows]
+    return events, events[-1].seq if len(events) == limit else last
 
 
 async def prune(database: Database, before: float, batch: int = 500, *, upto: int | None = None) -> int:

@@ -121,3 +121,11 @@ async def count_outcomes(conn: Statements, since: float, until: float) -> dict[t
     within = (actions.c.at >= since, actions.c.ended_at <= until, actions.c.outcome.is_not(None))
     query = select(*key, func.count().label("number")).where(*within).group_by(*key)
     return {(row.cause, row.strategy, row.outcome): row.number for row in (await conn.execute(query)).all()}
+
+
+async def count_attempts(conn: Statements, since: float, until: float) -> dict[str, tuple[int, int]]:
+    """Of healed episodes of each cause: how many, and how many connections they took together."""
+    within = (episodes.c.started_at >= since, episodes.c.ended_at <= until, episodes.c.outcome == "healed")
+    sums = (func.count().label("number"), func.sum(episodes.c.attempts).label("attempts"))
+    query = select(episodes.c.cause, *sums).where(*within).group_by(episodes.c.cause)
+    return {row.cause: (row.number, row.attempts) for row in (await conn.execute(query)).all()}

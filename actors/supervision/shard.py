@@ -10,7 +10,7 @@ from thespian.actors import Actor, ActorAddress
 
 from actors.connectors.host.actor import ConnectorHost
 from actors.connectors.host.args import HostArgs
-from actors.messages import HostAddress, LogLevel, SessionPlan, ShardPlan, ShardReport
+from actors.messages import HostAddress, LogLevel, RestartSession, SessionPlan, ShardPlan, ShardReport
 from actors.session.actor import SessionActor, SessionArgs
 from actors.settings import Settings, host_name, shard_name
 from actors.supervision import decision
@@ -68,6 +68,9 @@ class Shard(Configured):
         return SessionArgs(settings, self._wanted[id], name, self._told[id])
 
     def on_other(self, message: Any, sender: ActorAddress) -> None:
+        if isinstance(message, RestartSession):
+            self._restart(message.session)
+            return
         if not isinstance(message, ShardPlan) or (self._plan and message.version <= self._plan.version):
             return
         now = time.monotonic()
@@ -102,6 +105,13 @@ class Shard(Configured):
                 self._do(decision.restart(self.state, id, now), now)
         if (address := self.processes.public("host")) is not None:
             self.send(address, message)
+
+    def _restart(self, session: str) -> None:
+        """Of one that lives: the others are started anew in any case, and keep their back-off or their parking."""
+        child, now = self.state.children.get(session), time.monotonic()
+        if session in self._wanted and child is not None and child.phase is Phase.RUNNING:
+            log.info("%s is restarted, since recovery asks for it", session)
+            self._do(decision.restart(self.state, session, now), now)
 
     def on_child_up(self, id: str, address: ActorAddress) -> None:
         if id == "host":

@@ -7,7 +7,12 @@ from typing import Any
 import pytest
 
 from actors.events import EventType
+from actors.recovery.book import Book
+from actors.recovery.decide import Rule
+from actors.recovery.learning import Trials
 from actors.recovery.ledger import Ledger
+from actors.recovery.strategies import Strategy
+from actors.session.causes import Cause
 from actors.store import outbox, recovery_queries
 from actors.store.engine import Database, open_writer
 from actors.store.errors import StoreError
@@ -57,12 +62,12 @@ async def test_killed_at_any_place_the_ledger_is_the_same(tmp_path: Path, seed: 
     story = [event for pair in zip(events("a", 1), events("b", 101), strict=True) for event in pair]
     story = [OutboxEvent(n, e.at, e.type, e.session, e.data) for n, e in enumerate(story, start=1)]
     async with await fresh(tmp_path, "whole.db") as whole, await fresh(tmp_path, "killed.db") as killed:
-        ledger = Ledger(whole)
-        await ledger.load()
+        ledger = Ledger(whole, Book())
+        await ledger.load(0.0)
         await ledger.account("shard-0", story)
 
-        ledger = Ledger(killed)
-        await ledger.load()
+        ledger = Ledger(killed, Book())
+        await ledger.load(0.0)
         while (position := await ledger.cursor("shard-0")) < len(story):
             step = story[position : position + rng.randint(1, 3)]
             if rng.random() < 0.3:  # dies within the transaction
@@ -71,8 +76,8 @@ async def test_killed_at_any_place_the_ledger_is_the_same(tmp_path: Path, seed: 
             else:
                 await ledger.account("shard-0", step)
             if rng.random() < 0.6:  # another actor takes over
-                ledger = Ledger(killed)
-                await ledger.load()
+                ledger = Ledger(killed, Book())
+                await ledger.load(0.0)
         assert await told(killed) == await told(whole)
         rows = []
         for database in (killed, whole):
@@ -88,8 +93,8 @@ class _Fatal(dict[str, Any]):
 
 async def test_a_removed_session_ends_its_episode(tmp_path: Path) -> None:
     async with await fresh(tmp_path, "recovery.db") as database:
-        ledger = Ledger(database)
-        await ledger.load()
+        ledger = Ledger(database, Book())
+        await ledger.load(0.0)
         removed = OutboxEvent(9, 50.0, str(EventType.SESSION_REMOVED), "a", {})
         await ledger.account("shard-0", [*events("a", 1), removed])
         async with database.begin() as conn:
@@ -105,8 +110,8 @@ async def test_a_removed_session_ends_its_episode(tmp_path: Path) -> None:
 
 async def test_nothing_is_remembered_that_was_not_stored(tmp_path: Path) -> None:
     database = await fresh(tmp_path, "recovery.db")
-    ledger = Ledger(database)
-    await ledger.load()
+    ledger = Ledger(database, Book())
+    await ledger.load(0.0)
     async with database.begin() as conn:
         await conn.exec_driver_sql("CREATE TRIGGER full BEFORE INSERT ON outbox BEGIN SELECT RAISE(FAIL, 'no'); END")
     with pytest.raises(StoreError):
@@ -116,5 +121,85 @@ async def test_nothing_is_remembered_that_was_not_stored(tmp_path: Path) -> None
         await conn.exec_driver_sql("DROP TRIGGER full")
     await ledger.account("shard-0", events("a", 1))
     started = [entry for entry in await told(database) if entry[0] == EventType.RECOVERY_STARTED]
-    assert len(started) == 3
+    assert len(started) == 2
     await database.close()
+
+
+async def test_what_was_ordered_is_known_to_the_next_actor(tmp_path: Path) -> None:
+    async with await fresh(tmp_path, "recovery.db") as database:
+        ledger = Ledger(database, Book())
+        await ledger.load(0.0)
+        await ledger.account("shard-0", [state("a", 1, 10.0, "connecting", "open")])
+        deaf = OutboxEvent(7, 400.0, str(EventType.HEALTH_LIVENESS), "a", {"liveness": "deaf", "since": 100.0})
+        await ledger.account("health", [deaf], upto=9)
+        decision = ledger.book.decide("a", ledger.book.survey(401.0), 401.0)
+        assert (decision.act, decision.strategy) == (True, Strategy.RECONNECT)
+        await ledger.order("a", decision, 401.0)
+
+        again = Ledger(database, Book())
+        await again.load(402.0)
+        assert await again.cursor("health") == 9
+        assert (again.book.cases, again.book.deeds) == (ledger.book.cases, ledger.book.deeds)
+        again.book.known = ledger.book.known
+        waits = again.book.decide("a", again.book.survey(402.0), 402.0)
+        assert (waits.act, waits.rule) == (False, Rule.UNDER_WAY)
+
+        # nobody took the order: it counts for nothing
+        await again.refuse("a", 403.0)
+        once_more = again.book.decide("a", again.book.survey(404.0), 404.0)
+        assert (once_more.act, once_more.strategy) == (True, Strategy.RECONNECT)
+        await again.order("a", once_more, 404.0)
+        story = [
+            state("a", 2, 405.0, "open", "closing"),
+            state("a", 3, 406.0, "closing", "connecting", "deaf"),
+            state("a", 4, 407.0, "connecting", "open"),
+        ]
+        await again.account("shard-0", story)
+        proof = OutboxEvent(11, 420.0, str(EventType.HEALTH_PROOF), "a", {"openedAt": 407.0, "proven": True})
+        await again.account("health", [proof])
+        async with database.begin() as conn:
+            row = (await recovery_queries.latest_episodes(conn, "a", 1))[0]
+            done = await recovery_queries.actions_in(conn, row.id)
+        assert (row.started_at, row.detected_at, row.healed_at, row.ended_at) == (100.0, 400.0, 407.0, 420.0)
+        assert (row.cause, row.strategy, row.outcome, row.attempts) == ("deaf", "reconnect", "healed", 1)
+        assert [(a.strategy, a.outcome, a.ended_at) for a in done] == [
+            ("reconnect", "refused", 403.0),
+            ("reconnect", "helped", 420.0),
+        ]
+        assert (done[1].why["rule"], done[1].why["deed"]) == ("first", 1)
+        await again.learn(500.0)
+        assert again.book.learnt.of(Cause.DEAF, Strategy.RECONNECT) == Trials(1, 0)
+        assert again.book.learnt.attempts == {Cause.DEAF: (1, 1)}
+        kinds = [kind for kind, _, _ in await told(database)]
+        assert kinds == [
+            EventType.RECOVERY_STARTED,
+            EventType.RECOVERY_ACTION,
+            EventType.RECOVERY_ACTION,
+            EventType.RECOVERY_ATTEMPT,
+            EventType.RECOVERY_SUCCEEDED,
+        ]
+
+
+async def test_few_tries_that_are_used_up_end_with_a_stop(tmp_path: Path) -> None:
+    async with await fresh(tmp_path, "recovery.db") as database:
+        ledger = Ledger(database, Book())
+        story = [
+            state("a", 1, 1.0, "connecting", "waiting", "token_invalid"),
+            state("a", 2, 2.0, "waiting", "connecting", "token_invalid"),
+            state("a", 3, 3.0, "connecting", "halted", "token_invalid"),
+            state("b", 4, 4.0, "open", "blocked", "banned"),
+        ]
+        await ledger.account("shard-0", story)
+        async with database.begin() as conn:
+            rows = {id: (await recovery_queries.latest_episodes(conn, id, 1))[0] for id in "ab"}
+            done = {id: await recovery_queries.actions_in(conn, row.id) for id, row in rows.items()}
+        assert {id: (row.strategy, row.outcome) for id, row in rows.items()} == {
+            "a": ("stop", "halted"),
+            "b": ("stop", "halted"),
+        }
+        assert [(a.strategy, a.outcome) for a in done["a"]] == [("reconnect", "failed"), ("stop", "final")]
+        assert [(a.strategy, a.outcome) for a in done["b"]] == [("stop", "final")]
+
+
+def state(session: str, seq: int, at: float, previous: str, now: str, cause: str | None = None) -> OutboxEvent:
+    return OutboxEvent(seq, at, str(EventType.SESSION_STATE), session, _data(previous, now, cause))

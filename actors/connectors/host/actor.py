@@ -15,6 +15,7 @@ from actors.connectors.host.args import HostArgs
 from actors.connectors.host.confirm import Confirmer
 from actors.connectors.host.connectors import Connectors
 from actors.connectors.host.fault import ConnectorFault, FaultKind
+from actors.connectors.host.healing import Healing
 from actors.connectors.host.hints import Hints
 from actors.connectors.host.journal import Journal
 from actors.connectors.host.launch import Place
@@ -108,6 +109,7 @@ class ConnectorHost(Worker):
         self._news = News(self._journal, self._sends, Resends(self._journal, self._api, link_of, self.spawn))
         self.spawn(self._news.run(), name="news")
         self._recycling = Recycling(self._connectors, self._sends, self._roster, args.settings, place, self.post)
+        self._healing = Healing(self._connectors, self._recycling, self._roster, self.supervisor, self.post, self.spawn)
         try:
             await self._connectors.present(await starting)
         except ConnectorFault as fault:
@@ -208,6 +210,8 @@ class ConnectorHost(Worker):
             await self._plan(message)
 
     async def _hello(self, message: SessionHello, sender: ActorAddress) -> None:
+        if self._connectors.is_behind(message.session):
+            return  # it asks again: an actor that follows another must not connect beside what that one left behind
         known = self._roster.enter(message, sender)
         if known is None:
             return  # not of this shard (any more)
@@ -260,6 +264,8 @@ class ConnectorHost(Worker):
         self._sends.allow(state.session)
 
     async def _command(self, message: Command) -> None:
+        if message.name == "heal" and self._healing.order(message):
+            return
         if message.name in {"start", "stop"}:
             self._roster.enable(message.session, message.name == "start")
         address = self._roster.address(message.session)

@@ -42,7 +42,11 @@ def judge(recent: Sequence[int], bounds: Bounds, since: float | None, now: float
     least = min(recent[-RUNS:])
     if bounds.limit is not None and least > bounds.limit:
         return Verdict.END
-    rested = since is None or now - since >= PAUSE
-    if bounds.recycle is not None and least > bounds.recycle and rested:
+    if bounds.recycle is not None and least > bounds.recycle and rested(since, now):
         return Verdict.RECYCLE
     return Verdict.KEEP
+
+
+def rested(since: float | None, now: float) -> bool:
+    """Whether a process may be replaced again, whose host replaced one at ``since``."""
+    return since is None or now - since >= PAUSE

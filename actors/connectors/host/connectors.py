@@ -208,6 +208,12 @@ class Connectors:
         present = self.current is not None and self._at.get(session) is self.current.link
         return present and self.phase(session) is Phase.OPEN
 
+    def is_behind(self, session: str) -> bool:
+        """Whether the process that retires still has a connection of it: there must be no other one meanwhile."""
+        old, known = self.retiring, self._at.get(session)
+        there = old is not None and known is old.link and not known.closed.is_set()
+        return there and self.phase(session) is not Phase.IDLE
+
     def forget(self, session: str) -> None:
         """The session is no more."""
         self._at.pop(session, None)

@@ -1,4 +1,8 @@
-"""A bloated connector process is replaced while it works: its sessions move to a fresh one, one after the other."""
+"""A connector process is replaced while it works: its sessions move to a fresh one, one after the other.
+
+It is, when it is bloated, or when recovery asks for it.  A session never has a connection in both: it leaves the old
+process first, and an old one that does not answer is killed before anybody could think that it was left.
+"""
 
 import asyncio
 import contextlib
@@ -7,7 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 from actors.connectors.host import launch
-from actors.connectors.host.bloat import Verdict, judge
+from actors.connectors.host.bloat import Verdict, judge, rested
 from actors.connectors.host.connectors import Connectors, Running
 from actors.connectors.host.fault import ConnectorFault
 from actors.connectors.host.launch import Place
@@ -15,6 +19,7 @@ from actors.connectors.host.roster import Roster
 from actors.connectors.host.sends import Sends
 from actors.connectors.protocol import Phase
 from actors.messages import MoveLink
+from actors.runtime.rpc import LinkClosed, RemoteError
 from actors.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -27,6 +32,11 @@ PAIRING_PATIENCE = 300.0
 """Seconds for a pairing to be over, one way or the other: a QR that somebody is about to scan should stay valid."""
 MOVE_PATIENCE = 60.0
 """Seconds for one session to be open again before the next one moves: half a minute of back-off is nothing unusual."""
+
+ANSWER_PATIENCE = 5.0
+"""Seconds for the old process to answer while it is being left.  A session that waits for the end of its connection
+thinks after 15 seconds that it has left."""
+ASK_PERIOD = 2.0
 
 
 class Recycling:
@@ -47,6 +57,10 @@ class Recycling:
         self._place = place
         self._post = post
         self._since: float | None = None
+        self._asked: str | None = None
+        """The session that recovery wants to have a fresh process."""
+        self._wake = asyncio.Event()
+        self.busy = False
         self.count = 0
         """Processes replaced, in the life of this host."""
         self.use(settings)
@@ -56,6 +70,16 @@ class Recycling:
         self._bounds = launch.bounds(settings, self._place.connector)
         self._period = min(LOOK_PERIOD, settings.beats.period / 2)
 
+    def ask(self, session: str) -> str | None:
+        """Recovery wants a fresh process, to which that session moves first; returns why not, or None."""
+        if self.busy or self._asked is not None:
+            return "the connector process is being replaced already"
+        if not rested(self._since, asyncio.get_running_loop().time()):
+            return "the connector process was replaced a short time ago"
+        self._asked = session
+        self._wake.set()
+        return None
+
     async def run(self) -> None:
         """Looks for ever."""
         now = asyncio.get_running_loop().time
@@ -63,19 +87,26 @@ class Recycling:
             running = self._connectors.current
             assert running is not None
             await running.census.look(running.process, running.link, self._period)
+            pid = running.process.popen.pid
             verdict = judge(running.census.memory, self._bounds, self._since, now())
             if verdict is Verdict.END:
-                used = running.census.memory[-1] >> 20
-                log.error("connector process %d uses %d MiB and is killed", running.process.popen.pid, used)
+                log.error("connector process %d uses %d MiB and is killed", pid, running.census.memory[-1] >> 20)
                 running.process.kill()
-            elif verdict is Verdict.RECYCLE:
-                self._since = now()
-                await self._recycle(running)
-            await asyncio.sleep(self._period)
+            elif verdict is Verdict.RECYCLE or self._asked is not None:
+                used = running.census.memory[-1] >> 20 if running.census.memory else 0
+                why = f"does not serve {self._asked} well" if self._asked else f"uses {used} MiB"
+                log.warning("connector process %d %s: a fresh one takes its sessions over", pid, why)
+                self._since, self.busy = now(), True
+                first, self._asked = self._asked, None
+                await self._recycle(running, first)
+                self.busy = False
+            self._wake.clear()
+            if self._asked is None:
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(self._wake.wait(), self._period)
 
-    async def _recycle(self, old: Running) -> None:
-        pid, used = old.process.popen.pid, old.census.memory[-1] >> 20
-        log.warning("connector process %d uses %d MiB: a fresh one takes its sessions over", pid, used)
+    async def _recycle(self, old: Running, first: str | None) -> None:
+        pid = old.process.popen.pid
         try:
             fresh = await self._connectors.start(threads=True)
             await self._connectors.present(fresh)
@@ -84,12 +115,32 @@ class Recycling:
             return
         began = asyncio.get_running_loop().time()
         phase = self._connectors.phase
-        order = sorted(self._roster.ids(), key=lambda session: phase(session) is Phase.PAIRING)
-        moved = [session for session in order if await self._move(session)]
-        await self._connectors.retire()
+        order = sorted(self._roster.ids(), key=lambda session: (session != first, phase(session) is Phase.PAIRING))
+        watch = asyncio.ensure_future(self._watch(old))
+        try:
+            moved = [session for session in order if await self._move(session)]
+            await self._connectors.retire()
+        finally:
+            watch.cancel()
         self.count += 1
         took = asyncio.get_running_loop().time() - began
         log.info("connector process %d has ended, %d sessions moved within %.1f s", pid, len(moved), took)
+
+    async def _watch(self, old: Running) -> None:
+        """Kills an old process that does not answer: of what it holds nobody can be sure that it is closed."""
+        while True:
+            try:
+                await old.link.request("ping", ANSWER_PATIENCE)
+            except RemoteError:
+                pass  # a sign of life as well
+            except LinkClosed:
+                return
+            except TimeoutError:
+                log.error("connector process %d does not answer while it is being left: killed", old.process.popen.pid)
+                old.process.kill()
+                await old.process.ended()
+                return
+            await asyncio.sleep(ASK_PERIOD)
 
     async def _move(self, session: str) -> bool:
         """Whether the session was told; one without an actor finds the fresh process when it has one."""

@@ -181,6 +181,10 @@ class SessionMachine(RuleBasedStateMachine):
     def command(self, kind: type[ev.Start | ev.Stop | ev.Reconnect | ev.Logout | ev.PairingRequested]) -> None:
         self.tell(kind(f"r{next(self.refs)}"))
 
+    @rule(cause=st.sampled_from([Cause.DEAF, Cause.OUTBOUND_STUCK]))
+    def heal(self, cause: Cause) -> None:
+        self.tell(ev.Heal(f"r{next(self.refs)}", cause))
+
     @rule()
     def pairing_code(self) -> None:
         self.tell(ev.PairingCodeRequested(f"r{next(self.refs)}", "49151"))

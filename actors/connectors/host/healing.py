@@ -1,0 +1,72 @@
+"""What recovery orders about a session of this host: a new connection, a fresh actor, a fresh connector process."""
+
+import asyncio
+import contextlib
+from collections.abc import Callable
+from typing import Any
+
+from thespian.actors import ActorAddress
+
+from actors.connectors.host.connectors import Connectors
+from actors.connectors.host.recycling import Recycling
+from actors.connectors.host.roster import Roster
+from actors.connectors.protocol import Phase
+from actors.messages import Command, CommandResult, RestartSession
+
+CLOSED_PATIENCE = 16.0
+"""Seconds for a session to have closed its connection, after which its actor is replaced in any case."""
+
+
+class Healing:
+    """``post`` sends a message to an actor, ``supervisor`` is the shard's."""
+
+    def __init__(
+        self,
+        connectors: Connectors,
+        recycling: Recycling,
+        roster: Roster,
+        supervisor: ActorAddress,
+        post: Callable[[Any, Any], None],
+        spawn: Callable[..., Any],
+    ) -> None:
+        self._connectors = connectors
+        self._recycling = recycling
+        self._roster = roster
+        self._supervisor = supervisor
+        self._post = post
+        self._spawn = spawn
+        self._restarting: set[str] = set()
+
+    def order(self, message: Command) -> bool:
+        """Begins what is ordered, and answers; False if the session itself does all of it."""
+        strategy, session = message.args.get("strategy"), message.session
+        if session not in self._roster:
+            self._answer(message, f"there is no session {session} here")
+        elif strategy == "failover":
+            self._answer(message, self._recycling.ask(session))
+        elif strategy == "restart":
+            if session not in self._restarting:
+                self._restarting.add(session)
+                self._spawn(self._restart(message), name=f"restart of {session}")
+            self._answer(message, None)
+        else:
+            return False
+        return True
+
+    def _answer(self, message: Command, why_not: str | None) -> None:
+        error = None if why_not is None else ("refused", why_not)
+        self._post(message.reply_to, CommandResult(message.correlation, error=error))
+
+    async def _restart(self, message: Command) -> None:
+        """First the end of the connection, if the session brings it about: the actor after it would take it over."""
+        session, phase = message.session, self._connectors.phase
+        address = self._roster.address(session)
+        if address is not None and phase(session) is Phase.OPEN:
+            self._post(address, Command(0, session, "heal", message.args, message.reply_to))
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(CLOSED_PATIENCE):
+                    while phase(session) is Phase.OPEN:
+                        self._connectors.news.clear()
+                        await self._connectors.news.wait()
+        self._restarting.discard(session)
+        self._post(self._supervisor, RestartSession(session))

@@ -1,0 +1,87 @@
+"""An open episode as the ledger keeps it, and as its events tell it.  Pure."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from actors.events import EventType
+from actors.recovery.episodes import Episode, Note
+from actors.recovery.plans import remedy
+from actors.recovery.strategies import Strategy, ladder
+from actors.session.causes import Cause, cause_named
+from actors.store import records
+
+
+def data(episode: Episode) -> dict[str, Any]:
+    """What has no column of its own."""
+    return {
+        "lastCause": str(episode.last_cause),
+        "failures": episode.failures,
+        "waitingSince": episode.waiting_since,
+        "rungAt": episode.rung_at,
+        "rungAttempts": episode.rung_attempts,
+        "rungDeeds": episode.rung_deeds,
+        "openedAt": episode.opened_at,
+        "doubt": episode.doubt,
+        "doubtAt": episode.doubt_at,
+        "pendingAt": episode.pending_at,
+        "escalated": episode.escalated,
+        "plannedBy": dict(episode.planned),
+    }
+
+
+def restore(row: records.Episode) -> Episode:
+    """An open episode as it was stored, also by an earlier version."""
+    stored = row.data
+    first = cause_named(row.cause) or Cause.UNKNOWN
+    last = cause_named(str(stored.get("lastCause"))) or first
+    detected = row.started_at if row.detected_at is None else row.detected_at
+    return Episode(
+        began_at=row.started_at,
+        cause=first,
+        last_cause=last,
+        detected_at=detected,
+        strategy=Strategy(row.strategy) if row.strategy in _STRATEGIES else ladder(last)[0],
+        rung_at=float(stored.get("rungAt", detected)),
+        failures=int(stored.get("failures", 1)),
+        attempts=row.attempts,
+        rung_attempts=int(stored.get("rungAttempts", 0)),
+        rung_deeds=int(stored.get("rungDeeds", 0)),
+        waiting_since=stored.get("waitingSince"),
+        opened_at=stored.get("openedAt"),
+        doubt=stored.get("doubt"),
+        doubt_at=stored.get("doubtAt"),
+        pending_at=stored.get("pendingAt"),
+        escalated=bool(stored.get("escalated", False)),
+        planned=dict(stored.get("plannedBy", {})),
+    )
+
+
+def told(note: Note, row: int, why: Mapping[str, Any] | None = None, action: int | None = None) -> dict[str, Any]:
+    """The data of the event that tells a note; ``why`` and ``action``: of what was ordered."""
+    episode = note.episode
+    common: dict[str, Any] = {
+        "episode": row,
+        "cause": str(episode.last_cause),
+        "attempts": episode.attempts,
+        "strategy": str(episode.strategy),
+    }
+    match note.type:
+        case EventType.RECOVERY_STARTED:
+            return common | {"since": episode.began_at}
+        case EventType.RECOVERY_ATTEMPT:
+            return common | {"attempt": episode.attempts, "delaySeconds": note.delay_s, "plannedBy": note.planned_by}
+        case EventType.RECOVERY_LOOP:
+            seconds = max(0.0, note.at - episode.began_at)
+            return common | {"seconds": seconds, "remedy": remedy(episode.last_cause, episode.attempts)}
+        case EventType.RECOVERY_ACTION:
+            return common | {"action": action, "why": dict(why or {})}
+        case EventType.RECOVERY_ESCALATED:
+            return common | {"why": dict(why or {}), "remedy": remedy(episode.last_cause, episode.attempts)}
+    return common | {
+        "outcome": str(episode.outcome),
+        "seconds": episode.seconds,
+        "remedy": remedy(episode.last_cause, episode.attempts),
+    }
+
+
+_STRATEGIES = frozenset(strategy.value for strategy in Strategy)

@@ -1,0 +1,166 @@
+"""What recovery does in any world that facts can make: the laws of its orders."""
+
+import math
+from typing import Any
+
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+
+from actors.events import EventType
+from actors.recovery.book import Book, Step
+from actors.recovery.budgets import HOUR_S, Budgets, kind
+from actors.recovery.decide import Rule
+from actors.recovery.episodes import Episode
+from actors.recovery.strategies import Strategy
+from actors.session.causes import Cause, Disposition
+from actors.session.vocabulary import State
+from actors.store.records import OutboxEvent
+
+SESSIONS = ("a", "b", "c", "d", "e", "f")
+RETRIED = sorted(
+    c for c in Cause if c.disposition in {Disposition.BACK_OFF, Disposition.AT_ONCE, Disposition.FEW_TRIES}
+)
+VERDICTS = sorted(c for c in Cause if c.disposition.is_verdict)
+FUTURE = {Rule.PAUSED, Rule.STANDS, Rule.RECONNECTS, Rule.UNPROVEN, Rule.SHARED, Rule.CROWD}
+"""Decisions without a time of their own: something else goes on, and news of it decides anew."""
+
+
+class World(RuleBasedStateMachine):
+    """Any facts in any order, and whatever recovery decides is done at once."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.now = 1e6
+        self.seq = 0
+        self.book = Book(Budgets({Strategy.RECONNECT: 3, Strategy.RESTART: 2, Strategy.FAILOVER: 1}, logins=8))
+        self.orders: list[tuple[float, str, Strategy]] = []
+        self.rungs: dict[str, tuple[float, int]] = {}
+        self.at = dict.fromkeys(SESSIONS, State.STARTING)
+        self.paused = False
+        for session in SESSIONS:
+            self.goes(session, State.OPEN)
+
+    def tell(self, kind: EventType, session: str, data: dict[str, Any]) -> None:
+        self.seq += 1
+        self.now += 0.01
+        shard = "shard-0" if session < "d" else "shard-1"
+        for step in self.book.event(shard, OutboxEvent(self.seq, self.now, str(kind), session, data)):
+            self.look(step)
+
+    def look(self, step: Step) -> None:
+        if step.after is None or (step.before and step.before.episode.began_at != step.after.episode.began_at):
+            self.rungs.pop(step.session, None)
+        if step.after is not None:
+            episode = step.after.episode
+            began, order = self.rungs.get(step.session, (episode.began_at, -1))
+            assert episode.strategy.order >= order or began != episode.began_at, "climbed down"
+            self.rungs[step.session] = (episode.began_at, episode.strategy.order)
+
+    def goes(self, session: str, state: State, cause: Cause | None = None, **more: Any) -> None:
+        previous, self.at[session] = self.at[session], state
+        data = {"state": str(state), "previous": str(previous), "cause": cause, **more}
+        self.tell(EventType.SESSION_STATE, session, data)
+
+    @rule(session=st.sampled_from(SESSIONS), cause=st.sampled_from(RETRIED))
+    def fails(self, session: str, cause: Cause) -> None:
+        if self.at[session] not in {State.STOPPED, State.BLOCKED, State.HALTED}:
+            self.goes(session, State.WAITING, cause)
+
+    @rule(session=st.sampled_from(SESSIONS), opens=st.booleans())
+    def tries(self, session: str, opens: bool) -> None:
+        if self.at[session] in {State.WAITING, State.CLOSING}:
+            self.goes(session, State.CONNECTING)
+        elif self.at[session] is State.CONNECTING and opens:
+            self.goes(session, State.OPEN)
+
+    @rule(session=st.sampled_from(SESSIONS), cause=st.sampled_from(VERDICTS), until=st.booleans())
+    def is_condemned(self, session: str, cause: Cause, until: bool) -> None:
+        ban = cause is Cause.TEMPORARY_BAN and until
+        self.goes(session, cause.state, cause, **({"until": self.now + 50} if ban else {}))
+
+    @rule(session=st.sampled_from(SESSIONS), state=st.sampled_from([State.STOPPED, State.OPEN]))
+    def operator(self, session: str, state: State) -> None:
+        self.goes(session, state)
+
+    @rule(
+        session=st.sampled_from(SESSIONS),
+        liveness=st.sampled_from(["deaf", "outbound_stuck", "half_open", "alive", "quiet"]),
+    )
+    def is_judged(self, session: str, liveness: str) -> None:
+        self.tell(EventType.HEALTH_LIVENESS, session, {"liveness": liveness, "since": self.now - 30})
+
+    @rule(session=st.sampled_from(SESSIONS), proven=st.booleans())
+    def is_proved(self, session: str, proven: bool) -> None:
+        known = self.book.known.get(session)
+        opened = known.opened_at if known else None
+        self.tell(EventType.HEALTH_PROOF, session, {"openedAt": opened, "proven": proven})
+
+    @rule(session=st.sampled_from(SESSIONS))
+    def is_removed(self, session: str) -> None:
+        self.at[session] = State.STARTING
+        self.tell(EventType.SESSION_REMOVED, session, {})
+        assert session not in self.book.cases
+
+    @rule(seconds=st.sampled_from([1.0, 10.0, 40.0, 70.0, 700.0, 2000.0]))
+    def time_passes(self, seconds: float) -> None:
+        self.now += seconds
+
+    @rule()
+    def is_paused(self) -> None:
+        self.paused = not self.paused
+
+    @precondition(lambda self: self.book.cases)
+    @rule(refused=st.booleans())
+    def acts(self, refused: bool) -> None:
+        for session in list(self.book.cases):
+            decision = self.book.decide(
+                session, self.book.survey(self.now), self.now, math.inf if self.paused else None
+            )
+            if not decision.act:
+                continue
+            before = self.book.cases[session].episode
+            assert not self.paused
+            assert self.at[session] not in {State.STOPPED, State.BLOCKED, State.HALTED}
+            assert before.strategy.order <= Strategy.SLOW_LANE.order
+            assert not before.last_cause.disposition.is_verdict, "what retrying makes worse was retried"
+            step = self.book.order(session, decision, self.now)
+            self.look(step)
+            if self.book.cases[session].episode.pending_at != self.now:
+                assert decision.strategy is Strategy.SLOW_LANE
+                continue
+            if refused:
+                self.book.refused(session, self.now)
+                continue
+            self.orders.append((self.now, session, kind(decision.strategy)))
+            if self.at[session] is State.OPEN:
+                self.goes(session, State.CLOSING)
+
+    @invariant()
+    def budgets_hold(self) -> None:
+        recent = [order for order in self.orders if self.now - order[0] < HOUR_S]
+        for session in SESSIONS:
+            for strategy, most in self.book.budgets.deeds.items():
+                assert sum(o[1:] == (session, strategy) for o in recent) <= most
+
+    @invariant()
+    def every_episode_keeps_trying(self) -> None:
+        survey = self.book.survey(self.now)
+        for session in self.book.cases:
+            decision = self.book.decide(session, survey, self.now)
+            assert decision.act or decision.until is not None or decision.rule in FUTURE
+            assert decision.until is None or decision.until >= self.now
+            assert decision == self.book.decide(session, survey, self.now)
+
+
+World.TestCase.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
+TestWorld = World.TestCase
+
+
+def test_a_copy_is_another_one() -> None:
+    book = Book()
+    data = {"state": "waiting", "previous": "open", "cause": "connection_closed"}
+    other = book.copy()
+    other.event("shard-0", OutboxEvent(1, 5.0, "session.state", "a", data))
+    assert (book.known, book.cases) == ({}, {})
+    assert isinstance(other.cases["a"].episode, Episode)
