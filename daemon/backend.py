@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
+from actors.health.history.reading import Series
 from actors.recovery.pauses import Pause
 from daemon.audit.deeds import AuditTrail
 from daemon.backup.manifest import Manifest
@@ -153,6 +154,17 @@ class AuthStates(Protocol):
         ...
 
 
+class Histories(Protocol):
+    """The past of sessions."""
+
+    async def read(self, session: str, since: float, until: float, step: int | None) -> Series:
+        """Between two times, in seconds since 1970; ``step`` in seconds, 0 for what was observed, None: as fits.
+
+        ``unknown_session``; ``invalid`` with the name of a ``parameter``; ``unavailable``.
+        """
+        ...
+
+
 class Accounts(Protocol):
     """What is kept account of beside the sessions."""
 
@@ -219,6 +231,11 @@ class Backend(Protocol):
     @property
     def auth(self) -> AuthStates:
         """Export and import."""
+        ...
+
+    @property
+    def history(self) -> Histories:
+        """The past of sessions."""
         ...
 
     def records(self) -> Mapping[str, SessionRecord]:

@@ -24,6 +24,7 @@ from daemon.backend import BackendError, Pairing, Send, SessionLive, SessionReco
 from daemon.chain import Chain
 from daemon.fleet import Fleet
 from daemon.gateway_client import GatewayClient
+from daemon.live_history import LiveHistory
 from daemon.live_recovery import LiveRecovery
 from daemon.purge import purge_auth, purging
 from daemon.sends import SendDesk
@@ -61,6 +62,7 @@ class LiveBackend:
         self.gateway = GatewayClient(settings.socket(SOCKET_GATEWAY), self._connected, self._pushed)
         self._desk = SendDesk(database, self._read_shard, Announcements(self._announce, self._spawn).waits)
         self.accounts = LiveAccounts(settings, database)
+        self.history = LiveHistory(settings, fleet.get)
         self.recovery = LiveRecovery(settings, fleet, database, self._publish)
         self.supervision = SupervisionView(self.gateway, self.accounts, chain)
         self.auth = LiveAuthStates(settings.socket(SOCKET_VAULT), fleet.get, self.live, self._patiently)
@@ -69,6 +71,7 @@ class LiveBackend:
         """Rebuilds the snapshot and begins to keep the connection to the actors.  Raises StoreError."""
         await self._shards.open(self._fleet.shards)
         self._scores = await open_reader(self._settings.database("health"))
+        await self.history.open()
         await self.accounts.open()
         await self._load_health()
         self._spawn(self.gateway.run())
@@ -85,7 +88,7 @@ class LiveBackend:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         scores = [self._scores.close()] if self._scores else []
-        await asyncio.gather(self._shards.close(), self.accounts.close(), *scores)
+        await asyncio.gather(self._shards.close(), self.accounts.close(), self.history.close(), *scores)
 
     def _spawn(self, coroutine: Any) -> None:
         task = asyncio.get_running_loop().create_task(coroutine)
@@ -157,6 +160,7 @@ class LiveBackend:
         before = set(self._fleet.records)
         await self._fleet.reload(loaded, settings, self._make_shards)
         self._settings = settings
+        self.history.use(settings)
         for session in before - self._fleet.records.keys():
             self._snapshot.forget(session)
         await self._publish()

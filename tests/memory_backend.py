@@ -10,6 +10,7 @@ from typing import Any, Literal
 from daemon.backend import BackendError, Pairing, Send, SessionLive, SessionRecord
 from tests.memory_accounts import MemoryAccounts
 from tests.memory_auth import MemoryAuth
+from tests.memory_history import MemoryHistory
 from tests.memory_recovery import MemoryRecovery
 
 Behaviour = Literal["opens", "unpaired", "locked"]
@@ -40,6 +41,15 @@ STATS = {
     "recycled": 0,
 }
 """What the connector process says of itself."""
+HISTORY = {
+    "rows": {"raw": 1440, "minute": 10_080},
+    "behindSeconds": 31.5,
+    "waiting": 0,
+    "written": 120,
+    "lost": 0,
+    "pruneSeconds": 0.2,
+}
+"""What the health actor says of the history."""
 
 
 class MemoryBackend:
@@ -56,6 +66,7 @@ class MemoryBackend:
         self.accounts = MemoryAccounts(clock)
         self.recovery = MemoryRecovery(clock, self.records)
         self.auth = MemoryAuth(lambda session: (self._known(session).record, self._known(session).live))
+        self.history = MemoryHistory(clock, self._known)
         self.held: set[str] = set()
         """Sessions whose keys came out of a backup."""
         self.up = True
@@ -205,6 +216,7 @@ class MemoryBackend:
             "children": [
                 {**_node("shard-0/connector", "connector-process", state="running"), "stats": STATS},
                 *(_node(session, "session", state="running") for session in self._sessions),
+                {**_node("health", "service"), "history": HISTORY},
             ],
         }
 

@@ -154,7 +154,8 @@ class ProblemError(Exception):
 
 def from_backend(error: BackendError) -> ProblemError:
     """The problem for an error of the backend; its details become the context."""
-    context = {key: value for key, value in error.detail.items() if key not in {"remedy", "retryAfter"}}
+    context = {k: value for k, value in error.detail.items() if k not in {"remedy", "retryAfter", "parameter"}}
+    wrong = [FieldError(error.message, parameter=error.detail["parameter"])] if "parameter" in error.detail else []
     headers = {}
     if "retryAfter" in error.detail:
         headers["Retry-After"] = str(max(1, round(error.detail["retryAfter"])))
@@ -162,6 +163,7 @@ def from_backend(error: BackendError) -> ProblemError:
         _BY_SLUG.get(error.reason, Reason.INTERNAL),
         error.message,
         remedy=error.detail.get("remedy"),
+        errors=wrong,
         headers=headers,
         context=context,
     )

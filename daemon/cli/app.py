@@ -7,6 +7,7 @@ from daemon.cli import (
     auth,
     backup,
     doctor,
+    history,
     local,
     pair,
     recovery,
@@ -189,6 +190,14 @@ sessions_app.command(
         "wavigil sessions remove support-1 --purge   and deleted",
     ),
 )(connected(sessions.remove))
+sessions_app.command(
+    "history",
+    epilog=examples(
+        "wavigil sessions history support-1",
+        "wavigil sessions history support-1 --from 7d --step 1h",
+        "wavigil sessions history support-1 --from 30m --step raw --json",
+    ),
+)(connected(history.history))
 sessions_app.command("reconnect", epilog=examples("wavigil sessions reconnect support-1"))(
     connected(sessions.reconnect)
 )

@@ -50,6 +50,7 @@ def _values() -> str:
     lines[0] += "; of `wavigil_api_requests_total` the HTTP status"
     lines += [
         "- `route`: a template such as `/api/sessions/{sessionId}`, or `unmatched`",
+        "- `level`: `raw`, `minute`, `hour`, `day`",
         "- `kind`, `state`: of a node of the supervision tree, as in `GET /api/supervision`",
     ]
     return "\n".join(lines) + "\n"

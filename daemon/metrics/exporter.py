@@ -12,7 +12,7 @@ import prometheus_client
 
 from daemon.backend import Backend
 from daemon.configuration import ConfigStatus
-from daemon.metrics import accounts, configuration, connectors, supervision, table
+from daemon.metrics import accounts, configuration, connectors, history, supervision, table
 from daemon.metrics.sessions import SessionFamilies
 from daemon.metrics.text import family, prefix
 
@@ -78,6 +78,7 @@ class Exporter:
             + accounts.restarts(totals)
             + supervision.render(tree)
             + connectors.render(tree)
+            + history.render(tree)
             + accounts.render(totals, self._backend.accounts.storage())
         ).encode() + prometheus_client.generate_latest(self.requests.registry)
 

@@ -237,6 +237,24 @@ class BackendContract:
         await backend.remove("made-1", "test", purge=False)
         assert list(backend.recovery.pauses()) == []
 
+    async def test_the_past_is_whole_or_says_where_it_is_not(self, backend: Backend) -> None:
+        now = time.time()
+        found = await backend.history.read("opens-1", now - 3 * 3600.0, now, 3600)
+        assert (found.range.step, found.range.until - found.range.since) in {(3600, 3 * 3600), (3600, 4 * 3600)}
+        known = {point.at for point in found.points}
+        missing = {at for since, until in found.gaps for at in range(round(since), round(until), 3600)}
+        assert not known & missing
+        assert {at for at in known if at + 3600 <= found.complete_until} | missing >= {
+            at
+            for at in range(found.range.since, found.range.until, 3600)
+            if at + 3600 <= min(found.complete_until, found.range.until)
+        }
+        assert (await backend.history.read("opens-1", now - 86_400.0, now, None)).range.step == 300
+        assert (await backend.history.read("opens-1", now - 600.0, now, None)).range.step == 0
+        assert await _reason(backend.history.read("nobody-1", now - 60.0, now, None)) == "unknown_session"
+        for since, until, step in ((now, now, 60), (now + 9, now + 99, 60), (now - 99, now, 90), (0.0, now, 60)):
+            assert await _reason(backend.history.read("opens-1", since, until, step)) == "invalid"
+
     async def test_only_baileys_has_folders_of_auth_states(self, backend: Backend) -> None:
         state = entries(paired())
         assert await _reason(backend.auth.export("opens-1")) == "conflict"

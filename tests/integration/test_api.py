@@ -339,7 +339,7 @@ async def test_unknown_messages(api: CheckedClient) -> None:
 async def test_supervision(api: CheckedClient, memory: MemoryBackend) -> None:
     tree = (await api("GET", "/api/supervision", Role.VIEWER)).json
     assert tree["kind"] == "root"
-    connector, *sessions = tree["children"]
+    connector, *sessions, _ = tree["children"]
     assert len(sessions) == 3
     assert connector["stats"]["eventLoopLagSeconds"] == 0.002
     memory.up = False

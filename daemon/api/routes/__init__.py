@@ -6,11 +6,12 @@ The router, the OpenAPI document, the labels of metrics and the tests work from 
 from typing import Any
 
 from daemon.api.route import Route
-from daemon.api.routes import auth, messages, operations, pairing, recovery, sessions, status
+from daemon.api.routes import auth, history, messages, operations, pairing, recovery, sessions, status
 
 ROUTES: tuple[Route[Any, Any], ...] = (
     *status.ROUTES,
     *sessions.ROUTES,
+    *history.ROUTES,
     *pairing.ROUTES,
     *auth.ROUTES,
     *messages.ROUTES,
