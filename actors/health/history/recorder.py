@@ -105,8 +105,12 @@ class Recorder:
     def _count(self, session: str, content: Content, at: float) -> None:
         if session in self._seen and content != NOTHING:
             end = round(at * 1000)
-            self._account(session, end)
-            self._put(session, end, 0, content)
+            if end < self._marks[session]:
+                # of a time that is accounted for: how it was then is written already
+                self._append(session, Entry(end, content=content))
+            else:
+                self._account(session, end)
+                self._put(session, end, 0, content)
 
     def _account(self, session: str, until: int) -> None:
         """The session was until then as it was seen last, a minute at a time."""
@@ -119,5 +123,7 @@ class Recorder:
 
     def _put(self, session: str, at: int, ms: int, content: Content) -> None:
         seen = self._seen[session]
-        entry = Entry(at, ms, seen.status, seen.quality, seen.score, seen.cause, content)
+        self._append(session, Entry(at, ms, seen.status, seen.quality, seen.score, seen.cause, content))
+
+    def _append(self, session: str, entry: Entry) -> None:
         append(self._minutes.setdefault(entry.minute, {}).setdefault(session, []), entry)

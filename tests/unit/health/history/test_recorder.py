@@ -97,6 +97,15 @@ def test_a_late_sample_goes_where_it_belongs() -> None:
     assert roll_up(late).watched_ms == 0
 
 
+def test_a_sample_that_comes_after_the_end_of_its_connection_says_nothing_of_that_end() -> None:
+    recorder = watched(T0, T0 + 20)
+    recorder.observed("a", LOST, T0 + 26)
+    recorder.sampled("a", sample(T0 + 25), T0 + 28)
+    part = entries(recorder, M0 + 1, T0 + 75)[M0]
+    assert [(entry.status, entry.score) for entry in part if entry.at == round((T0 + 25) * 1000)] == [(None, None)]
+    assert roll_up(part).heartbeats == 3
+
+
 def test_a_sample_of_the_future_is_of_now() -> None:
     recorder = watched(T0, T0 + 10)
     recorder.sampled("a", sample(T0 + 86_400), T0 + 12)
