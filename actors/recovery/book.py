@@ -233,6 +233,18 @@ class Book:
         after = self.cases[session] = replace(case, episode=ordered(case.episode, decision.strategy, now))
         return Step(session, case, after, (Note(EventType.RECOVERY_ACTION, now, after.episode),))
 
+    def replayed(self, session: str, strategy: Strategy, at: float, *, deed: bool) -> None:
+        """What the ledger says was ordered, or where the episode was led without an order."""
+        case = self.cases.get(session)
+        if case is None:
+            return
+        episode = case.episode
+        if deed:
+            episode = ordered(episode, strategy, at)
+        elif strategy.order > episode.strategy.order:
+            episode = replace(climbed(episode, strategy, at), pending_at=None)
+        self.cases[session] = replace(case, episode=episode)
+
     def did(self, session: str, deed: Deed) -> None:
         """Counts a deed; those that no budget sees any more are forgotten."""
         self.deeds[session] = (*recent(self.deeds.get(session, ()), deed.at), deed)

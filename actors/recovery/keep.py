@@ -10,6 +10,11 @@ from actors.recovery.strategies import Strategy, ladder
 from actors.session.causes import Cause, cause_named
 from actors.store import records
 
+HELPED, FAILED, HARMFUL, REFUSED, SUPERSEDED, FINAL = "helped", "failed", "harmful", "refused", "superseded", "final"
+"""Outcomes of actions."""
+DEED = "deed"
+"""Key in the ``why`` of an action that recovery ordered, with the logins that it costs."""
+
 
 def data(episode: Episode) -> dict[str, Any]:
     """What has no column of its own."""

@@ -14,6 +14,7 @@ from actors.recovery.book import Book, Case, Step
 from actors.recovery.budgets import HOUR_S, Deed
 from actors.recovery.decide import Decision
 from actors.recovery.episodes import Note, Outcome
+from actors.recovery.keep import DEED, FAILED, FINAL, HARMFUL, HELPED, REFUSED, SUPERSEDED
 from actors.recovery.learning import REMEMBERED_S, Learnt, Trials
 from actors.recovery.strategies import Strategy
 from actors.session.causes import Cause, cause_named
@@ -21,11 +22,6 @@ from actors.store import cursors, outbox, recovery_queries
 from actors.store.direct import Statements
 from actors.store.engine import Database
 from actors.store.records import NewEvent, OutboxEvent
-
-HEALED, FAILED, HARMFUL, REFUSED, SUPERSEDED, FINAL = "helped", "failed", "harmful", "refused", "superseded", "final"
-"""Outcomes of actions."""
-DEED = "deed"
-"""Key in the ``why`` of an action that recovery ordered, with the logins that it costs."""
 
 
 class Ledger:
@@ -127,10 +123,10 @@ async def learnt(conn: Statements, now: float) -> Learnt:
     since = now - REMEMBERED_S
     trials: dict[tuple[Cause, Strategy], Trials] = {}
     for (cause, strategy, outcome), number in (await recovery_queries.count_outcomes(conn, since, now)).items():
-        if (known := cause_named(cause)) is None or outcome not in {HEALED, FAILED, HARMFUL}:
+        if (known := cause_named(cause)) is None or outcome not in {HELPED, FAILED, HARMFUL}:
             continue
         before = trials.get((known, Strategy(strategy)), Trials())
-        helped = number if outcome == HEALED else 0
+        helped = number if outcome == HELPED else 0
         trials[known, Strategy(strategy)] = Trials(before.helped + helped, before.failed + number - helped)
     healed = await recovery_queries.count_attempts(conn, since, now)
     attempts = {known: counts for cause, counts in healed.items() if (known := cause_named(cause)) is not None}
@@ -185,7 +181,7 @@ async def _end(conn: Statements, row: int, session: str, note: Note) -> None:
     """The last action has helped, or nothing is done any more."""
     episode = note.episode
     if episode.outcome is Outcome.HEALED:
-        await recovery_queries.end_actions(conn, row, HEALED, note.at)
+        await recovery_queries.end_actions(conn, row, HELPED, note.at)
     elif episode.outcome is Outcome.HALTED:
         known = await recovery_queries.actions_in(conn, row)
         if known and known[-1].strategy == episode.strategy:

@@ -66,6 +66,16 @@ async def read_kinds_after(
     return events, events[-1].seq if len(events) == limit else last
 
 
+async def read_session(
+    conn: Statements, session: str, kinds: Sequence[EventType], since: float, until: float
+) -> list[OutboxEvent]:
+    """The events of one session, of some types, within a time; it reads the whole outbox, so it is for who asks."""
+    names = [kind.value for kind in kinds]
+    within = (_OUTBOX.c.session == session, _OUTBOX.c.type.in_(names), _OUTBOX.c.at >= since, _OUTBOX.c.at <= until)
+    rows = (await conn.execute(select(_OUTBOX).where(*within).order_by(_OUTBOX.c.seq))).all()
+    return [OutboxEvent(row.seq, row.at, row.type, row.session, row.data) for row in rows]
+
+
 async def prune(database: Database, before: float, batch: int = 500, *, upto: int | None = None) -> int:
     """Deletes the leading events older than ``before`` and not after sequence ``upto``; returns how many.
 

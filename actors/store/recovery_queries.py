@@ -67,6 +67,13 @@ async def open_episodes(conn: Statements) -> list[Episode]:
     return [Episode(**row) for row in (await conn.execute(query)).mappings().all()]
 
 
+async def episodes_at(conn: Statements, at: float) -> list[Episode]:
+    """The episodes that were noticed and had not ended at that time, oldest first."""
+    ended = episodes.c.ended_at.is_(None) | (episodes.c.ended_at > at)
+    query = select(episodes).where(episodes.c.detected_at <= at, ended).order_by(episodes.c.id)
+    return [Episode(**row) for row in (await conn.execute(query)).mappings().all()]
+
+
 async def latest_episodes(conn: Statements, session: str, limit: int) -> list[Episode]:
     """The last episodes of a session, newest first."""
     query = select(episodes).where(episodes.c.session == session).order_by(episodes.c.id.desc()).limit(limit)

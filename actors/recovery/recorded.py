@@ -1,0 +1,107 @@
+"""Reading what was recorded of a session and of what was around it, as of a time: read-only, from any process."""
+
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from typing import Any
+
+from sqlalchemy import func, select
+
+from actors.events import EventType
+from actors.recovery.book import Known
+from actors.recovery.budgets import HOUR_S
+from actors.recovery.explain import Recorded
+from actors.recovery.follow import HEALTH, OF_HEALTH
+from actors.recovery.learning import Learnt
+from actors.recovery.ledger import learnt
+from actors.session.vocabulary import State
+from actors.store import outbox, recovery_queries, shard_queries
+from actors.store.direct import Operation, Statements
+from actors.store.records import LEFT, Action, Episode, OutboxEvent
+from actors.store.tables import shard_outbox
+
+Run = Callable[[str, Operation[Any]], Awaitable[Any]]
+"""Runs an operation on the database of that name (shard-3, health, recovery), read-only."""
+RECOVERY = "recovery"
+OF_SHARD = (EventType.SESSION_STATE, EventType.SESSION_REMOVED)
+FINAL = frozenset({"wait_until", "pair_again", "stop", "none"})
+"""Strategies of episodes about which nothing may be tried."""
+
+
+async def recorded(run: Run, shards: Sequence[str], session: str, at: float, *, live: bool = True) -> Recorded:
+    """Reads it.  ``live``: ``at`` is now, which spares reading how all sessions stood before.  Raises StoreError."""
+    known: dict[str, Known] = {}
+    for shard in shards:
+        known |= await run(shard, _standing(shard, at, live))
+
+    async def of_ledger(conn: Statements) -> tuple[list[Episode], list[Action], Learnt]:
+        return await _of_ledger(conn, session, at)
+
+    open_then, orders, wisdom = await run(RECOVERY, of_ledger)
+    episode = next((row for row in open_then if row.session == session), None)
+    facts: list[tuple[str, OutboxEvent]] = []
+    began = at
+    if episode is not None:
+        began = min(episode.started_at, episode.detected_at or episode.started_at)
+        for source in (*shards, HEALTH):
+            facts += [(source, event) for event in await run(source, _events(source, session, began, at))]
+    facts.sort(key=lambda fact: (fact[1].at, fact[0] == HEALTH, fact[1].seq))
+    complete = episode is None or (bool(facts) and facts[0][1].at <= began)
+    return Recorded(
+        session=session,
+        at=at,
+        known=known,
+        episode=episode,
+        facts=tuple(facts),
+        orders=tuple(orders),
+        open_then=frozenset(row.id for row in open_then),
+        troubled=sum(row.strategy not in FINAL or row.ended_at is not None for row in open_then),
+        learnt=wisdom,
+        complete=complete,
+    )
+
+
+def _standing(shard: str, at: float, live: bool) -> Operation[dict[str, Known]]:
+    """Where the sessions of a shard stood: as stored, or by the last transition until then."""
+
+    async def stored(conn: Statements) -> dict[str, Known]:
+        states = (await shard_queries.load_states(conn)).values()
+        return _known(shard, [(s.session, s.state, s.since) for s in states if not s.data.get(LEFT)])
+
+    async def told(conn: Statements) -> dict[str, Known]:
+        until = (shard_outbox.c.at <= at, shard_outbox.c.type.in_([kind.value for kind in OF_SHARD]))
+        last = select(func.max(shard_outbox.c.seq)).where(*until).group_by(shard_outbox.c.session)
+        rows = (await conn.execute(select(shard_outbox).where(shard_outbox.c.seq.in_(last)))).all()
+        transitions = [row for row in rows if row.type == EventType.SESSION_STATE]
+        return _known(shard, [(row.session, str(row.data.get("state")), row.at) for row in transitions])
+
+    return stored if live else told
+
+
+def _known(shard: str, stood: Iterable[tuple[str, str, float]]) -> dict[str, Known]:
+    return {
+        session: Known(shard, State(state), at, at if state == State.OPEN else None)
+        for session, state, at in stood
+        if state in _STATES
+    }
+
+
+_STATES = frozenset(state.value for state in State)
+
+
+def _events(source: str, session: str, since: float, until: float) -> Operation[list[OutboxEvent]]:
+    """The events of a session from that time on; of a shard also the one before, which tells where it stood."""
+
+    async def read(conn: Statements) -> list[OutboxEvent]:
+        if source == HEALTH:
+            return await outbox.read_session(conn, session, OF_HEALTH, since, until)
+        found = await outbox.read_session(conn, session, OF_SHARD, 0.0, until)
+        before = [event for event in found if event.at < since]
+        return [*before[-1:], *(event for event in found if event.at >= since)]
+
+    return read
+
+
+async def _of_ledger(conn: Statements, session: str, at: float) -> tuple[list[Episode], list[Action], Learnt]:
+    open_then = await recovery_queries.episodes_at(conn, at)
+    since = min([at - HOUR_S, *(row.started_at for row in open_then if row.session == session)])
+    orders = [action for action in await recovery_queries.actions_since(conn, since) if action.at <= at]
+    return open_then, orders, await learnt(conn, at)

@@ -1,0 +1,167 @@
+"""What is explained of a time is what was done then: recorded events, replayed, lead to the decisions of the ledger."""
+
+import random
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from actors.events import EventType
+from actors.recovery.book import Book
+from actors.recovery.decide import Rule
+from actors.recovery.explain import explain
+from actors.recovery.keep import DEED, REFUSED
+from actors.recovery.ledger import Ledger
+from actors.recovery.recorded import recorded
+from actors.recovery.strategies import Strategy
+from actors.session.causes import Cause
+from actors.session.vocabulary import State
+from actors.store import outbox, recovery_queries, shard_queries
+from actors.store.direct import Operation
+from actors.store.engine import Database, open_writer
+from actors.store.migrate import upgrade
+from actors.store.records import NewEvent, OutboxEvent, SessionState
+from actors.store.tables import Kind
+
+pytestmark = pytest.mark.integration
+
+SHARDS = ("shard-0", "shard-1")
+SESSIONS = {"a": "shard-0", "b": "shard-0", "c": "shard-1"}
+TROUBLES = [Cause.CONNECTION_LOST, Cause.CONNECTION_LOST, Cause.PROTOCOL_ERROR, Cause.NETWORK_UNREACHABLE]
+
+
+class Stage:
+    """Databases as the actors write them, and a ledger that follows them in the time of a story."""
+
+    def __init__(self, databases: dict[str, Database]) -> None:
+        self.databases = databases
+        self.ledger = Ledger(databases["recovery"], Book())
+        self.now = 1e6
+        self.at = dict.fromkeys(SESSIONS, State.STARTING)
+        self._numbers = dict.fromkeys(SESSIONS, 0)
+
+    async def run(self, name: str, operation: Operation[Any]) -> Any:
+        return await self.databases[name].run(operation)
+
+    async def goes(self, session: str, state: State, cause: Cause | None = None) -> None:
+        self.now += 0.05
+        self._numbers[session] += 1
+        data = {"previous": str(self.at[session])}
+        stored = SessionState(session, 1, self._numbers[session], str(state), self.now, cause, None, data)
+        source, self.at[session] = SESSIONS[session], state
+        await self.run(source, lambda conn: shard_queries.store_transition(conn, stored))
+        await self.follow(source)
+
+    async def health(self, kind: EventType, session: str, data: dict[str, Any]) -> None:
+        self.now += 0.05
+        await self.run("health", lambda conn: outbox.append(conn, [NewEvent(self.now, kind, session, data)]))
+        await self.follow("health")
+
+    async def follow(self, source: str) -> None:
+        cursor = await self.ledger.cursor(source)
+        found: list[OutboxEvent] = await self.run(source, lambda conn: outbox.read_after(conn, cursor, 500))
+        await self.ledger.account(source, found)
+
+    async def acts(self, rng: random.Random) -> None:
+        for session in list(self.ledger.book.cases):
+            self.now += 0.05
+            decision = self.ledger.book.decide(session, self.ledger.book.survey(self.now), self.now)
+            if not decision.act:
+                continue
+            await self.ledger.order(session, decision, self.now)
+            if self.ledger.book.cases[session].episode.pending_at != self.now:
+                continue
+            if rng.random() < 0.2:
+                self.now += 0.05
+                await self.ledger.refuse(session, self.now)
+            elif self.at[session] is State.OPEN:
+                await self.goes(session, State.CLOSING)
+                await self.goes(session, State.CONNECTING, Cause.DEAF)
+
+
+@pytest.fixture
+async def stage(tmp_path: Path) -> AsyncIterator[Stage]:
+    kinds = {**dict.fromkeys(SHARDS, Kind.SHARD), "health": Kind.HEALTH, "recovery": Kind.RECOVERY}
+    databases = {}
+    for name, kind in kinds.items():
+        upgrade(tmp_path / f"{name}.db", kind)
+        databases[name] = await open_writer(tmp_path / f"{name}.db")
+    yield Stage(databases)
+    for database in databases.values():
+        await database.close()
+
+
+async def live_through(stage: Stage, rng: random.Random, moments: int) -> None:
+    for session in SESSIONS:
+        await stage.goes(session, State.OPEN)
+    for _ in range(moments):
+        session = rng.choice(list(SESSIONS))
+        state = stage.at[session]
+        stage.now += rng.choice([0.0, 1.0, 20.0, 70.0, 400.0])
+        if state is State.OPEN and rng.random() < 0.6:
+            liveness = rng.choice(["deaf", "deaf", "outbound_stuck", "alive"])
+            data = {"liveness": liveness, "since": stage.now - 40}
+            await stage.health(EventType.HEALTH_LIVENESS, session, data)
+        elif state is State.OPEN and rng.random() < 0.3:
+            known = stage.ledger.book.known[session]
+            data = {"openedAt": known.opened_at, "proven": rng.random() < 0.8}
+            await stage.health(EventType.HEALTH_PROOF, session, data)
+        elif state is State.OPEN:
+            await stage.goes(session, State.WAITING, rng.choice(TROUBLES))
+        elif state is State.WAITING:
+            await stage.goes(session, State.CONNECTING)
+        else:
+            failed = rng.random() < 0.6
+            await stage.goes(session, State.WAITING if failed else State.OPEN, rng.choice(TROUBLES) if failed else None)
+        await stage.acts(rng)
+
+
+@pytest.mark.parametrize("seed", range(3))
+async def test_each_order_is_explained_as_it_was_decided(stage: Stage, seed: int) -> None:
+    await live_through(stage, random.Random(seed), 150)
+    orders = [
+        a for a in await stage.run("recovery", lambda conn: recovery_queries.actions_since(conn, 0.0)) if DEED in a.why
+    ]
+    assert len({order.strategy for order in orders}) > 1
+    for order in orders:
+        # just before it was stored, and with what was learnt then: nothing, in this story
+        at = order.at - 1e-6
+        found = await recorded(stage.run, SHARDS, order.session, at, live=False)
+        told = explain(found)
+        assert told.decision.act, (order, told)
+        assert (str(told.decision.strategy), told.decision.rule) == (order.strategy, order.why["rule"])
+        compared = ("attempts", "cost", "budget", "processBudget", "troubled", "sessions")
+        assert {k: told.decision.facts[k] for k in compared} == {k: order.why[k] for k in compared}
+    assert any(order.outcome == REFUSED for order in orders)
+
+
+async def test_now_is_explained_as_the_actor_decides(stage: Stage) -> None:
+    rng = random.Random(7)
+    for _ in range(12):
+        await live_through(stage, rng, 8)
+        for session in SESSIONS:
+            book = stage.ledger.book
+            decided = book.decide(session, book.survey(stage.now), stage.now)
+            told = explain(await recorded(stage.run, SHARDS, session, stage.now))
+            assert (told.decision.rule, told.decision.strategy, told.decision.act) == (
+                decided.rule,
+                decided.strategy,
+                decided.act,
+            )
+            case = book.cases.get(session)
+            assert (told.episode is None) == (case is None)
+            assert told.to_view()["sessionId"] == session
+
+
+async def test_a_session_that_is_well_and_one_that_is_condemned(stage: Stage) -> None:
+    await stage.goes("a", State.OPEN)
+    well = explain(await recorded(stage.run, SHARDS, "a", stage.now))
+    assert (well.decision.rule, well.episode, well.state, well.complete) == (Rule.WELL, None, "open", True)
+    await stage.goes("b", State.WAITING, Cause.CONNECTION_LOST)
+    waits = explain(await recorded(stage.run, SHARDS, "b", stage.now + 1))
+    assert (waits.decision.rule, waits.ladder[0]) == (Rule.RECONNECTS, Strategy.RECONNECT)
+    assert waits.next_delay_s == (0.0, 1.0)
+    paused = explain(await recorded(stage.run, SHARDS, "b", stage.now + 1), paused_until=float("inf"))
+    assert paused.decision.rule is Rule.PAUSED
+    assert paused.to_view()["until"] is None
