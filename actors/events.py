@@ -17,6 +17,8 @@ class EventType(StrEnum):
     """A pairing is complete and its credentials are committed; data: me (masked)."""
     SESSION_MESSAGE = "session.message"
     """An inbound message; data: messageId, from, timestamp (seconds since 1970), text (null for what is not text)."""
+    SESSION_CANARY = "session.canary"
+    """A canary of another session of this daemon arrived; data: messageId.  It is no message of anybody's."""
     SESSION_UNDECRYPTABLE = "session.undecryptable"
     """An inbound message could not be decrypted; data: messageId, from."""
     SESSION_SEND = "session.send"

@@ -375,6 +375,28 @@ class HealthDelta:
 
 
 @dataclass(frozen=True, slots=True)
+class SendCanary:
+    """Health -> host of the sender: send this to another session of this daemon.  Never repeated: lost, it is void."""
+
+    id: str
+    """Its message id."""
+    session: str
+    to: str = field(repr=False)
+    """JID of the receiver's account."""
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class CanaryAnswer:
+    """Host -> health: the server acknowledged it, or why not."""
+
+    id: str
+    at: float
+    error: str | None = None
+    """An error code of the connector protocol."""
+
+
+@dataclass(frozen=True, slots=True)
 class SendsWaiting:
     """Gateway -> host: the table of sends in api.db grew up to this sequence number."""
 

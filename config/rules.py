@@ -185,6 +185,20 @@ def ordered_backoff(least: float, most: float) -> Wrong | None:
     return Wrong(f"min {format_duration(least)} and max {format_duration(most)}", "min not longer than max")
 
 
+TIMEOUTS_AN_INTERVAL = 12
+"""Up to four canaries in a row are awaited within the third of their interval that is left for them."""
+
+
+def canaries_in_time(interval: float, timeout: float) -> Wrong | None:
+    """Several canaries in a row can be missed before the interval is over in which deafness is to be noticed."""
+    if timeout * TIMEOUTS_AN_INTERVAL <= interval:
+        return None
+    return Wrong(
+        f"timeout {format_duration(timeout)} with an interval of {format_duration(interval)}",
+        f"an interval of at least {TIMEOUTS_AN_INTERVAL} times the timeout",
+    )
+
+
 def answered_in_time(heartbeat: float, heartbeat_timeout: float) -> Wrong | None:
     """A connection's heartbeat is answered, or given up, before the next one is due."""
     if heartbeat_timeout <= heartbeat:

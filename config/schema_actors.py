@@ -6,6 +6,7 @@ from pydantic import Field
 
 from config import rules
 from config.durations import Span
+from config.schema_canary import Canary, TimeZone
 from config.schema_history import History
 from config.section import Rule, Section
 
@@ -179,3 +180,8 @@ class Health(Section):
 
     history: History = Field(default_factory=History)
     """How long what was observed of each session is kept."""
+    timezone: TimeZone = "UTC"
+    """In whose hours the rhythm of each session is learned, such as Europe/Berlin: where its people live."""
+
+    canary: Canary = Field(default_factory=Canary)
+    """Test messages between sessions."""

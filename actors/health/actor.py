@@ -15,7 +15,8 @@ from actors.health.proof import Patience
 from actors.health.quality import bands
 from actors.health.score import Ageing, Weights
 from actors.health.view import Scoring
-from actors.messages import HealthDelta, Hint, ServiceSample, ShardReport
+from actors.health.watch import Watch
+from actors.messages import CanaryAnswer, HealthDelta, Hint, ServiceSample, ShardReport
 from actors.runtime.worker import Worker
 from actors.settings import Settings
 from actors.store import health_queries, outbox
@@ -51,8 +52,10 @@ class HealthActor(Worker):
         quality = health.quality
         beats = max(args.connectors.of(name).heartbeat for name in ("baileys", "simulator", "external"))
         patience = Patience.after(beats, args.supervision.heartbeat)
-        self._book = Book(scoring, bands(quality.excellent, quality.good, quality.poor), health.hysteresis, patience)
         self._database = await open_writer(args.database("health"))
+        self._watch = await Watch.open(self._database, health, self.tell)
+        borders = bands(quality.excellent, quality.good, quality.poor)
+        self._book = Book(scoring, borders, health.hysteresis, patience, self._watch.listening)
         async with self._database.begin() as conn:
             stored = await health_queries.load_scores(conn)
         self._book.restore({session: score.data for session, score in stored.items()})
@@ -68,6 +71,8 @@ class HealthActor(Worker):
         self.spawn(self._upkeep(), name="upkeep")
         self._history = HistoryKeeper(self._database, self._book.history, health.history)
         self.spawn(self._history.run(), name="history")
+        self.spawn(self._watch.run_canaries(self._book), name="canaries")
+        self.spawn(self._watch.run_rhythms(), name="rhythms")
         self.spawn(self._database.keep_probing(), name="probe")
 
     async def on_message(self, message: Any, sender: ActorAddress) -> None:
@@ -78,6 +83,8 @@ class HealthActor(Worker):
         elif isinstance(message, ShardReport):
             self._book.report(message.shard, message.samples, message.parked, time.time())
             await self._publish(everybody=False)
+        elif isinstance(message, CanaryAnswer):
+            self._watch.answered(message)
 
     def sample(self) -> ServiceSample:
         return ServiceSample(self._database.watch.report(), history=self._history.stats())
@@ -85,6 +92,7 @@ class HealthActor(Worker):
     async def on_stop(self) -> None:
         """Writes the history down to the end, and closes the databases."""
         await self._history.finish()
+        await self._watch.store()
         await self._tails.close()
         await self._database.close()
 
@@ -102,6 +110,7 @@ class HealthActor(Worker):
                 async with self._database.begin() as conn:
                     for session in (await health_queries.load_scores(conn)).keys() - self._book.sessions():
                         await health_queries.forget_score(conn, session)
+                    await self._watch.forget(conn, self._book.sessions())
                 for session in self._book.strangers():
                     self._book.forget(session)
                 await outbox.prune(self._database, time.time() - self._keep)

@@ -1,10 +1,14 @@
 """What the health actor keeps of every session, without clock or I/O: signals, totals, and the view shown last."""
 
 from collections.abc import Mapping, Sequence
+from datetime import UTC
 from typing import Any
 
 from actors.events import EventType
+from actors.health.canaries import Canaries
+from actors.health.canary import Peer, Policy
 from actors.health.history.recorder import Recorder, Seen
+from actors.health.listening import Listening
 from actors.health.liveness import Verdict, judge
 from actors.health.proof import Patience, prove
 from actors.health.quality import Bands, Quality, quality
@@ -25,7 +29,14 @@ SHOWN = (*MATERIAL, "lastLiveness")
 class Book:
     """Folds news and tells which views changed."""
 
-    def __init__(self, scoring: Scoring, bands: Bands, margin: int, patience: Patience | None = None) -> None:
+    def __init__(
+        self,
+        scoring: Scoring,
+        bands: Bands,
+        margin: int,
+        patience: Patience | None = None,
+        listening: Listening | None = None,
+    ) -> None:
         self._scoring = scoring
         self._bands = bands
         self._margin = margin
@@ -39,12 +50,15 @@ class Book:
         self._patience = patience or Patience()
         self._unproven: dict[str, float] = {}
         """Sessions whose connection has yet to prove itself -> when it opened."""
+        self._verdicts: dict[str, Verdict | None] = {}
+        self.listening = listening or Listening(Canaries(Policy(), str), UTC)
 
     def restore(self, views: Mapping[str, Mapping[str, Any]]) -> None:
         """The views that an earlier actor stored: totals and quality go on from them."""
         for session, stored in views.items():
             self._shown[session] = dict(stored)
             self._totals[session] = Totals(dict(stored.get("counts", {})))
+            self.listening.canaries.counts[session].update(stored.get("canaries", {}))
 
     def states(self, states: Mapping[str, SessionState], now: float) -> None:
         """The stored states of a shard."""
@@ -54,6 +68,7 @@ class Book:
                 continue
             data = {**stored.data, "state": stored.state, "cause": stored.cause, "resumed": True}
             self._change(session, read_change(stored.since, data), now)
+            self._logged_in(session, data, now)
 
     def event(self, event: OutboxEvent, now: float) -> None:
         """A transition of a shard's outbox, or the end of a session."""
@@ -62,11 +77,15 @@ class Book:
             self.history.remove(event.session, kept=event.data.get("kept") is True)
         if event.type == "session.state" and event.session is not None:
             self._change(event.session, read_change(event.at, event.data), now)
+            self._logged_in(event.session, event.data, now)
+        if event.type == "session.canary" and event.session is not None:
+            self.listening.arrived(event.session, str(event.data.get("messageId")), event.at)
 
     def forget(self, session: str) -> None:
         """The session is no more."""
-        for known in (self._signals, self._totals, self._shown):
+        for known in (self._signals, self._totals, self._shown, self._verdicts):
             known.pop(session, None)
+        self.listening.forget(session)
         self._fresh.discard(session)
         self.history.forget(session)
         self._unproven.pop(session, None)
@@ -81,7 +100,10 @@ class Book:
 
     def _change(self, session: str, change: Change | None, now: float) -> None:
         if change is not None:
-            self._signals[session] = fold(self._signals.get(session, Signals()), change, now)
+            before = self._signals.get(session)
+            last = self._shown.get(session, {}).get("lastLiveness")
+            self.listening.changed(session, before, change, last)
+            self._signals[session] = fold(before or Signals(), change, now)
             self._fresh.add(session)
             if change.cause is not None and is_failure(change):
                 self.history.failed(session, str(change.cause), change.at, now)
@@ -89,6 +111,10 @@ class Book:
                 self._unproven.pop(session, None)
             elif change.previous is not State.OPEN:
                 self._unproven[session] = change.at
+
+    def _logged_in(self, session: str, data: Mapping[str, Any], now: float) -> None:
+        connector = str((data.get("versions") or {}).get("connector", "")).partition(" ")[0]
+        self.listening.logged_in(session, data.get("me"), connector, now)
 
     def report(self, shard: int, samples: Mapping[str, Sequence[Sample]], parked: tuple[str, ...], now: float) -> None:
         """The folded samples of a shard."""
@@ -100,6 +126,8 @@ class Book:
             after = fold(before, sample, now)
             if after is not before:
                 self._signals[session] = after
+                self.listening.placed(session, shard, now)
+                self.listening.sampled(session, sample)
                 self._totals[session] = self._totals.get(session, Totals()).plus(sample)
                 self._fresh.add(session)
                 self.history.sampled(session, sample, now)
@@ -113,12 +141,14 @@ class Book:
         news: dict[str, dict[str, Any]] = {}
         for session in list(self._signals) if everybody else list(self._fresh & self._signals.keys()):
             signals = self._signals[session]
-            verdict = judge(signals, now)
+            verdict = self._verdicts[session] = judge(signals, now, self.listening.inbound(session, signals, now))
             totals = self._totals.get(session, Totals())
             computed = view(signals, totals, session in parked, now, self._scoring, verdict)
             before = self._shown.get(session, {})
             if session in self._unproven:
                 self._prove(session, verdict, now)
+            computed["canaries"] = dict(self.listening.canaries.counts[session])
+            computed["rhythmSince"] = self.listening.rhythm_since(session)
             computed["lastLiveness"] = self._turn(session, verdict, before.get("lastLiveness"), now)
             computed["quality"] = self._quality(computed["score"], before.get("quality"))
             if session in self._fresh or any(computed[key] != before.get(key) for key in SHOWN):
@@ -153,6 +183,10 @@ class Book:
         """The changes of liveness, and the proofs, since the last call."""
         turns, self._turns = self._turns, []
         return turns
+
+    def peers(self) -> dict[str, Peer]:
+        """The open sessions as canaries see them, judged as of the last time."""
+        return self.listening.peers(self._signals, self._verdicts)
 
     def _quality(self, score: int | None, before: str | None) -> str | None:
         if score is None:

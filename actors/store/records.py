@@ -180,3 +180,20 @@ class Action:
     outcome: str | None = None
     """helped, failed, harmful, refused, superseded; None while that is not known."""
     ended_at: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Canary:
+    """A message between two sessions of this daemon that shows whether what is sent to the second arrives."""
+
+    id: str
+    """Its WhatsApp message id."""
+    sender: str
+    receiver: str
+    at: float
+    """When it was begun."""
+    accepted_at: float | None = None
+    """When the server acknowledged it."""
+    ended_at: float | None = None
+    outcome: str | None = None
+    """arrived, missed, void; None while that is open"""

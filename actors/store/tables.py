@@ -247,6 +247,25 @@ history_minutes = _history("history_minutes")
 history_hours = _history("history_hours")
 history_days = _history("history_days")
 
+rhythms = Table(
+    "rhythms", HEALTH, Column("session", Text, primary_key=True), Column("data", LargeBinary, nullable=False)
+)
+canaries = Table(
+    "canaries",
+    HEALTH,
+    Column("id", Text, primary_key=True),
+    Column("sender", Text, nullable=False),
+    Column("receiver", Text, nullable=False),
+    Column("at", Float, nullable=False),
+    Column("accepted_at", Float),
+    Column("ended_at", Float),
+    Column("outcome", Text),
+    Index("canaries_at", "at"),
+)
+health_meta = Table(
+    "health_meta", HEALTH, Column("key", Text, primary_key=True), Column("value", LargeBinary, nullable=False)
+)
+
 RECOVERY = MetaData()
 recovery_outbox = _outbox(RECOVERY)
 recovery_cursor = _cursor(RECOVERY)

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from actors.connectors.host import sends as host_sends
+from actors.connectors.host.canaries import Canaries
 from actors.connectors.host.confirm import Confirmer
 from actors.connectors.host.fault import ConnectorFault, FaultKind
 from actors.connectors.host.hints import Hints
@@ -22,6 +23,7 @@ from actors.connectors.host.sends import Sends
 from actors.connectors.host.upkeep import Upkeep
 from actors.connectors.link_events import InboundMessage, Receipt, Wanted
 from actors.connectors.protocol import STORED, WINDOW, Hello
+from actors.messages import CanaryAnswer
 from actors.runtime import rpc
 from actors.runtime.frames import Frame
 from actors.runtime.rpc import Link, RemoteError
@@ -82,6 +84,8 @@ class Shard:
         self.sends: Sends
         self.news: News
         self.upkeep: Upkeep
+        self.canaries: Canaries
+        self.answers: list[CanaryAnswer] = []
         self.database: Database
         self._tasks: set[asyncio.Task[Any]] = set()
         self._link: Link | None = None
@@ -115,7 +119,8 @@ class Shard:
         self.spawn(journal.run())
         self.sends = Sends(0, journal, self._reader, lambda _: self._link, 5.0, self.spawn)
         resends = Resends(journal, self._reader, lambda _: self._link, lambda it, name: self.spawn(it))
-        self.news = News(journal, self.sends, resends)
+        self.canaries = Canaries(settings(self.folder), lambda _: self._link, self.answers.append)
+        self.news = News(journal, self.sends, resends, self.canaries, hints)
         self.spawn(self.news.run())
         self.upkeep = Upkeep(0, self.database, journal, self._reader, hints, settings(self.folder))
         await self.sends.restore(refusing)

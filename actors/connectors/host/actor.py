@@ -12,6 +12,7 @@ from typing import Any
 from thespian.actors import ActorAddress
 
 from actors.connectors.host.args import HostArgs
+from actors.connectors.host.canaries import Canaries
 from actors.connectors.host.confirm import Confirmer
 from actors.connectors.host.connectors import Connectors
 from actors.connectors.host.fault import ConnectorFault, FaultKind
@@ -35,6 +36,7 @@ from actors.messages import (
     OwnedProcess,
     Paused,
     PlanRequest,
+    SendCanary,
     SendsWaiting,
     ServiceSample,
     SessionHello,
@@ -106,7 +108,9 @@ class ConnectorHost(Worker):
         link_of = self._connectors.link_of
         patience, awaited = args.settings.ack_timeout, self._hints.awaited
         self._sends = Sends(args.shard, self._journal, self._api, link_of, patience, self.spawn, awaited)
-        self._news = News(self._journal, self._sends, Resends(self._journal, self._api, link_of, self.spawn))
+        self._canaries = Canaries(args.settings, link_of, lambda answer: self.tell("health", answer))
+        resends = Resends(self._journal, self._api, link_of, self.spawn)
+        self._news = News(self._journal, self._sends, resends, self._canaries, self._hints)
         self.spawn(self._news.run(), name="news")
         self._recycling = Recycling(self._connectors, self._sends, self._roster, args.settings, place, self.post)
         self._healing = Healing(self._connectors, self._recycling, self._roster, self.supervisor, self.post, self.spawn)
@@ -206,6 +210,8 @@ class ConnectorHost(Worker):
             self._connectors.accuse(message.pid, ConnectorFault(FaultKind(message.fault), sentence))
         elif isinstance(message, SendsWaiting):
             await self._sends.take()
+        elif isinstance(message, SendCanary):
+            self.spawn(self._canaries.send(message), name="canary")
         elif isinstance(message, ShardPlan):
             await self._plan(message)
 

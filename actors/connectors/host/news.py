@@ -5,10 +5,12 @@ import collections
 import itertools
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
+from actors.connectors.host.canaries import Canaries
 from actors.connectors.host.confirm import Confirmer
+from actors.connectors.host.hints import Hints
 from actors.connectors.host.journal import Journal
 from actors.connectors.host.resends import Resends
 from actors.connectors.host.sends import Sends
@@ -34,10 +36,12 @@ STORE_PAUSE = 1.0
 class News:
     """Handles the events of the host's link, in the order in which they came."""
 
-    def __init__(self, journal: Journal, sends: Sends, resends: Resends) -> None:
+    def __init__(self, journal: Journal, sends: Sends, resends: Resends, canaries: Canaries, hints: Hints) -> None:
         self._journal = journal
         self._sends = sends
         self._resends = resends
+        self._canaries = canaries
+        self._hints = hints
         self._waiting: collections.deque[tuple[Kept, Confirmer]] = collections.deque()
         self._wake = asyncio.Event()
         self._stored = asyncio.Event()
@@ -73,7 +77,8 @@ class News:
                 batch = list(itertools.islice(self._waiting, BATCH))
                 events = [event for event, _ in batch]
                 try:
-                    await self._journal.write(lambda conn, events=events: store(conn, events))  # type: ignore[misc]
+                    await self._canaries.learn(events)
+                    await self._journal.write(lambda conn, events=events: self._store(conn, events))  # type: ignore[misc]
                 except StoreError as error:
                     self._journal.watch.tell(log, "events can't be stored, trying again", error)
                     await asyncio.sleep(STORE_PAUSE)
@@ -86,17 +91,32 @@ class News:
                         confirmer.stored(upto)
             self._stored.set()
 
+    async def _store(self, conn: Statements, events: Sequence[Kept]) -> None:
+        if arrived := await store(conn, events, self._canaries.knows):
+            self._hints.concerns_all()
+            log.debug("%d canaries arrived", arrived)
 
-async def store(conn: Statements, events: Sequence[Kept]) -> None:
-    """Appends what the events tell to the outbox; a receipt also moves the send that it is for."""
+
+async def store(conn: Statements, events: Sequence[Kept], is_canary: Callable[[str], bool] = lambda _: False) -> int:
+    """Appends what the events tell to the outbox; a receipt also moves the send that it is for.
+
+    Of a canary nothing is told but that it arrived; returns how many did.
+    """
+    canaries = 0
     for event in events:
         if isinstance(event, Receipt):
-            await _receipt(conn, event)
+            if not is_canary(event.message_id):
+                await _receipt(conn, event)
+        elif isinstance(event, InboundMessage) and is_canary(event.message_id):
+            named = {"messageId": event.message_id}
+            await outbox.append(conn, [NewEvent(event.at / 1000, EventType.SESSION_CANARY, event.session, named)])
+            canaries += 1
         elif isinstance(event, InboundMessage):
             await _message(conn, event)
         else:
             data = {"messageId": event.message_id, "from": event.sender}
             await outbox.append(conn, [NewEvent(event.at / 1000, EventType.SESSION_UNDECRYPTABLE, event.session, data)])
+    return canaries
 
 
 async def _message(conn: Statements, event: InboundMessage) -> None:

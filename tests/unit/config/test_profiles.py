@@ -99,9 +99,9 @@ def test_the_simulator_takes_the_demonstration() -> None:
 OURS = {
     *(Cause.VAULT_UNAVAILABLE, Cause.CONNECTOR_LOST, Cause.CONNECTOR_RECYCLED, Cause.CONNECTOR_FAULTY, Cause.FENCED),
     *(Cause.CRASH_LOOP, Cause.OPERATOR_STOP, Cause.OPERATOR_RECONNECT, Cause.CLOSED_BY_US, Cause.INTENTIONAL_LOGOUT),
-    Cause.PAIRING_EXPIRED,
+    *(Cause.PAIRING_EXPIRED, Cause.DEAF, Cause.OUTBOUND_STUCK),
 }
-"""What no server does; they come about by killing, filling, stopping and waiting."""
+"""What no server says; they come about by killing, filling, stopping, waiting and concluding."""
 
 
 def test_a_script_can_bring_about_every_cause_that_a_server_can() -> None:

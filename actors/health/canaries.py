@@ -1,0 +1,156 @@
+"""The canaries of the fleet: begins those that are due, and keeps what became of each.  Without clock and I/O."""
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
+
+from actors.health.canary import (
+    AT_A_TIME,
+    DAY_S,
+    Outcome,
+    Past,
+    Peer,
+    Policy,
+    Spent,
+    choose,
+    is_due,
+    outcome,
+    participants,
+)
+from actors.store.records import Canary
+
+RESULTS = ("sent", *Outcome)
+"""What is counted of a session, by the receiver."""
+
+
+class Canaries:
+    """``name()`` makes the message id of a new canary."""
+
+    def __init__(self, policy: Policy, name: Callable[[], str]) -> None:
+        self.policy = policy
+        self._name = name
+        self._under_way: dict[str, Canary] = {}
+        """Receiver -> its canary: one at a time."""
+        self._past: defaultdict[str, Past] = defaultdict(Past)
+        self._spent: dict[str, Spent] = {}
+        self.counts: defaultdict[str, dict[str, int]] = defaultdict(lambda: dict.fromkeys(RESULTS, 0))
+        self._changed: dict[str, Canary] = {}
+
+    def restore(self, stored: Iterable[Canary], now: float) -> None:
+        """Those of the last day, oldest first: budgets hold over restarts; what was under way proves nothing."""
+        for canary in stored:
+            self._spend(canary)
+            if canary.outcome is None:
+                ended = replace(canary, outcome=Outcome.VOID, ended_at=now)
+                self._changed[canary.id] = ended
+
+    def take_changed(self) -> list[Canary]:
+        """Those that changed since the last call, to be stored."""
+        changed, self._changed = list(self._changed.values()), {}
+        return changed
+
+    def missed(self, session: str, silent_since: float) -> int:
+        """Canaries in a row that did not arrive in the silence since then."""
+        past = self._past.get(session)
+        return past.missed if past is not None and past.silent_since == silent_since else 0
+
+    def is_under_way(self, session: str) -> bool:
+        """Whether a canary to the session is."""
+        return session in self._under_way
+
+    def natural(self, session: str) -> None:
+        """Something arrived at the session that was no canary."""
+        past = self._past.get(session)
+        if past is not None and past.arrived:
+            self._past[session] = replace(past, arrived=0)
+
+    def spent(self, session: str) -> Spent:
+        """What a session sent."""
+        return self._spent.get(session, Spent())
+
+    def forget(self, session: str) -> None:
+        """The session is no more."""
+        for known in (self._under_way, self._past, self._spent, self.counts):
+            known.pop(session, None)
+
+    # what happens to one
+
+    def accepted(self, id: str, at: float) -> None:
+        """The server acknowledged it."""
+        canary = self._find(id)
+        if canary is not None and canary.accepted_at is None:
+            self._put(replace(canary, accepted_at=at))
+
+    def refused(self, id: str, at: float) -> str | None:
+        """It was not sent, or the server refused it, or said nothing; returns to whom, as `arrived` does."""
+        if (canary := self._find(id)) is None:
+            return None
+        self._end(canary, Outcome.VOID, at)
+        return canary.receiver
+
+    def arrived(self, id: str, at: float) -> str | None:
+        """It is here; returns at whom, None if it was not waited for any more."""
+        if (canary := self._find(id)) is None:
+            return None
+        self._end(canary, Outcome.ARRIVED, at)
+        return canary.receiver
+
+    def _find(self, id: str) -> Canary | None:
+        return next((canary for canary in self._under_way.values() if canary.id == id), None)
+
+    def _put(self, canary: Canary) -> None:
+        self._under_way[canary.receiver] = self._changed[canary.id] = canary
+
+    def _end(self, canary: Canary, result: Outcome, at: float, silent_since: float = 0.0) -> None:
+        del self._under_way[canary.receiver]
+        self._changed[canary.id] = replace(canary, outcome=result, ended_at=at)
+        self.counts[canary.receiver][result] += 1
+        past = self._past[canary.receiver]
+        if result is Outcome.ARRIVED:
+            past = replace(past, missed=0, arrived=past.arrived + 1)
+        elif result is Outcome.MISSED:
+            before = past.missed if past.silent_since == silent_since else 0
+            past = replace(past, missed=before + 1, silent_since=silent_since, arrived=0)
+        self._past[canary.receiver] = past
+
+    # what is to be done
+
+    def conclude(self, peers: Mapping[str, Peer], now: float) -> list[tuple[str, Outcome]]:
+        """Ends those of which is known by now what became of them; returns (receiver, outcome)."""
+        ended = []
+        for canary in list(self._under_way.values()):
+            receiver = peers.get(canary.receiver)
+            result = outcome(canary, receiver, self.policy, now)
+            if result is not None:
+                self._end(canary, result, now, 0.0 if receiver is None else receiver.silent_since)
+                ended.append((canary.receiver, result))
+        return ended
+
+    def begin(self, peers: Mapping[str, Peer], now: float) -> list[Canary]:
+        """Those to be sent now: to be stored first, so that none is sent twice."""
+        if not self.policy.enabled:
+            return []
+        ring = participants(peers.values(), self.policy)
+        due = [
+            peer
+            for peer in ring
+            if peer.id not in self._under_way and is_due(peer, self._past.get(peer.id, Past()), self.policy, now)
+        ]
+        due.sort(key=lambda peer: (not self.missed(peer.id, peer.silent_since), peer.silence, peer.silent_since))
+        return [begun for peer in due[:AT_A_TIME] if (begun := self._begin(peer, ring, now)) is not None]
+
+    def _begin(self, receiver: Peer, ring: Sequence[Peer], now: float) -> Canary | None:
+        past = self._past.get(receiver.id, Past())
+        sender = choose(receiver, ring, past, self._spent, self.policy, now)
+        if sender is None:
+            return None
+        canary = Canary(self._name(), sender.id, receiver.id, now)
+        self._put(canary)
+        self._spend(canary)
+        self._past[receiver.id] = replace(past, last_at=now, last_sender=sender.id)
+        self.counts[receiver.id]["sent"] += 1
+        return canary
+
+    def _spend(self, canary: Canary) -> None:
+        times = self._spent.get(canary.sender, Spent()).times
+        self._spent[canary.sender] = Spent((*(at for at in times if at > canary.at - DAY_S), canary.at))

@@ -1,0 +1,201 @@
+"""Canaries: messages between two sessions of this daemon that show whether what is sent to a session arrives.  Pure.
+
+When one is due, from whom it comes and what became of it.  A canary goes only from one supervised session to another
+that logged in as a different account, so never to a stranger; it is asked for where silence is suspicious, and once an
+interval where nothing else arrives.  Times are seconds since 1970.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from hashlib import blake2b
+
+from actors.health.liveness import FAULTS, Liveness
+from actors.health.signals import HOUR, Signals, window
+from actors.session.vocabulary import State
+from actors.store.records import Canary
+
+SUSPICIOUS = 5e-3
+"""A silence of a smaller probability is looked into at once."""
+SETTLED_S = 10.0
+"""A connection is open for so long before it sends or gets a canary."""
+SPACING_S = 5.0
+"""Seconds between two canaries of a sender, and between two to a receiver."""
+CONFIRMATIONS, CONFIRM_S = 4, 25.0
+"""Canaries in a row that it may take to be sure, and seconds for each beside its timeout: what is left of the interval
+when a silent session gets the first."""
+SOONEST_SHARE, JITTER_SHARE = 0.4, 0.2
+"""Of the interval: no sooner than after so much, and up to so much before the latest moment."""
+FIRST_PAUSE_S = 240.0
+"""After a canary that arrived in a suspicious silence; doubled with each, up to the interval."""
+ANSWER_S = 20.0
+"""The server has accepted a canary within so long, or it proves nothing."""
+UNTOLD_S = 60.0
+"""Without a sample of the receiver for so long after its time a canary proves nothing."""
+AT_A_TIME = 10
+"""Canaries that are begun at one look."""
+NEIGHBOURS = 2
+"""Before and behind a session in the ring of those that take part: an account writes to few, and always the same."""
+DAY_S = 86_400.0
+RESTRICTED = 463
+
+
+class Outcome(StrEnum):
+    """What became of a canary."""
+
+    ARRIVED = "arrived"
+    MISSED = "missed"
+    """The server accepted it, and it did not arrive in time."""
+    VOID = "void"
+    """It says nothing: not accepted, or the connection ended, or a restart."""
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """The operator's."""
+
+    enabled: bool = False
+    interval: float = 3600.0
+    """Seconds within which the deafness of a session is noticed to which nothing else comes."""
+    timeout: float = 20.0
+    """Seconds from acceptance to arrival; a later one is missed."""
+    daily_budget: int = 48
+    """Canaries that a session may send within 24 h."""
+    sessions: frozenset[str] = frozenset()
+    """Who takes part; empty: all."""
+
+
+@dataclass(frozen=True, slots=True)
+class Peer:
+    """A session as canaries see it."""
+
+    id: str
+    world: str
+    """Only sessions of one world reach each other."""
+    address: str
+    """JID of its account, without a device."""
+    signals: Signals
+    liveness: Liveness | None
+    silence: float
+    """Probability of its silence."""
+    silent_since: float
+
+
+@dataclass(frozen=True, slots=True)
+class Past:
+    """What canaries a session got."""
+
+    last_at: float = 0.0
+    last_sender: str = ""
+    missed: int = 0
+    """In a row, in the silence since ``silent_since``."""
+    silent_since: float = 0.0
+    arrived: int = 0
+    """In a row, without anything else that arrived between them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Spent:
+    """What a session sent: when, within the last 24 h."""
+
+    times: tuple[float, ...] = field(default_factory=tuple)
+
+    def within_day(self, now: float) -> int:
+        """How many."""
+        return sum(at > now - DAY_S for at in self.times)
+
+
+def address_of(me: str | None) -> str | None:
+    """The address of an account from a session's own JID, ``USER:DEVICE@SERVER``; None if there is none."""
+    if not me or "@" not in me:
+        return None
+    user, server = me.split("@", 1)
+    return f"{user.split(':', 1)[0].split('.', 1)[0]}@{server}"
+
+
+def is_due(peer: Peer, past: Past, policy: Policy, now: float) -> bool:
+    """Whether a session should get one."""
+    if peer.signals.state is not State.OPEN or now - peer.signals.since < SETTLED_S:
+        return False
+    if now - past.last_at < SPACING_S:
+        return False
+    waited = now - max(peer.silent_since, past.last_at)
+    if peer.liveness in FAULTS:  # known: what is done about it ends with the connection, this only confirms it
+        return peer.liveness is Liveness.DEAF and waited >= policy.interval
+    if past.missed and past.silent_since == peer.silent_since:
+        return True
+    if waited >= _patience(policy, _share(f"{peer.id}/{peer.silent_since}")):
+        return True
+    pause = min(policy.interval, FIRST_PAUSE_S * 2.0 ** min(past.arrived - 1, 16)) if past.arrived else 0.0
+    return peer.silence < SUSPICIOUS and now - past.last_at >= pause
+
+
+def _patience(policy: Policy, share: float) -> float:
+    """Seconds of any silence after which a canary is due; ``share`` (0 to 1) spreads the sessions."""
+    latest = policy.interval - CONFIRMATIONS * (policy.timeout + CONFIRM_S)
+    return max(SOONEST_SHARE * policy.interval, latest - JITTER_SHARE * policy.interval * share)
+
+
+def may_send(peer: Peer, spent: Spent, policy: Policy, now: float) -> bool:
+    """Whether a session may send one now: restricted accounts never do."""
+    signals = peer.signals
+    if signals.state is not State.OPEN or now - signals.since < SETTLED_S or peer.liveness in FAULTS:
+        return False
+    capped = signals.new_chats is not None and signals.new_chats.capped
+    if signals.timelocked or capped or window(signals, HOUR, now).nacks.get(RESTRICTED):
+        return False
+    if signals.unanswered_since is not None:
+        return False  # what it sent before is still on its way: one more would prove nothing
+    recent = bool(spent.times) and now - spent.times[-1] < SPACING_S
+    return not recent and spent.within_day(now) < policy.daily_budget
+
+
+def neighbours(receiver: Peer, ring: Sequence[Peer]) -> list[Peer]:
+    """Who may write to it: the nearest of its world with another account; ``ring`` is ordered by id."""
+    others = [peer for peer in ring if peer.world == receiver.world and peer.address != receiver.address]
+    behind = [peer for peer in others if peer.id > receiver.id]
+    circle = [*behind, *(peer for peer in others if peer.id < receiver.id)]
+    if len(circle) <= 2 * NEIGHBOURS:
+        return circle
+    return [*circle[:NEIGHBOURS], *circle[-NEIGHBOURS:]]
+
+
+def choose(
+    receiver: Peer, ring: Sequence[Peer], past: Past, spent: Mapping[str, Spent], policy: Policy, now: float
+) -> Peer | None:
+    """The sender: not the one of the last time if there is another, else who sent least.  None if nobody may."""
+    able = [peer for peer in neighbours(receiver, ring) if may_send(peer, spent.get(peer.id, Spent()), policy, now)]
+    if not able:
+        return None
+    return min(
+        able,
+        key=lambda peer: (
+            peer.id == past.last_sender,
+            spent.get(peer.id, Spent()).within_day(now),
+            _share(f"{receiver.id}/{peer.id}/{int(now)}"),
+        ),
+    )
+
+
+def outcome(canary: Canary, receiver: Peer | None, policy: Policy, now: float) -> Outcome | None:
+    """What became of a canary that was not told to have arrived; None while that is open."""
+    if receiver is None or receiver.signals.state is not State.OPEN or receiver.signals.since > canary.at:
+        return Outcome.VOID
+    if canary.accepted_at is None:
+        return Outcome.VOID if now - canary.at > ANSWER_S else None
+    deadline = canary.accepted_at + policy.timeout
+    sampled = receiver.signals.sampled_at
+    if sampled is None or sampled < deadline:  # what it has heard by then is not known yet
+        return Outcome.VOID if now > deadline + UNTOLD_S else None
+    heard = receiver.signals.last_delivery
+    return Outcome.VOID if heard is not None and heard >= canary.at else Outcome.MISSED
+
+
+def participants(peers: Iterable[Peer], policy: Policy) -> list[Peer]:
+    """Those that take part, as a ring."""
+    return sorted((p for p in peers if not policy.sessions or p.id in policy.sessions), key=lambda peer: peer.id)
+
+
+def _share(name: str) -> float:
+    """A number from 0 to 1 that a name always has."""
+    return int.from_bytes(blake2b(name.encode(), digest_size=4).digest()) / 2**32

@@ -1,0 +1,134 @@
+"""Canaries and rhythms on their way: to the hosts, to the database and back."""
+
+import asyncio
+import logging
+import secrets
+import time
+from collections.abc import Callable
+from typing import Any, Self
+from zoneinfo import ZoneInfo
+
+from actors.connectors import canary_id
+from actors.health.book import Book
+from actors.health.canaries import Canaries
+from actors.health.canary import DAY_S, Policy
+from actors.health.listening import Listening
+from actors.health.rhythm import Rhythm
+from actors.messages import CanaryAnswer, SendCanary
+from actors.settings import host_name
+from actors.store import listening_queries
+from actors.store.direct import Statements
+from actors.store.engine import Database
+from actors.store.errors import StoreError
+from config.schema_actors import Health
+
+log = logging.getLogger(__name__)
+
+LOOK_PERIOD, LOOKS = 5.0, 100
+"""Seconds between looks for canaries that are due or over, and how many there are in an interval at least."""
+STORE_PERIOD = 900.0
+"""Seconds between two storings of the rhythms: what was learned since is lost with the process."""
+COMPARE_PERIOD = 3600.0
+"""Seconds between two computations of the fleet's rhythm."""
+CANARIES_KEPT = 7 * DAY_S
+
+
+def policy_of(health: Health) -> Policy:
+    """The operator's, from the configuration."""
+    canary = health.canary
+    return Policy(canary.enabled, canary.interval, canary.timeout, canary.daily_budget, frozenset(canary.sessions))
+
+
+class Watch:
+    """``tell(name, message)`` posts to a named actor, and says whether there is one."""
+
+    def __init__(
+        self, database: Database, listening: Listening, policy: Policy, text: str, tell: Callable[[str, Any], bool]
+    ) -> None:
+        self._database = database
+        self.listening = listening
+        self._policy = policy
+        self._text = text
+        self._tell = tell
+
+    @classmethod
+    async def open(cls, database: Database, health: Health, tell: Callable[[str, Any], bool]) -> Self:
+        """Loads what an earlier actor stored."""
+        policy = policy_of(health)
+
+        async def load(conn: Statements) -> Any:
+            key = await listening_queries.canary_key(conn)
+            if key is None and policy.enabled:
+                key = await listening_queries.keep_canary_key(conn, secrets.token_bytes(canary_id.KEY_BYTES))
+            canaries = await listening_queries.load_canaries(conn, time.time() - DAY_S)
+            return key or b"", await listening_queries.load_rhythms(conn), canaries
+
+        key, rhythms, stored = await database.run(load)
+        canaries = Canaries(policy, lambda: canary_id.make(key, secrets.token_bytes(canary_id.NONCE_BYTES)))
+        canaries.restore(stored, time.time())
+        listening = Listening(canaries, ZoneInfo(health.timezone))
+        known: dict[str, Rhythm] = {}
+        for session, data in rhythms.items():
+            try:
+                known[session] = Rhythm.load(data)
+            except ValueError as error:
+                log.error("%s: its rhythm is learned anew: %s", session, error)
+        listening.restore(known)
+        return cls(database, listening, policy, health.canary.text, tell)
+
+    async def run_canaries(self, book: Book) -> None:
+        """Begins and ends canaries for ever; returns at once where there are none."""
+        while self._policy.enabled:
+            await asyncio.sleep(min(LOOK_PERIOD, self._policy.interval / LOOKS))
+            try:
+                await self._look(book)
+            except StoreError as error:
+                self._database.watch.tell(log, "canaries can't be stored, none is sent", error)
+
+    async def _look(self, book: Book) -> None:
+        peers = book.peers()
+        begun = self.listening.begin(peers, time.time())
+        changed = self.listening.canaries.take_changed()
+        if changed:
+            # before it is sent: the budget holds, and a restart sends none again
+            await self._database.run(lambda conn: listening_queries.store_canaries(conn, changed))
+        for canary in begun:
+            shard = self.listening.shard_of(canary.sender)
+            message = SendCanary(canary.id, canary.sender, peers[canary.receiver].address, self._text)
+            if shard is None or not self._tell(host_name(shard), message):
+                self.listening.refused(canary.id, time.time())
+
+    def answered(self, answer: CanaryAnswer) -> None:
+        """A host sent a canary, or could not."""
+        if answer.error is None:
+            self.listening.canaries.accepted(answer.id, answer.at)
+        else:
+            self.listening.refused(answer.id, answer.at)
+
+    async def run_rhythms(self) -> None:
+        """Stores them, and compares them, for ever."""
+        compared = time.monotonic()
+        while True:
+            await asyncio.sleep(STORE_PERIOD)
+            if time.monotonic() - compared >= COMPARE_PERIOD:
+                self.listening.compare()
+                compared = time.monotonic()
+            await self.store()
+
+    async def store(self) -> None:
+        """Stores the rhythms that have changed, and forgets old canaries."""
+        rhythms = {session: rhythm.dump() for session, rhythm in self.listening.unstored().items()}
+
+        async def store(conn: Statements) -> None:
+            await listening_queries.store_rhythms(conn, rhythms)
+            await listening_queries.prune_canaries(conn, time.time() - CANARIES_KEPT)
+
+        try:
+            await self._database.run(store)
+        except StoreError as error:
+            self._database.watch.tell(log, "rhythms could not be stored", error)
+
+    async def forget(self, conn: Statements, known: set[str]) -> None:
+        """Of sessions that are no more, in the caller's transaction."""
+        for session in await listening_queries.forget_rhythms(conn, known):
+            self.listening.forget(session)

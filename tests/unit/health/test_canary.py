@@ -1,0 +1,245 @@
+"""Canaries: when one is due, who may send it, and what its outcome proves."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from itertools import count
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from actors.health.canaries import Canaries
+from actors.health.canary import (
+    ANSWER_S,
+    DAY_S,
+    NEIGHBOURS,
+    SETTLED_S,
+    SUSPICIOUS,
+    Outcome,
+    Past,
+    Peer,
+    Policy,
+    Spent,
+    address_of,
+    choose,
+    is_due,
+    may_send,
+    neighbours,
+    outcome,
+)
+from actors.health.liveness import Liveness
+from actors.health.signals import Bucket, Counts, Signals
+from actors.session.inputs import MessageCap
+from actors.session.vocabulary import State
+from actors.store.records import Canary
+
+T0 = 1_795_000_000.0
+POLICY = Policy(enabled=True)
+
+
+def peer(id: str = "b", **fields: object) -> Peer:
+    """Open for a minute, silent for as long, at T0 + 60."""
+    signals = Signals(state=State.OPEN, since=T0, sampled_at=T0 + 60, last_delivery=T0)
+    values = {
+        "world": "baileys",
+        "address": f"1555{id}@s.whatsapp.net",
+        "signals": signals,
+        "liveness": Liveness.ALIVE,
+        "silence": 1.0,
+        "silent_since": T0,
+        **fields,
+    }
+    return Peer(id, **values)  # type: ignore[arg-type]
+
+
+NOW = T0 + 60
+
+
+@pytest.mark.parametrize(
+    ("me", "address"),
+    [
+        ("15550001:7@s.whatsapp.net", "15550001@s.whatsapp.net"),
+        ("15550001.0:7@s.whatsapp.net", "15550001@s.whatsapp.net"),
+        ("15550001@s.whatsapp.net", "15550001@s.whatsapp.net"),
+        ("98:1@lid", "98@lid"),
+        (None, None),
+        ("", None),
+    ],
+)
+def test_the_address_is_that_of_the_account(me: str | None, address: str | None) -> None:
+    assert address_of(me) == address
+
+
+def test_one_is_due_where_silence_is_suspicious_and_once_an_interval() -> None:
+    assert not is_due(peer(), Past(), POLICY, NOW)
+    assert is_due(peer(silence=SUSPICIOUS / 2), Past(), POLICY, NOW)
+    latest = POLICY.interval - 4 * (POLICY.timeout + 25)
+    assert not is_due(peer(), Past(), POLICY, T0 + latest - 0.21 * POLICY.interval)
+    assert is_due(peer(), Past(), POLICY, T0 + latest)
+
+
+def test_none_is_due_for_a_connection_that_is_not_open_or_just_opened() -> None:
+    doubtful = peer(silence=0.0)
+    assert not is_due(replace(doubtful, signals=replace(doubtful.signals, state=State.WAITING)), Past(), POLICY, NOW)
+    assert not is_due(doubtful, Past(), POLICY, T0 + SETTLED_S - 1)
+
+
+def test_a_missed_one_is_confirmed_at_once_in_the_same_silence_only() -> None:
+    missed = Past(last_at=NOW - 30, missed=1, silent_since=T0)
+    assert is_due(peer(), missed, POLICY, NOW)
+    assert not is_due(peer(silent_since=T0 + 40), missed, POLICY, NOW)
+
+
+def test_on_a_holiday_they_grow_rarer() -> None:
+    """Each arrives, and after it the silence is unusual again."""
+    at, past, times = NOW, Past(), []
+    while at < NOW + 6 * 3600:
+        at += 60
+        if is_due(peer(silence=0.0, silent_since=at - 600), past, POLICY, at):
+            times.append(at)
+            past = Past(last_at=at, arrived=past.arrived + 1)
+    assert len(times) <= 10
+
+
+def test_a_deaf_session_gets_one_an_interval_and_a_stuck_one_none() -> None:
+    assert not is_due(peer(liveness=Liveness.DEAF, silence=0.0), Past(last_at=NOW - 60), POLICY, NOW)
+    assert is_due(peer(liveness=Liveness.DEAF), Past(last_at=NOW - 60), POLICY, NOW + POLICY.interval)
+    assert not is_due(peer(liveness=Liveness.OUTBOUND_STUCK, silence=0.0), Past(), POLICY, NOW + POLICY.interval)
+
+
+REFUSED = (Bucket(int(NOW // 60), Counts(nacks={463: 1})),)
+RESTRICTED = {
+    "time-locked": {"timelocked": True},
+    "no new chats": {"new_chats": MessageCap(10, 10, capped=True)},
+    "refused with 463": {"minutes": REFUSED},
+    "waits for an acknowledgement": {"unanswered_since": NOW - 1},
+    "not open": {"state": State.WAITING},
+    "just opened": {"since": NOW - 1},
+}
+
+
+@pytest.mark.parametrize("fields", RESTRICTED.values(), ids=RESTRICTED)
+def test_restricted_accounts_send_none(fields: Mapping[str, object]) -> None:
+    able = peer()
+    assert may_send(able, Spent(), POLICY, NOW)
+    assert not may_send(replace(able, signals=replace(able.signals, **fields)), Spent(), POLICY, NOW)  # type: ignore[arg-type]
+
+
+def test_nobody_sends_more_than_its_budget_within_24_hours() -> None:
+    spent = Spent(tuple(NOW - 10 - n for n in range(POLICY.daily_budget))[::-1])
+    assert not may_send(peer(), spent, POLICY, NOW)
+    assert may_send(peer(), replace(spent, times=spent.times[1:]), POLICY, NOW)
+    fresh = peer()
+    later = replace(fresh, signals=replace(fresh.signals, sampled_at=NOW + DAY_S))
+    assert may_send(later, spent, POLICY, NOW + DAY_S)
+
+
+@given(st.integers(0, 12), st.integers(0, 12), st.sampled_from(["a", "b"]))
+def test_a_session_writes_to_few_and_never_to_itself(number: int, receiver: int, world: str) -> None:
+    ring = [peer(f"{n:02}", world="a" if n % 3 else "b") for n in range(13)]
+    to = replace(ring[receiver], world=world)
+    found = neighbours(to, ring)
+    assert len(found) <= 2 * NEIGHBOURS
+    assert all(one.world == world and one.id != to.id for one in found)
+    assert len({one.id for one in found}) == len(found)
+    assert found == neighbours(to, ring)
+    assert number >= 0
+
+
+def test_two_devices_of_one_account_do_not_write_to_each_other() -> None:
+    one, other = peer("a"), replace(peer("b"), address=peer("a").address)
+    assert choose(one, [one, other], Past(), {}, POLICY, NOW) is None
+
+
+def test_a_second_opinion_comes_from_another_sender() -> None:
+    ring = [peer(id) for id in "abc"]
+    first = choose(ring[0], ring, Past(), {}, POLICY, NOW)
+    assert first is not None
+    second = choose(ring[0], ring, Past(last_sender=first.id), {}, POLICY, NOW)
+    assert second is not None
+    assert {first.id, second.id} == {"b", "c"}
+
+
+def sampled(at: float, heard: float | None = None, **fields: object) -> Peer:
+    base = peer()
+    return replace(base, signals=replace(base.signals, sampled_at=at, last_delivery=heard, **fields))  # type: ignore[arg-type]
+
+
+def test_what_becomes_of_one() -> None:
+    sent = Canary("C", "a", "b", NOW)
+    accepted = replace(sent, accepted_at=NOW + 1)
+    over = NOW + 1 + POLICY.timeout
+    assert outcome(sent, sampled(NOW), POLICY, NOW + ANSWER_S) is None
+    assert outcome(sent, sampled(NOW), POLICY, NOW + ANSWER_S + 1) is Outcome.VOID
+    assert outcome(accepted, sampled(over - 1), POLICY, over + 5) is None, "the receiver's word is still to come"
+    assert outcome(accepted, sampled(over), POLICY, over + 5) is Outcome.MISSED
+    assert outcome(accepted, sampled(over, heard=NOW + 3), POLICY, over + 5) is Outcome.VOID, "it hears"
+    assert outcome(accepted, sampled(over, since=NOW + 2), POLICY, over + 5) is Outcome.VOID, "another connection"
+    assert outcome(accepted, sampled(over, state=State.WAITING), POLICY, over + 5) is Outcome.VOID
+    assert outcome(accepted, None, POLICY, over + 5) is Outcome.VOID
+
+
+def fleet(*ids: str, **fields: object) -> dict[str, Peer]:
+    return {id: peer(id, **fields) for id in ids}
+
+
+def canaries(policy: Policy = POLICY) -> Canaries:
+    numbers = count()
+    return Canaries(policy, lambda: f"C-{next(numbers)}")
+
+
+def test_without_the_operators_will_there_are_none() -> None:
+    assert canaries(Policy()).begin(fleet("a", "b", silence=0.0), NOW) == []
+
+
+def test_only_those_that_take_part_send_and_get_them() -> None:
+    chosen = canaries(replace(POLICY, sessions=frozenset("ab")))
+    begun = chosen.begin(fleet("a", "b", "c", silence=0.0), NOW)
+    assert {(one.sender, one.receiver) for one in begun} <= {("a", "b"), ("b", "a")}
+    assert begun
+    assert canaries(replace(POLICY, sessions=frozenset("a"))).begin(fleet("a", "b", silence=0.0), NOW) == []
+
+
+def test_one_is_under_way_at_a_time_and_misses_add_up() -> None:
+    known, peers = canaries(), fleet("a", "b", "c")
+    peers["b"] = replace(peers["b"], silence=0.0)
+    at = NOW
+    for missed in range(1, 4):
+        (begun,) = known.begin(peers, at)
+        assert begun.receiver == "b"
+        assert known.begin(peers, at + 1) == []
+        known.accepted(begun.id, at + 1)
+        at += 1 + POLICY.timeout
+        peers["b"] = replace(peers["b"], signals=replace(peers["b"].signals, sampled_at=at))
+        assert known.conclude(peers, at) == [("b", Outcome.MISSED)]
+        assert known.missed("b", T0) == missed
+    assert known.missed("b", T0 + 1) == 0, "in another silence"
+    (last,) = known.begin(peers, at + 1)
+    assert known.arrived(last.id, at + 2) == "b"
+    assert known.missed("b", T0) == 0
+    assert known.counts["b"] == {"sent": 4, "missed": 3, "arrived": 1, "void": 0}
+
+
+def test_a_restart_keeps_the_budget_and_repeats_nothing() -> None:
+    policy = replace(POLICY, daily_budget=2)
+    known, peers = canaries(policy), fleet("a", "b", silence=0.0)
+    stored = [*known.begin(peers, NOW)]
+    known.take_changed()
+    again = canaries(policy)
+    again.restore([Canary("old", "a", "b", NOW - 3600, NOW - 3599, NOW - 3598, "arrived"), *stored], NOW + 1)
+    assert all(one.outcome == Outcome.VOID for one in again.take_changed())
+    assert not again.is_under_way("a")
+    assert again.spent("a").within_day(NOW + 1) == 2
+    assert not may_send(peers["a"], again.spent("a"), policy, NOW + 60)
+
+
+def test_an_answer_that_comes_twice_or_too_late_changes_nothing() -> None:
+    known, peers = canaries(), fleet("a", "b", "c")
+    peers["b"] = replace(peers["b"], silence=0.0)
+    (begun,) = known.begin(peers, NOW)
+    assert known.refused(begun.id, NOW + 1) == "b"
+    before = dict(known.counts["b"])
+    known.accepted(begun.id, NOW + 2)
+    assert known.refused(begun.id, NOW + 3) is None
+    assert known.arrived(begun.id, NOW + 4) is None
+    assert known.counts["b"] == before
