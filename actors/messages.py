@@ -167,6 +167,8 @@ class SessionPlan:
     """Options of this session for its connector."""
     paused_until: float | None = None
     """Recovery is paused until then, seconds since 1970 (infinity: until somebody ends it); None: it is not."""
+    importance: int = 0
+    """-100 to 100: the more important goes first when many want to connect."""
 
 
 @dataclass(frozen=True, slots=True)

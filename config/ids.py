@@ -71,6 +71,23 @@ def check_label_value(value: str) -> None:
         raise ValueError(f"a label value has 1 to {LABEL_VALUE_LENGTH} printable characters")
 
 
+LABEL_PATTERN = r"^[A-Za-z][A-Za-z0-9_]{0,62}:."
+"""Beginning of a label with its value, for editors."""
+
+
+def check_label(label: str) -> None:
+    """Accept a label with its value, ``name:value``, or say why not.
+
+    Raises:
+        ValueError: with a sentence for the operator.
+    """
+    name, colon, value = label.partition(":")
+    if not colon:
+        raise ValueError("a label and its value have a colon between them, such as priority:high")
+    check_label_name(name)
+    check_label_value(value)
+
+
 def check_token_name(name: str) -> None:
     """Accept the name of an API token or say why not.
 

@@ -2,13 +2,14 @@
 
 from typing import Annotated, ClassVar
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
 from config import rules
 from config.durations import Span
+from config.ids import LABEL_PATTERN, check_label
 from config.schema_canary import Canary, TimeZone
 from config.schema_history import History
-from config.section import Rule, Section
+from config.section import Rule, Section, Text
 
 Wait = Annotated[float, Span("0s", "1h")]
 Period = Annotated[float, Span("100ms", "1d")]
@@ -117,6 +118,14 @@ class RecoveryBudgets(Section):
     """Logins that all of it may cost the sessions of one connector process."""
 
 
+Label = Annotated[str, Text(check_label, "a label and its value such as priority:high", pattern=LABEL_PATTERN)]
+Importance = Annotated[int, Field(ge=-100, le=100)]
+
+
+def _none_is_no_label(value: object) -> object:
+    return {} if value is None else value
+
+
 class Recovery(Section):
     """How connections are healed."""
 
@@ -128,6 +137,11 @@ class Recovery(Section):
 
     keep: Annotated[float, Span("1d", "3650d")] = 100 * 86400.0
     """How long episodes that have ended are kept, with what was done: recovery learns from the last 90 days."""
+
+    importance: Annotated[dict[Label, Importance], BeforeValidator(_none_is_no_label)] = Field(
+        default_factory=lambda: {"priority:high": 10, "priority:low": -10}
+    )
+    """Who connects first when many want to: the sum over the labels that a session has."""
 
 
 class Weights(Section):

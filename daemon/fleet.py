@@ -10,6 +10,7 @@ from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from actors.admission.importance import importance
 from actors.messages import FleetPlan, SessionPlan
 from actors.recovery.pauses import Pause, paused_until
 from actors.settings import Settings
@@ -96,7 +97,9 @@ class Fleet:
                 profile = simulator_profile(self._settings.connectors.simulator, id, profiles.get(id))
             if (shard := self.shard_of(id)) in ready:
                 plans = shards.setdefault(shard, [])
-                plans.append(SessionPlan(id, record.connector, record.enabled, profile, self._paused.get(id)))
+                weight = importance(record.labels, self._settings.recovery.importance)
+                paused = self._paused.get(id)
+                plans.append(SessionPlan(id, record.connector, record.enabled, profile, paused, weight))
         placed = {shard: tuple(plans) for shard, plans in sorted(shards.items())}
         return FleetPlan(self._version, placed, self._settings.tuning)
 

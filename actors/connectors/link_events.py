@@ -43,6 +43,7 @@ _READERS: Mapping[Any, Callable[[Fields, str], Any]] = {
     int: lambda wire, key: wire.integer(key),
     float: lambda wire, key: wire.number(key),
     bool: lambda wire, key: wire.boolean(key),
+    bool | None: lambda wire, key: wire.boolean(key) if key in wire else None,
     str: lambda wire, key: wire.text(key),
     int | None: lambda wire, key: wire.integer_or_none(key),
     str | None: lambda wire, key: wire.text_or_none(key),
@@ -254,6 +255,8 @@ class PhaseChanged(LinkEvent):
 
     name = EventName.PHASE
     phase: Phase
+    pairing: bool | None = None
+    """Queued: whether it will do the work of a pairing, once it is let in."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

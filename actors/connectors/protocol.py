@@ -16,6 +16,8 @@ PROTOCOL = 1
 """Version of the connector and of the vault protocol."""
 STORED = "stored"
 """The capability to acknowledge what arrives only when the host has stored it."""
+ADMIT = "admit"
+"""The capability to let the host say when each connection may begin."""
 CAPABILITIES = ("qr", "pairing-code", "text")
 """What every connector can do."""
 WINDOW = 256
@@ -54,6 +56,8 @@ class ErrorCode(StrEnum):
     INVALID_RECIPIENT = "invalid_recipient"
     LIMIT = "limit"
     RESTRICTED = "restricted"
+    LATE = "late"
+    NOT_QUEUED = "not_queued"
     INTERNAL = "internal"
 
 
@@ -93,10 +97,13 @@ class Admission:
     burst: int = 1
     pairings: int = 2
     """Pairings at a time that are between their admission and their first QR, which is what costs."""
+    by_host: bool = False
+    """The host says when each connection may begin; a connector that can't wait for that keeps the other bounds."""
 
     def to_wire(self) -> dict[str, Any]:
         """As it stands in the start line and in the command ``admission``."""
-        return {"connectsPerSecond": self.connects_per_second, "burst": self.burst, "pairings": self.pairings}
+        bounds = {"connectsPerSecond": self.connects_per_second, "burst": self.burst, "pairings": self.pairings}
+        return {**bounds, "byHost": self.by_host}
 
     @classmethod
     def read(cls, fields: Fields) -> "Admission":
@@ -105,6 +112,7 @@ class Admission:
             fields.number("connectsPerSecond", least=0),
             fields.integer("burst", least=1),
             fields.integer("pairings", least=0),
+            fields.boolean("byHost", False),
         )
 
 

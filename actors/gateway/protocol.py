@@ -28,6 +28,7 @@ def plan_to_wire(plan: FleetPlan) -> dict[str, Any]:
                     "enabled": session.enabled,
                     "profile": dict(session.profile) if session.profile is not None else None,
                     "pausedUntil": session.paused_until,
+                    "importance": session.importance,
                 }
                 for session in sessions
             ]
@@ -43,7 +44,8 @@ def plan_from_wire(wire: dict[str, Any]) -> FleetPlan:
         version=wire["version"],
         shards={
             int(shard): tuple(
-                SessionPlan(s["id"], s["connector"], s["enabled"], s["profile"], s["pausedUntil"]) for s in sessions
+                SessionPlan(s["id"], s["connector"], s["enabled"], s["profile"], s["pausedUntil"], s["importance"])
+                for s in sessions
             )
             for shard, sessions in wire["shards"].items()
         },

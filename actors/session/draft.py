@@ -33,8 +33,8 @@ SETTLE_S = 0.1
 """Seconds in which a ``closed`` that nobody saw arrives on a new link."""
 WATCH_S = 120.0
 """Seconds without news from a connection that is being opened; the connector's own deadline is 45 s."""
-QUEUE_WATCH_S = 900.0
-"""The same while it waits for admission: a fleet of 1,000 sessions at 5 a second needs 200 s."""
+QUEUE_WATCH_S = 6 * 3600.0
+"""The same while it waits for admission, which in an outage may last as long as that."""
 CLOSE_S = 15.0
 """Seconds for a connection to be closed."""
 BAN_CHECK_S = 3600.0

@@ -22,6 +22,29 @@ class Exit(Response):
     """What a connector process had done that its host ended it for: the kind of the fault, and a sentence."""
 
 
+class Outage(Response):
+    """A trouble that many sessions share: one after the other is let in to try, the others wait."""
+
+    since: float
+    """When it began, in seconds since 1970."""
+    cause: str
+    """Of the last failure."""
+    fleet: bool
+    """Whether the whole fleet has it, or this connector process alone."""
+
+
+class Admission(Response):
+    """Who of a shard may connect when."""
+
+    admitted: int
+    """Connections let in, in the life of the host."""
+    slots_lost: int
+    """Moments of the fleet's bound that went by unused, since this machine had no time, in the life of the host."""
+    waiting: int
+    """Sessions that wait to be let in."""
+    outage: Outage | None
+
+
 class ConnectorStats(Response):
     """A connector process as it told of itself; it is asked each 5 s."""
 
@@ -36,6 +59,7 @@ class ConnectorStats(Response):
     received, undecryptable, uncaught."""
     recycled: int
     """Processes before this one that were replaced since they used too much memory, in the life of the host."""
+    admission: Admission
 
 
 class Node(Response):

@@ -14,6 +14,10 @@ _READ: tuple[tuple[Metric, Callable[[Mapping[str, Any]], float]], ...] = (
     (table.CONNECTOR_CPU, lambda stats: stats["cpuSeconds"]),
     (table.CONNECTOR_UNCAUGHT, lambda stats: stats["counts"].get("uncaught", 0)),
     (table.CONNECTOR_RECYCLED, lambda stats: stats["recycled"]),
+    (table.ADMISSION_CONNECTS, lambda stats: stats["admission"]["admitted"]),
+    (table.ADMISSION_SLOTS_LOST, lambda stats: stats["admission"]["slotsLost"]),
+    (table.ADMISSION_WAITING, lambda stats: stats["admission"]["waiting"]),
+    (table.ADMISSION_OUTAGE, lambda stats: int(stats["admission"]["outage"] is not None)),
 )
 
 

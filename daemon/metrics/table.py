@@ -287,6 +287,34 @@ HISTORY_PRUNE = Metric(
     "How long the last pruning of the history took, pauses between its transactions included.",
     when="once the health actor has told",
 )
+ADMISSION_CONNECTS = Metric(
+    "wavigil_admission_connects_total",
+    "counter",
+    "Connections that the shard's host let begin, since it was started; the sum of the rates is the fleet's.",
+    ("shard",),
+    "each shard whose connector process has told",
+)
+ADMISSION_SLOTS_LOST = Metric(
+    "wavigil_admission_slots_lost_total",
+    "counter",
+    "Moments for one connection that the host or its connector was too late to use, since the host was started.",
+    ("shard",),
+    "each shard whose connector process has told",
+)
+ADMISSION_WAITING = Metric(
+    "wavigil_admission_waiting",
+    "gauge",
+    "Sessions of the shard that wait to be let in, be it for the bound or for the end of an outage.",
+    ("shard",),
+    "each shard whose connector process has told",
+)
+ADMISSION_OUTAGE = Metric(
+    "wavigil_admission_outage",
+    "gauge",
+    "1 while nobody gets through and one session at a time tries for all, of the fleet or of this shard, else 0.",
+    ("shard",),
+    "each shard whose connector process has told",
+)
 
 INTERVENTIONS = Metric(
     "wavigil_interventions_total",
@@ -387,6 +415,10 @@ METRICS: tuple[Metric, ...] = (
     HISTORY_WRITTEN,
     HISTORY_LOST,
     HISTORY_PRUNE,
+    ADMISSION_CONNECTS,
+    ADMISSION_SLOTS_LOST,
+    ADMISSION_WAITING,
+    ADMISSION_OUTAGE,
     INTERVENTIONS,
     STORE_WRITABLE,
     DISK_FREE,

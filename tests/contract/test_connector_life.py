@@ -1,5 +1,8 @@
 """What `docs/connector-protocol.md` promises about a connection's life, held against every connector."""
 
+import time
+from dataclasses import replace
+
 import pytest
 
 from actors.connectors.link_events import (
@@ -11,8 +14,8 @@ from actors.connectors.link_events import (
     Qr,
     Rtt,
 )
-from actors.connectors.protocol import Phase
-from tests.contract.harness import Subject, causes
+from actors.connectors.protocol import ADMIT, Phase
+from tests.contract.harness import FREELY, Subject, causes
 from tests.contract.peers import refusal
 
 pytestmark = [pytest.mark.integration, pytest.mark.asyncio(loop_scope="module"), pytest.mark.usefixtures("tidy")]
@@ -30,7 +33,7 @@ async def test_phases_are_told_to_session_and_host(shared: Subject, name: str, p
     assert state.opened_at is not None
     assert opened.login_ms > 0
     await peer.ask("close")
-    told = [n for n in peer.inbox.names if n not in {"rtt", "queued"}]
+    told = [n for n in peer.inbox.names if n not in {"rtt", "queued", "heard"}]
     assert told == ["connecting", "open", "closed"]
     await shared.host.next(PhaseChanged, session=name, phase=Phase.IDLE)
     phases = [event.phase for event in shared.host.inbox.of(PhaseChanged) if event.session == name]
@@ -77,6 +80,45 @@ async def test_lost_connection_is_closed_once_and_opens_again(shared: Subject, n
     await peer.ask("open")
     await peer.next(Opened)
     assert len(causes(peer)) == 1
+    await shared.close(peer)
+
+
+def by(seconds: float) -> float:
+    """So many seconds from now, in milliseconds of CLOCK_MONOTONIC."""
+    return (time.monotonic() + seconds) * 1000
+
+
+async def test_connection_begins_when_its_host_says_so(shared: Subject, name: str, phone: str) -> None:
+    peer = await shared.paired(name, phone)
+    assert (await refusal(shared.host.ask("admit", session=name, by=by(5)))).code in {"not_queued", "unknown_command"}
+    await shared.host.ask("admission", **replace(FREELY, by_host=True).to_wire())
+    await peer.ask("open")
+    if ADMIT in shared.host.hello.capabilities:
+        queued = await shared.host.next(PhaseChanged, session=name, phase=Phase.QUEUED)
+        assert queued.pairing is False
+        assert (await peer.status()).phase is Phase.QUEUED
+        assert (await refusal(shared.host.ask("admit", session=name, by=by(-1)))).code == "late"
+        assert (await refusal(shared.host.ask("admit", session=name, by="soon"))).code == "bad_request"
+        assert (await refusal(shared.host.ask("admit", session="nobody", by=by(5)))).code == "unknown_session"
+        assert "connecting" not in peer.inbox.names
+        assert await shared.host.ask("admit", session=name, by=by(5)) == {}
+        assert (await refusal(shared.host.ask("admit", session=name, by=by(5)))).code == "not_queued"
+    await peer.next(Opened)
+    await shared.host.ask("admission", **FREELY.to_wire())
+    await shared.close(peer)
+
+
+async def test_who_waits_for_its_host_can_be_closed_and_be_a_pairing(shared: Subject, name: str, phone: str) -> None:
+    peer = await shared.session(name, phone)
+    await shared.host.ask("admission", **replace(FREELY, by_host=True).to_wire())
+    await peer.ask("open")
+    if ADMIT in shared.host.hello.capabilities:
+        assert (await shared.host.next(PhaseChanged, session=name, phase=Phase.QUEUED)).pairing is True
+    await peer.ask("close")
+    await peer.next(Closed)
+    await peer.ask("open")
+    await shared.host.ask("admission", **FREELY.to_wire())  # from now on it lets in by itself again
+    await peer.next(Qr)
     await shared.close(peer)
 
 

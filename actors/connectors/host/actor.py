@@ -11,11 +11,14 @@ from typing import Any
 
 from thespian.actors import ActorAddress
 
+from actors.admission.queue import Queue
+from actors.connectors.host import launch
 from actors.connectors.host.args import HostArgs
 from actors.connectors.host.canaries import Canaries
 from actors.connectors.host.confirm import Confirmer
 from actors.connectors.host.connectors import Connectors
 from actors.connectors.host.fault import ConnectorFault, FaultKind
+from actors.connectors.host.gatekeeper import Gatekeeper, board_of
 from actors.connectors.host.healing import Healing
 from actors.connectors.host.hints import Hints
 from actors.connectors.host.journal import Journal
@@ -26,7 +29,7 @@ from actors.connectors.host.resends import Resends
 from actors.connectors.host.roster import Roster, refusal
 from actors.connectors.host.sends import Sends
 from actors.connectors.host.upkeep import Upkeep
-from actors.connectors.link_events import LinkEvent
+from actors.connectors.link_events import LinkEvent, PhaseChanged
 from actors.messages import (
     Command,
     CommandResult,
@@ -83,6 +86,7 @@ class ConnectorHost(Worker):
         self._owed: dict[str, tuple[int, int]] = {}
         self._ending = False
         self._fault: ConnectorFault | None = None
+        self._board = board_of(args.settings, args.connector)
         place = Place(args.connector, args.share)
         self._connectors = Connectors(
             args.settings,
@@ -112,6 +116,10 @@ class ConnectorHost(Worker):
         resends = Resends(self._journal, self._api, link_of, self.spawn)
         self._news = News(self._journal, self._sends, resends, self._canaries, self._hints)
         self.spawn(self._news.run(), name="news")
+        queue = Queue(self._roster.importance, self._sends.waits, launch.PAIRINGS)
+        self._gate = Gatekeeper(args.shard, self._board, queue, link_of)
+        self._gate.use(launch.connects_per_second(args.settings, args.connector), args.share, self._roster.running())
+        self.spawn(self._gate.run(), name="gate")
         self._recycling = Recycling(self._connectors, self._sends, self._roster, args.settings, place, self.post)
         self._healing = Healing(self._connectors, self._recycling, self._roster, self.supervisor, self.post, self.spawn)
         try:
@@ -167,6 +175,7 @@ class ConnectorHost(Worker):
     async def on_stop(self) -> None:
         """Ends the connector, stores what it said last, then closes the databases."""
         await self._connectors.stop()
+        await self._gate.stop()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(DRAIN_PATIENCE):
                 await self._news.flush()
@@ -185,12 +194,15 @@ class ConnectorHost(Worker):
         """The database, and the connector process as the supervision tree shows it."""
         running = self._connectors.current
         said = running.census.report() if running is not None else None
-        stats = None if said is None else {**said, "recycled": self._recycling.count}
+        own = {"recycled": self._recycling.count, "admission": self._gate.report()}
+        stats = None if said is None else {**said, **own}
         return ServiceSample(self._database.watch.report(), self.owned(), stats)
 
     # from the connector
 
     def _hear(self, event: LinkEvent, confirmer: Confirmer) -> None:
+        if isinstance(event, PhaseChanged) and self._connectors.admits:
+            self._gate.phase(event)
         self._news.take(event, confirmer)
 
     # from actors
@@ -263,6 +275,7 @@ class ConnectorHost(Worker):
         if self._owed.get(state.session, (0, 0)) <= (state.incarnation, state.number):
             self._owed.pop(state.session, None)
         self._roster.stored(state)
+        self._gate.stored(state)
         self.post(sender, TransitionStored(message.session, message.life, message.number))
         if (cause := refusal(state)) is not None:
             self._sends.refuse(state.session, cause)
@@ -303,12 +316,15 @@ class ConnectorHost(Worker):
         self._upkeep.use(settings)
         self._sends.use(settings.ack_timeout)
         self._recycling.use(settings)
+        bound = launch.connects_per_second(settings, self._args.connector)
+        self._gate.use(bound, message.share, self._roster.running())
         await self._connectors.use(settings, message.share)
         if settings.connectors.baileys.client_version != before.connectors.baileys.client_version:
             self._try_outdated_again()
 
     def _try_outdated_again(self) -> None:
         """What WhatsApp thought of the version before says nothing about the new one."""
+        self._gate.try_again()
         for session in self._roster.halted_by(Cause.CLIENT_OUTDATED):
             if (address := self._roster.address(session)) is not None:
                 self.post(address, Command(0, session, "reconnect", {}, self.myAddress))
@@ -318,6 +334,7 @@ class ConnectorHost(Worker):
         for session in gone:
             self._roster.forget(session)
             self._connectors.forget(session)
+            self._gate.forget(session)
             self._owed.pop(session, None)
         self._sends.forget(gone)
 

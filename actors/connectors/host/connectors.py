@@ -20,7 +20,7 @@ from actors.connectors.host.launch import Place
 from actors.connectors.host.process import ConnectorProcess
 from actors.connectors.host.uplink import Uplink
 from actors.connectors.link_events import LinkEvent, PhaseChanged
-from actors.connectors.protocol import Admission, Phase
+from actors.connectors.protocol import ADMIT, Admission, Phase
 from actors.messages import OwnedProcess
 from actors.runtime.rpc import Link, LinkClosed, RemoteError
 from actors.settings import Settings
@@ -213,6 +213,11 @@ class Connectors:
         old, known = self.retiring, self._at.get(session)
         there = old is not None and known is old.link and not known.closed.is_set()
         return there and self.phase(session) is not Phase.IDLE
+
+    @property
+    def admits(self) -> bool:
+        """Whether the present process lets the host say when a connection may begin."""
+        return self.current is not None and ADMIT in self.current.uplink.hello.capabilities
 
     def forget(self, session: str) -> None:
         """The session is no more."""

@@ -27,14 +27,20 @@ class Place:
 
 LEAST = 0.01
 """Connects per second of a host that has no sessions."""
+PAIRINGS = 2
+"""Pairings of one host that may be at their costly part at a time."""
 
 
 def admission(settings: Settings, connector: str, share: float) -> Admission:
-    """The bounds of a host with that share of the fleet's."""
-    # without a lease from recovery a host takes its fixed share: the fleet's bound holds with nobody in charge
-    bound = settings.connectors.of(connector).connects_per_second
+    """The bounds of a host with that share of the fleet's; they hold in a connector that does not wait for its host."""
+    bound = connects_per_second(settings, connector)
     rate = bound * share if share > 0 else min(LEAST, bound)
-    return Admission(rate, burst=max(1, int(rate)), pairings=2)
+    return Admission(rate, burst=1, pairings=PAIRINGS, by_host=True)
+
+
+def connects_per_second(settings: Settings, connector: str) -> float:
+    """The bound of the whole fleet."""
+    return settings.connectors.of(connector).connects_per_second
 
 
 def options(settings: Settings, connector: str) -> dict[str, Any]:

@@ -34,6 +34,8 @@ class Member:
     """One session of the shard."""
 
     enabled: bool
+    importance: int = 0
+    """-100 to 100: who goes first when many want to connect."""
     life: int = 0
     saved: Mapping[str, Any] | None = None
     """What the session wants back after a restart: stored with its last transition."""
@@ -61,7 +63,8 @@ class Roster:
             if known is not None and known.address is not None and known.enabled != plan.enabled:
                 turned.append(plan)
             member = known or Member(plan.enabled)
-            self._members[id] = replace(member, enabled=plan.enabled, paused_until=plan.paused_until)
+            paused, weight = plan.paused_until, plan.importance
+            self._members[id] = replace(member, enabled=plan.enabled, paused_until=paused, importance=weight)
         return turned
 
     def repaused(self, sessions: Iterable[SessionPlan]) -> list[SessionPlan]:
@@ -81,6 +84,14 @@ class Roster:
     def wants(self, session: str) -> bool:
         """Whether it is to run."""
         return session in self._members and self._members[session].enabled
+
+    def importance(self, session: str) -> int:
+        """How much sooner than others it is to be back; 0 for one that is not known."""
+        return self._members[session].importance if session in self._members else 0
+
+    def running(self) -> int:
+        """How many are to run."""
+        return sum(member.enabled for member in self._members.values())
 
     def __contains__(self, session: str) -> bool:
         return session in self._members

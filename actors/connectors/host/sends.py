@@ -185,6 +185,10 @@ class Sends:
             self._busy.add(session)
             self._spawn(self._drain(session))
 
+    def waits(self, session: str) -> bool:
+        """Whether a session has something to send, as far as is known without reading."""
+        return self._has_work(session)
+
     def _has_work(self, session: str) -> bool:
         return bool(self._ahead.get(session)) or session in self._unread
 

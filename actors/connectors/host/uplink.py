@@ -18,6 +18,8 @@ class Uplink:
     """``take`` gets the events in their order and may raise ConnectorFault; ``faulty`` is told of what is no event."""
 
     link: Link
+    hello: Hello
+    """Its answer to hello."""
     confirmer: Confirmer
 
     def __init__(self, take: Callable[["Uplink", LinkEvent], None], faulty: Callable[[ConnectorFault], None]) -> None:
@@ -36,7 +38,8 @@ class Uplink:
             raise ConnectorFault(FaultKind.NOT_READY, why) from None
         try:
             answer = await self.link.request("hello", HELLO_PATIENCE, protocol=PROTOCOL, role="host")
-            self.confirmer = Confirmer(self.link, Hello.read(answer))
+            self.hello = Hello.read(answer)
+            self.confirmer = Confirmer(self.link, self.hello)
         except LinkClosed:
             why = "it closed the host's link before it answered hello"
             raise self.fault or ConnectorFault(FaultKind.MALFORMED, why) from None

@@ -1,7 +1,8 @@
-"""Who may connect when: a token bucket for all connections, and a bound on the pairings that begin at a time."""
+"""Who may connect when: as the host says, or else by a token bucket and a bound on pairings that begin at a time."""
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import replace
 
 from actors.connectors.protocol import Admission
 from actors.runtime.bucket import Bucket
@@ -29,6 +30,7 @@ class Gate:
     def __init__(self, bounds: Admission, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
         self._pairings = bounds.pairings
+        self._by_host = bounds.by_host
         self._running = 0
         self._waiting: list[Ticket] = []
         self._bucket = Bucket(bounds.connects_per_second, bounds.burst, float(bounds.burst), loop.time())
@@ -49,18 +51,27 @@ class Gate:
             self._running -= 1
             self._admit()
 
+    def admit(self, ticket: Ticket) -> bool:
+        """The host lets this one in; False if it does not wait for that."""
+        if not self._by_host or ticket not in self._waiting:
+            return False
+        self._start(ticket)
+        return True
+
     def change(self, bounds: Admission) -> None:
         """New bounds; those who wait keep their order."""
-        self._pairings = bounds.pairings
-        refilled = self._bucket.refilled(self._loop.time())
-        self._bucket = refilled.bounded(bounds.connects_per_second, bounds.burst)
+        now = self._loop.time()
+        # while the host lets in, nothing is saved up here
+        before = replace(self._bucket, tokens=0.0, at=now) if self._by_host else self._bucket.refilled(now)
+        self._pairings, self._by_host = bounds.pairings, bounds.by_host
+        self._bucket = before.bounded(bounds.connects_per_second, bounds.burst)
         self._admit()
 
     def _admit(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        while (ticket := self._next()) is not None:
+        while not self._by_host and (ticket := self._next()) is not None:
             bucket = self._bucket.refilled(self._loop.time())
             taken = bucket.taken()
             if taken is None:
@@ -69,9 +80,12 @@ class Gate:
                     self._timer = self._loop.call_later(wait, self._admit)
                 return
             self._bucket = taken
-            self._waiting.remove(ticket)
-            self._running += ticket.pairing
-            ticket.start()
+            self._start(ticket)
+
+    def _start(self, ticket: Ticket) -> None:
+        self._waiting.remove(ticket)
+        self._running += ticket.pairing
+        ticket.start()
 
     def _next(self) -> Ticket | None:
         free = self._running < self._pairings

@@ -118,6 +118,15 @@ async def _admission(shared: Shared, wire: Fields) -> dict[str, Any]:
     return {}
 
 
+async def _admit(shared: Shared, wire: Fields) -> dict[str, Any]:
+    connection = _known(shared, wire).connection
+    by = wire.number("by", least=0) / 1000
+    if connection is None:
+        raise RemoteError(ErrorCode.NOT_QUEUED, "there is no connection")
+    connection.admit(by)
+    return {}
+
+
 async def _options(shared: Shared, wire: Fields) -> dict[str, Any]:
     shared.change(Options.read(Fields(wire.get("options"), "options")))
     return {}
@@ -193,6 +202,7 @@ _HOST_COMMANDS: dict[str, Callable[[Shared, Fields], Awaitable[Any]]] = {
     "ping": _ping,
     "stored": _stored,
     "admission": _admission,
+    "admit": _admit,
     "options": _options,
     **_WORLD_COMMANDS,
 }

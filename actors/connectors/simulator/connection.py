@@ -64,8 +64,15 @@ class Connection:
             return
         position = self._shared.gate.enter(self._ticket)
         if position:
-            self._session.phase_changed()
+            self._session.phase_changed(pairing=self._ticket.pairing)
             self.tell(Queued(**self.stamp, position=position))
+
+    def admit(self, by: float) -> None:
+        """The host lets it in until ``by``, on the clock of the loop.  Raises RemoteError ``late``, ``not_queued``."""
+        if self._loop.time() > by:
+            raise RemoteError(ErrorCode.LATE, "the moment at which it might have begun is over")
+        if not self._shared.gate.admit(self._ticket):
+            raise RemoteError(ErrorCode.NOT_QUEUED, f"the connection is {self.phase}")
 
     @property
     def stamp(self) -> dict[str, Any]:

@@ -224,9 +224,10 @@ class Session:
         elif isinstance(event, Closed):
             self._unseen = event
 
-    def phase_changed(self) -> None:
-        """Tells the host."""
-        self._shared.tell_host(PhaseChanged(session=self.id, at=self._shared.now_ms(), phase=self.phase))
+    def phase_changed(self, pairing: bool | None = None) -> None:
+        """Tells the host; ``pairing``: what waits to be let in is one."""
+        event = PhaseChanged(session=self.id, at=self._shared.now_ms(), phase=self.phase, pairing=pairing)
+        self._shared.tell_host(event)
 
     def ended(self, close: Close) -> None:
         """The connection ended."""

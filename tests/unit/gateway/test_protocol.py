@@ -33,7 +33,7 @@ def test_a_plan_with_its_tuning(running: dict[str, str], wanted: dict[str, str])
     before, after = build(running), build(wanted)
     sessions = (
         SessionPlan("a", "simulator", True, {"latency_ms": 1.5}, math.inf),
-        SessionPlan("b", "simulator", False, paused_until=1.5e9),
+        SessionPlan("b", "simulator", False, paused_until=1.5e9, importance=-3),
         SessionPlan("c", "simulator", True),
     )
     plan = FleetPlan(3, {0: sessions}, after.tuning)

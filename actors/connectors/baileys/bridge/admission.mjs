@@ -1,4 +1,4 @@
-// Who may connect when: a token bucket for all connections, and a bound on the costly parts of pairings.
+// Who may connect when: as the host says, or else by a token bucket and a bound on the costly parts of pairings.
 // Pure: the caller gives `now` (milliseconds of a clock that only goes forward) and sets the timers.
 
 /** Share of a token that may be missing: what floating point loses, not what the bound gives away. */
@@ -12,7 +12,7 @@ export class Admission {
   #waiting = [] // {key, pairing}, in order of arrival
   #pairing = new Set() // keys of admitted pairings that still work
 
-  /** `limits`: {connectsPerSecond ≥ 0, burst ≥ 1, pairings ≥ 0}. The bucket starts full. */
+  /** `limits`: {connectsPerSecond ≥ 0, burst ≥ 1, pairings ≥ 0, byHost}. The bucket starts full. */
   constructor(limits, now) {
     this.#limits = limits
     this.#tokens = limits.burst
@@ -37,8 +37,17 @@ export class Admission {
   /** New bounds; those who wait keep their order, and the bucket what fits into it. */
   configure(limits, now) {
     this.#refill(now)
+    if (this.#limits.byHost) this.#tokens = 0 // nothing is saved up while the host lets in
     this.#limits = limits
     this.#tokens = Math.min(this.#tokens, limits.burst)
+  }
+
+  /** The host lets a connection in; false when it does not wait for that. */
+  admit(key) {
+    const entry = this.#waiting.find(waiting => waiting.key === key)
+    if (!this.#limits.byHost || !entry) return false
+    this.#start(entry)
+    return true
   }
 
   /**
@@ -48,16 +57,21 @@ export class Admission {
   take(now) {
     this.#refill(now)
     const admitted = []
+    if (this.#limits.byHost) return { admitted, waitMs: null }
     for (;;) {
       const free = this.#pairing.size < this.#limits.pairings
       const next = this.#waiting.find(entry => free || !entry.pairing)
       if (!next) return { admitted, waitMs: null }
       if (this.#tokens < 1 - ROUNDING) return { admitted, waitMs: this.#untilNext() }
       this.#tokens = Math.max(0, this.#tokens - 1)
-      this.#waiting.splice(this.#waiting.indexOf(next), 1)
-      if (next.pairing) this.#pairing.add(next.key)
+      this.#start(next)
       admitted.push(next.key)
     }
+  }
+
+  #start(entry) {
+    this.#waiting.splice(this.#waiting.indexOf(entry), 1)
+    if (entry.pairing) this.#pairing.add(entry.key)
   }
 
   #refill(now) {

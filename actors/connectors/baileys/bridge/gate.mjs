@@ -28,6 +28,14 @@ export class Gate {
     this.#admit()
   }
 
+  /** The host lets the key in: gives the function that starts it, or null when it does not wait for that. */
+  admit(key) {
+    if (!this.#admission.admit(key)) return null
+    const start = this.#starts.get(key)
+    this.#starts.delete(key)
+    return start
+  }
+
   configure(limits) {
     this.#admission.configure(limits, this.#time.now())
     this.#admit()

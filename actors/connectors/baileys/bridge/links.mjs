@@ -5,7 +5,7 @@ import { BadStart, CONNECTOR, PROTOCOL, readAdmission, readOptions } from './opt
 import { Peer, Reply } from './peer.mjs'
 import { Session } from './session.mjs'
 
-const CAPABILITIES = ['qr', 'pairing-code', 'text', 'stored']
+const CAPABILITIES = ['qr', 'pairing-code', 'text', 'stored', 'admit']
 const SESSION_ID = /^[a-z0-9][a-z0-9_-]{0,62}$/
 /** Sessions that one process knows at most; 32 are what it is made for. */
 export const MAX_SESSIONS = 128
@@ -146,6 +146,17 @@ export class Links {
     return {}
   }
 
+  /** The host lets a session's connection begin, until `by` (milliseconds of CLOCK_MONOTONIC). */
+  admit({ session: id, by }) {
+    if (!Number.isFinite(by) || by < 0) throw new ProtocolError('bad_request', 'by: expected milliseconds of CLOCK_MONOTONIC')
+    const session = this.#sessions.get(id)
+    if (!session) throw new ProtocolError('unknown_session', 'no link for this session has been here')
+    if (Number(process.hrtime.bigint()) / 1e6 > by) throw new ProtocolError('late', 'the moment at which it might have begun is over')
+    const start = this.#shared.gate.admit(id)
+    if (!start) throw new ProtocolError('not_queued', `the connection is ${session.phase}`)
+    return new Reply(() => ({}), start)
+  }
+
   /** For the connections to come; the root key counts at the start of the process only. */
   options({ options }) {
     this.#shared.options = { ...read(readOptions, options), noiseRootKey: this.#shared.options.noiseRootKey }
@@ -178,6 +189,7 @@ const HOST = {
   stored: (links, message) => links.stored(message),
   ping: () => ({}),
   admission: (links, message) => links.admission(message),
+  admit: (links, message) => links.admit(message),
   options: (links, message) => links.options(message),
   stats: links => links.stats()
 }

@@ -59,12 +59,13 @@ export function readOptions(values) {
   }))
 }
 
-/** {connectsPerSecond, burst, pairings}. Throws BadStart. */
-export function readAdmission({ connectsPerSecond, burst, pairings }) {
+/** {connectsPerSecond, burst, pairings, byHost}. Throws BadStart. */
+export function readAdmission({ connectsPerSecond, burst, pairings, byHost = false }) {
   if (!isNumber(connectsPerSecond, 0, 1e6)) throw new BadStart('connectsPerSecond: expected a number, 0 or more')
   if (!Number.isSafeInteger(burst) || burst < 1) throw new BadStart('burst: expected a whole number, 1 or more')
   if (!Number.isSafeInteger(pairings) || pairings < 0) throw new BadStart('pairings: expected a whole number, 0 or more')
-  return { connectsPerSecond, burst, pairings }
+  if (typeof byHost !== 'boolean') throw new BadStart('byHost: expected true or false')
+  return { connectsPerSecond, burst, pairings, byHost }
 }
 
 function path(values, name) {

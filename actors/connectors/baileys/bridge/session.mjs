@@ -93,10 +93,11 @@ export class Session {
   }
 
   #enter(attempt) {
-    const position = this.#shared.gate.enter(this.id, !this.#paired || this.#fresh, () => void this.#connect(attempt))
+    const pairing = !this.#paired || this.#fresh
+    const position = this.#shared.gate.enter(this.id, pairing, () => void this.#connect(attempt))
     if (position === 0) return
     this.#tell('queued', { position })
-    this.#tellPhase()
+    this.#tellPhase({ pairing })
   }
 
   /** Resolves when there is no connection any more. */
@@ -279,8 +280,8 @@ export class Session {
     return { session: this.id, at: this.#shared.now() }
   }
 
-  #tellPhase() {
-    this.#shared.tellHost('phase', { ...this.#stamp(), phase: this.phase })
+  #tellPhase(fields = {}) {
+    this.#shared.tellHost('phase', { ...this.#stamp(), phase: this.phase, ...fields })
   }
 
   /** Whether a link was there to be told. */

@@ -122,3 +122,26 @@ test('new bounds take effect at once', () => {
   clock.advance(100)
   assert.deepEqual(started, ['a', 'b'])
 })
+
+test('nobody is let in but by the host, while it is the host that lets in', () => {
+  const clock = new Clock()
+  const gate = new Gate({ ...limits(1000, 10, 1), byHost: true }, clock)
+  const started = []
+  const enter = (key, pairing = false) => gate.enter(key, pairing, () => started.push(key))
+  assert.deepEqual([enter('a'), enter('b'), enter('p', true), enter('q', true)], [1, 2, 3, 4])
+  clock.advance(60_000)
+  assert.deepEqual(started, [])
+  assert.equal(gate.admit('nobody'), null)
+  gate.admit('b')()
+  assert.equal(gate.admit('b'), null, 'once only')
+  gate.admit('q')()
+  gate.leave('a')
+  assert.equal(gate.admit('a'), null, 'it waits no more')
+  assert.deepEqual(started, ['b', 'q'])
+  enter('c')
+  gate.configure(limits(1, 1, 1)) // nothing was saved up meanwhile
+  assert.deepEqual(started, ['b', 'q'])
+  clock.advance(1000)
+  assert.deepEqual(started, ['b', 'q', 'c'], 'a pairing is still at its work')
+  assert.equal(gate.admit('p'), null, 'the host lets in no more')
+})

@@ -1,0 +1,142 @@
+"""The board: what the hosts of one connector know of each other, and how one of them takes the fleet's next slot.
+
+Pure; times are seconds of CLOCK_MONOTONIC, which all processes of a machine share, unless they say something else.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+from actors.admission.outage import Outage
+from actors.admission.slots import AHEAD, gap, next_slot
+
+FRESH = 1.5
+"""Seconds for which a host's row says that somebody waits there; a host that waits looks more often."""
+ALIVE = 45.0
+"""Seconds for which a host's row says that there is a host; each host looks more often."""
+LOOK = 0.5
+"""Seconds after which a host that waits looks again, at the latest."""
+IDLE_LOOK = 15.0
+"""Seconds after which a host looks where nobody waits: it is alive."""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """What one host says of itself."""
+
+    seen_at: float = float("-inf")
+    """When it last said anything."""
+    members: int = 0
+    """Sessions of its shard that should run."""
+    waiting: int = 0
+    """Of them, how many wait for a slot that they could use."""
+    urgency: int = 0
+    """Of the most urgent of these."""
+    failing: int = 0
+    """Different sessions whose attempts failed for what may be a shared cause, since ``epoch`` began."""
+    epoch: int = 0
+
+    def fresh(self, now: float, seconds: float) -> bool:
+        """Whether it is no older than that."""
+        return abs(now - self.seen_at) <= seconds
+
+
+@dataclass(frozen=True, slots=True)
+class Board:
+    """All of it."""
+
+    next_at: float = 0.0
+    """When the next slot begins."""
+    epoch: int = 0
+    """How often somebody got through: what failed before that is forgotten."""
+    outage: Outage = field(default_factory=Outage)
+    rows: Mapping[int, Row] = field(default_factory=dict)
+    """By shard."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """What a host wants."""
+
+    shard: int
+    members: int
+    waiting: int = 0
+    urgency: int = 0
+    unused: float | None = None
+    """A slot that it took, let go by, and gives back."""
+
+
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """One connection may begin at ``at``, or a little later."""
+
+    at: float
+    probe: bool = False
+    """In an outage: it is tried for all."""
+
+
+@dataclass(frozen=True, slots=True)
+class Later:
+    """Not now: look again at ``at``, or when something changed."""
+
+    at: float
+
+
+def take(board: Board, ask: Ask, now: float, rate: float) -> tuple[Board, Slot | Later]:
+    """A slot for the host that asks, or when it should ask again; its row is brought up to date in any case."""
+    row = board.rows.get(ask.shard, Row())
+    row = replace(row, seen_at=now, members=ask.members, waiting=ask.waiting, urgency=ask.urgency)
+    board = replace(board, rows={**board.rows, ask.shard: row})
+    if ask.unused is not None and board.next_at == ask.unused + gap(rate):
+        board = replace(board, next_at=ask.unused)  # nobody has taken one after it
+    if not ask.waiting:
+        return board, Later(now + IDLE_LOOK)
+    if board.outage.on:
+        return _probe(board, now, rate)
+    if any(
+        other.waiting and other.urgency > ask.urgency and other.fresh(now, FRESH)
+        for shard, other in board.rows.items()
+        if shard != ask.shard
+    ):
+        return board, Later(now + AHEAD / 2)
+    found = next_slot(board.next_at, now, rate)
+    if found is None:
+        return board, Later(min(board.next_at - AHEAD, now + LOOK))
+    begins, following = found
+    return replace(board, next_at=following), Slot(begins)
+
+
+def _probe(board: Board, now: float, rate: float) -> tuple[Board, Slot | Later]:
+    due = board.outage.due(now)
+    found = next_slot(board.next_at, now, rate)
+    if due > now or found is None:
+        return board, Later(min(max(due, now + AHEAD / 2), now + LOOK))
+    begins, following = found
+    return replace(board, next_at=following, outage=board.outage.probed(now)), Slot(begins, probe=True)
+
+
+def failed(board: Board, shard: int, failing: int, cause: str, now: float, wall: float) -> Board:
+    """An attempt of that shard failed for a cause that others may share.
+
+    ``failing``: how many of its sessions have, since ``board.epoch`` began.  While there is more than one host,
+    sessions of at least two have to fail: what one host has alone is its own trouble.
+    """
+    row = replace(board.rows.get(shard, Row()), seen_at=now, failing=failing, epoch=board.epoch)
+    board = replace(board, rows={**board.rows, shard: row})
+    alive = [other for other in board.rows.values() if other.members and other.fresh(now, ALIVE)]
+    counts = [other.failing for other in alive if other.epoch == board.epoch and other.failing]
+    if not board.outage.on and len(alive) > 1 and len(counts) < 2:  # noqa: PLR2004 - as it says above
+        return board
+    members = sum(other.members for other in alive)
+    return replace(board, outage=board.outage.failed(cause, sum(counts), members, now, wall))
+
+
+def passed(board: Board, now: float) -> Board:
+    """Somebody got through: to a login, a QR, or a refusal that concerns that account alone."""
+    if not board.outage.on and not any(row.failing and row.epoch == board.epoch for row in board.rows.values()):
+        return board
+    return replace(board, epoch=board.epoch + 1, outage=board.outage.passed(now))
+
+
+def left(board: Board, shard: int) -> Board:
+    """The host ends."""
+    return replace(board, rows={number: row for number, row in board.rows.items() if number != shard})

@@ -1,0 +1,239 @@
+"""Lets the sessions of one host connect, one by one: in their order, and only in slots of the whole fleet.
+
+The queue, the slots and the outages are pure (``actors.admission``); this is their clock, their file and their link.
+"""
+
+import asyncio
+import contextlib
+import logging
+import random
+import time
+from collections.abc import Callable
+from typing import Any
+
+from actors.admission import board
+from actors.admission.board import Ask, Board, Later, Slot
+from actors.admission.evidence import Evidence, evidence
+from actors.admission.ledger import Ledger, ledger_path
+from actors.admission.outage import Outage
+from actors.admission.queue import Queue
+from actors.admission.slots import USABLE
+from actors.connectors.link_events import PhaseChanged
+from actors.connectors.protocol import ErrorCode, Phase
+from actors.runtime.rpc import Link, LinkClosed, RemoteError
+from actors.session.causes import Cause
+from actors.session.change import is_failure, read_change
+from actors.session.vocabulary import State
+from actors.settings import Settings
+from actors.store.records import SessionState
+
+log = logging.getLogger(__name__)
+
+ANSWER_PATIENCE = 2.0
+"""Seconds for the connector to answer ``admit``: meanwhile its host takes no other slot."""
+LEAST_SHARE = 0.01
+"""Of the bound, for a host that has no sessions."""
+SPREAD = 0.05
+"""Seconds over which hosts that look again for a slot do so, so that the quickest is not always the same."""
+DISK_PAUSE = 1.0
+"""Seconds before a board that can't be written is tried again; nobody is admitted meanwhile."""
+
+
+def board_of(settings: Settings, connector: str) -> Ledger:
+    """The board of the fleet; if there is no room for it, one of this host's own, which has but its share to give."""
+    try:
+        return Ledger(ledger_path(settings.runtime_dir, connector))
+    except OSError as error:
+        log.error("the admission board can't be used, the bound on connects is kept by fixed shares: %s", error)
+        return Ledger()
+
+
+class Gatekeeper:
+    """``link_of`` gives the link to the connector that a session waits at, ``clock`` is CLOCK_MONOTONIC in seconds."""
+
+    def __init__(
+        self,
+        shard: int,
+        ledger: Ledger,
+        queue: Queue,
+        link_of: Callable[[str], Link | None],
+        clock: Callable[[], float] = time.monotonic,
+        wall: Callable[[], float] = time.time,
+    ) -> None:
+        self._shard = shard
+        self._ledger = ledger
+        self._queue = queue
+        self._link_of = link_of
+        self._clock = clock
+        self._wall = wall
+        self._wake = asyncio.Event()
+        self._rate = 0.0
+        self._members = 0
+        self._news: list[tuple[str, Cause | None]] = []
+        """Sessions that got through (None), or failed for a cause that others may share: not on the board yet."""
+        self._trying: set[str] = set()
+        """Attempts that were let in and have not come to anything yet."""
+        self._failing: set[str] = set()
+        """Sessions that failed for such a cause since somebody in the fleet got through, in ``_epoch``."""
+        self._epoch = 0
+        self._here: set[str] = set()
+        """The same, since somebody of this host got through."""
+        self._own = Outage()
+        """A trouble that the sessions of this host alone share."""
+        self._fleet = Outage()
+        """What the board said at the last look."""
+        self._unused: float | None = None
+        """A slot that was taken and not used."""
+        self._told = False
+        self.admitted = 0
+        """Connections let in, in the life of this host."""
+        self.lost = 0
+        """Slots that went by, since somebody was too late to use them."""
+
+    def use(self, bound: float, share: float, members: int) -> None:
+        """Connects per second of the fleet, this host's share of it (0-1), how many sessions of it should run."""
+        self._rate = bound if self._ledger.shared else bound * (share or LEAST_SHARE)
+        self._members = members
+        self._wake.set()
+
+    def report(self) -> dict[str, Any]:
+        """For the metrics."""
+        outage = self._outage()
+        told = outage and {"since": outage.since, "cause": outage.cause, "fleet": self._fleet.on}
+        return {"admitted": self.admitted, "slotsLost": self.lost, "waiting": len(self._queue), "outage": told}
+
+    def _outage(self) -> Outage | None:
+        return next((outage for outage in (self._fleet, self._own) if outage.on), None)
+
+    # what happens to the sessions
+
+    def phase(self, event: PhaseChanged) -> None:
+        """A connection changed its phase."""
+        session = event.session
+        if event.phase is Phase.QUEUED:
+            self._queue.enter(session, self._clock(), pairing=event.pairing is True)
+        elif event.phase is not Phase.CONNECTING:
+            self._queue.leave(session)
+        if event.phase in {Phase.OPEN, Phase.PAIRING} and session in self._trying:
+            self._trying.discard(session)
+            self._news.append((session, None))
+        self._wake.set()
+
+    def stored(self, state: SessionState) -> None:
+        """A session changed its state."""
+        change = read_change(state.since, {**state.data, "state": state.state, "cause": state.cause})
+        if change is not None and change.previous is State.CONNECTING and is_failure(change):
+            self.ended(state.session, change.cause or Cause.UNKNOWN)
+
+    def ended(self, session: str, cause: Cause) -> None:
+        """An attempt ended for that cause before it was open."""
+        if session in self._trying:
+            self._trying.discard(session)
+            told = evidence(cause)
+            if told is not Evidence.NONE:
+                self._news.append((session, cause if told is Evidence.BLOCKED else None))
+                self._wake.set()
+
+    def forget(self, session: str) -> None:
+        """The session is no more."""
+        self._queue.forget(session)
+        for known in (self._trying, self._failing, self._here):
+            known.discard(session)
+
+    def try_again(self) -> None:
+        """What led to an outage was changed: nobody is held for it any more."""
+        self._news.append(("", None))
+        self._wake.set()
+
+    # the loop
+
+    async def run(self) -> None:
+        """Lets sessions in for ever."""
+        while True:
+            self._wake.clear()
+            try:
+                answer = await self._ledger.act(self._turn)
+            except OSError as error:
+                if not self._told:
+                    log.error("the admission board can't be used, nobody is let in meanwhile: %s", error)
+                self._told = True
+                await asyncio.sleep(DISK_PAUSE)
+                continue
+            self._told = False
+            if isinstance(answer, Slot):
+                await self._use(answer)
+                continue
+            wait = max(0.0, answer.at - self._clock()) + random.uniform(0, SPREAD)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._wake.wait(), wait)
+
+    async def stop(self) -> None:
+        """Nobody waits here any more."""
+        with contextlib.suppress(OSError):
+            await self._ledger.act(lambda found: (board.left(found, self._shard), None))
+
+    def _turn(self, found: Board) -> tuple[Board, Slot | Later]:
+        now = self._clock()
+        after = self._tell(found, now)
+        eligible = self._queue.eligible()
+        own = self._own.on and not after.outage.on
+        held = own and self._own.due(now) > now
+        first = self._queue.first(now)
+        urgency = 0 if first is None else self._queue.urgency(first, now)
+        ask = Ask(self._shard, self._members, 0 if held else len(eligible), urgency, self._unused)
+        after, answer = board.take(after, ask, now, self._rate)
+        self._unused = None
+        self._fleet = after.outage
+        if held:
+            return after, Later(min(answer.at, self._own.due(now)))
+        if own and isinstance(answer, Slot):
+            self._own = self._own.probed(now)
+        return after, answer
+
+    def _tell(self, found: Board, now: float) -> Board:
+        if self._fleet.on and not found.outage.on:
+            self._over_here(now)  # it was everybody's trouble and not this host's own
+        for session, cause in self._news:
+            if found.epoch != self._epoch:
+                self._epoch = found.epoch
+                self._failing.clear()
+            if cause is None:
+                found = board.passed(found, now)
+                self._over_here(now)
+                continue
+            self._failing.add(session)
+            self._here.add(session)
+            wall = self._wall()
+            found = board.failed(found, self._shard, len(self._failing), str(cause), now, wall)
+            self._own = self._own.failed(str(cause), len(self._here), self._members, now, wall)
+        self._news.clear()
+        return found
+
+    def _over_here(self, now: float) -> None:
+        self._here.clear()
+        self._own = self._own.passed(now)
+
+    async def _use(self, slot: Slot) -> None:
+        await asyncio.sleep(max(0.0, slot.at - self._clock()))
+        now = self._clock()
+        session = self._queue.first(now) if self._outage() is None else self._queue.prober(now)
+        link = None if session is None else self._link_of(session)
+        if session is None or link is None or now > slot.at + USABLE:
+            self.lost += session is not None
+            self._unused = slot.at
+            return
+        self._trying.add(session)
+        try:
+            await link.request("admit", ANSWER_PATIENCE, session=session, by=(slot.at + USABLE) * 1000)
+        except RemoteError as error:
+            self._trying.discard(session)
+            self.lost += 1
+            if error.code != ErrorCode.LATE:
+                self._queue.leave(session)  # it waits there no more; if it does again, that is told
+            if not isinstance(error, LinkClosed):  # else it may have been used
+                self._unused = slot.at
+            return
+        except TimeoutError:  # whether it was let in, its phases will tell
+            self.lost += 1
+        self._queue.admitted(session, now)
+        self.admitted += 1

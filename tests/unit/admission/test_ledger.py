@@ -1,0 +1,122 @@
+"""The board as a file that several processes share, some of which are killed."""
+
+import itertools
+import os
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from actors.admission.board import Ask, Board, Row, Slot, take
+from actors.admission.ledger import Ledger, ledger_path
+from actors.admission.outage import Outage
+from actors.admission.slots import gap
+
+RATE = 200.0
+HOST = """
+import asyncio, sys, time
+from pathlib import Path
+from actors.admission.board import Ask, Slot, take
+from actors.admission.ledger import Ledger
+shard, rate = int(sys.argv[2]), float(sys.argv[3])
+async def main():
+    ledger = Ledger(Path(sys.argv[1]))
+    while True:
+        answer = await ledger.act(lambda board: take(board, Ask(shard, 1, 1), time.monotonic(), rate))
+        if isinstance(answer, Slot):
+            print(answer.at, flush=True)
+        else:
+            await asyncio.sleep(0.001)
+asyncio.run(main())
+"""
+
+rows = st.builds(
+    Row,
+    st.floats(0, 1e6),
+    st.integers(0, 100),
+    st.integers(0, 100),
+    st.integers(-300, 300),
+    st.integers(0, 100),
+    st.integers(0, 2**40),
+)
+outages = st.builds(
+    Outage,
+    st.none() | st.floats(1, 2e9),
+    st.sampled_from(["", "network_unreachable", "client_outdated"]),
+    st.integers(0, 10**9),
+    st.floats(0, 1e6),
+    st.just(float("-inf")) | st.floats(0, 1e6),
+)
+boards = st.builds(Board, st.floats(0, 1e6), st.integers(0, 2**40), outages, st.dictionaries(st.integers(0, 200), rows))
+
+
+@given(st.lists(boards, min_size=1, max_size=4))
+def test_what_is_written_is_read(written: list[Board]) -> None:
+    ledger = Ledger()
+    try:
+        for board in written:
+            ledger.write(ledger.read(), board)
+            assert ledger.read() == board
+    finally:
+        ledger.close()
+
+
+async def test_two_hosts_share_a_board_and_what_is_no_board_is_an_empty_one(tmp_path: Path) -> None:
+    path = ledger_path(tmp_path, "baileys")
+    assert path != ledger_path(tmp_path, "simulator")
+    path.write_bytes(os.urandom(500))
+    first, second = Ledger(path), Ledger(path)
+    assert first.read() == Board()
+    await first.act(lambda board: take(board, Ask(0, 8, 1), 100.0, 5.0))
+    await second.act(lambda board: take(board, Ask(1, 9), 100.0, 5.0))
+    found = second.read()
+    assert found.next_at == 100.0 + gap(5.0)
+    assert {shard: row.members for shard, row in found.rows.items()} == {0: 8, 1: 9}
+    await first.act(lambda board: (replace(board, rows={}), None))
+    assert second.read().rows == {}
+    Ledger(tmp_path / "new").close()
+    assert (tmp_path / "new").stat().st_mode & 0o777 == 0o600
+    for ledger in (first, second):
+        ledger.close()
+
+
+def test_a_place_where_nothing_can_be_kept_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(OSError, match="directory"):
+        Ledger(ledger_path(tmp_path / "missing", "baileys"))
+
+
+def test_processes_that_are_killed_at_any_moment_never_share_a_slot(tmp_path: Path) -> None:
+    path = tmp_path / "board"
+
+    def start(shard: int) -> subprocess.Popen[str]:
+        command = [sys.executable, "-c", HOST, str(path), str(shard), str(RATE)]
+        return subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+
+    hosts = [start(shard) for shard in range(3)]
+    slots: list[float] = []
+    try:
+        for round in range(3):
+            lines = [hosts[round].stdout.readline() for _ in range(20)]  # type: ignore[union-attr]
+            hosts[round].kill()
+            slots += map(float, lines)
+            rest = hosts[round].communicate()[0]
+            slots += map(float, rest.splitlines())
+            hosts.append(start(round))
+    finally:
+        for host in hosts:
+            host.kill()
+            if not host.stdout.closed:  # type: ignore[union-attr]
+                slots += map(float, host.communicate()[0].splitlines())
+    ordered = sorted(slots)
+    assert len(ordered) >= 60
+    assert all(b - a >= gap(RATE) - 1e-9 for a, b in itertools.pairwise(ordered))
+    board = Ledger(path).read()
+    assert board.next_at >= ordered[-1]
+    assert board.next_at <= time.monotonic() + 1
+    _, answer = take(board, Ask(9, 1, 1), time.monotonic() + 1, RATE)
+    assert isinstance(answer, Slot)
