@@ -1,5 +1,6 @@
 // One Baileys socket, made and hooked: what Baileys 7.0.0-rc14 swallows, or lets kill the process, becomes a call.
 import './isolation.mjs'
+import './trials.mjs'
 import { readFileSync } from 'node:fs'
 import makeWASocket, { DEFAULT_CONNECTION_CONFIG, WA_CERT_DETAILS, proto } from '@whiskeysockets/baileys'
 import { isConnectionLoss } from './errors.mjs'
@@ -22,6 +23,8 @@ export const QR_MS = { first: 60_000, next: 20_000 }
 const { FULL, RECENT } = proto.HistorySync.HistorySyncType
 const SILENT = { level: 'silent', child: () => SILENT, trace() {}, debug() {}, info() {}, warn() {}, error() {} }
 const CONNECT_TIMEOUT_MS = 20_000
+/** Baileys counts each answer to a request twice, and a request once: so often is asked, half as often answered. */
+const RETRIES = 12
 
 /** Trust this root (hex) for the Noise certificate instead of WhatsApp's: for a server of one's own. */
 export function trustRoot(hex) {
@@ -57,6 +60,7 @@ export function openSocket({ creds, keys, options, sentText, arrivals, changing,
     // What can't be read is asked for again, then refused. With Baileys' pause in between, the refusal would come after what was
     // sent again under the same id, and the server could take it for a word about that.
     retryRequestDelayMs: 0,
+    maxMsgRetryCount: RETRIES,
     markOnlineOnConnect: false, // the phone goes on ringing
     fireInitQueries: true, // what WhatsApp Web asks at login; the answers steer privacy tokens, whose lack is nack 463
     syncFullHistory: false,
