@@ -7,6 +7,8 @@ from typing import Any, Literal, Protocol
 
 from actors.health.history.reading import Series
 from actors.recovery.pauses import Pause
+from actors.store.episode_queries import EpisodeFilter, Sums
+from actors.store.records import Action, Episode
 from daemon.audit.deeds import AuditTrail
 from daemon.backup.manifest import Manifest
 
@@ -20,8 +22,8 @@ class BackendError(Exception):
     def __init__(self, reason: str, message: str, **detail: Any) -> None:
         super().__init__(message)
         self.reason = reason
-        """unknown_session, unknown_pause, conflict, file_owned, not_pairing, not_open, refused, unavailable,
-        storage_full, timeout, invalid, limit"""
+        """unknown_session, unknown_pause, unknown_episode, conflict, file_owned, not_pairing, not_open, refused,
+        unavailable, storage_full, timeout, invalid, limit"""
         self.message = message
         self.detail = detail
 
@@ -190,8 +192,32 @@ class Accounts(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class RecoverySums:
+    """What became of trouble within a time."""
+
+    ended: Sequence[Sums]
+    """Of the episodes that ended, by cause, strategy and outcome."""
+    open: int
+    """Episodes that go on."""
+    open_loops: int
+    """How often five attempts in a row of those did not help."""
+
+
 class Recovery(Protocol):
-    """What operators steer of recovery."""
+    """What operators see and steer of recovery."""
+
+    async def episodes(self, wanted: EpisodeFilter, limit: int, before: tuple[float, int] | None) -> Sequence[Episode]:
+        """The latest that match, newest first; ``before`` (beginning and id of the last one seen) pages on."""
+        ...
+
+    async def episode(self, id: int) -> tuple[Episode, Sequence[Action]]:
+        """One with what was done, oldest first.  ``unknown_episode``."""
+        ...
+
+    async def summary(self, since: float) -> RecoverySums:
+        """Of the episodes that ended at that time or later."""
+        ...
 
     def pauses(self) -> Sequence[Pause]:
         """Those in effect, oldest first."""

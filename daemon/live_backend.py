@@ -73,6 +73,7 @@ class LiveBackend:
         self._scores = await open_reader(self._settings.database("health"))
         await self.history.open()
         await self.accounts.open()
+        await self.recovery.open()
         await self._load_health()
         self._spawn(self.gateway.run())
         self._spawn(self.supervision.watch())
@@ -88,7 +89,8 @@ class LiveBackend:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         scores = [self._scores.close()] if self._scores else []
-        await asyncio.gather(self._shards.close(), self.accounts.close(), self.history.close(), *scores)
+        own = (self._shards, self.accounts, self.history, self.recovery)
+        await asyncio.gather(*(part.close() for part in own), *scores)
 
     def _spawn(self, coroutine: Any) -> None:
         task = asyncio.get_running_loop().create_task(coroutine)

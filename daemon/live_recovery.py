@@ -4,17 +4,24 @@ import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 from actors.recovery.pauses import Pause
 from actors.settings import Settings
-from actors.store.engine import Database
+from actors.store import episode_queries, recovery_queries
+from actors.store.direct import Operation, Statements
+from actors.store.engine import Database, open_reader
+from actors.store.episode_queries import EpisodeFilter
 from actors.store.errors import StoreError
+from actors.store.records import Action, Episode
 from daemon import pauses
+from daemon.backend import BackendError, RecoverySums
 from daemon.fleet import Fleet
 from daemon.pauses import Pauses
+from daemon.storage import refusal
 
 log = logging.getLogger(__name__)
+T = TypeVar("T")
 
 FORGET_PERIOD = 3600.0
 """Seconds between two times that old pauses are forgotten."""
@@ -30,6 +37,46 @@ class LiveRecovery:
         self._fleet = fleet
         self._database = database
         self._pauses = Pauses(fleet, publish)
+        self._ledger: Database | None = None
+
+    async def open(self) -> None:
+        """Opens the ledger of recovery.  Raises StoreError."""
+        self._ledger = await open_reader(self._settings.database("recovery"))
+
+    async def close(self) -> None:
+        """Closes what ``open`` opened."""
+        if self._ledger is not None:
+            await self._ledger.close()
+
+    async def _read(self, query: Operation[T]) -> T:
+        assert self._ledger is not None
+        try:
+            return await self._ledger.run(query)
+        except StoreError as error:
+            raise refusal(error, "the ledger of recovery can't be read") from None
+
+    async def episodes(self, wanted: EpisodeFilter, limit: int, before: tuple[float, int] | None) -> Sequence[Episode]:
+        """See Recovery."""
+        return await self._read(lambda conn: episode_queries.list_episodes(conn, wanted, limit, before))
+
+    async def episode(self, id: int) -> tuple[Episode, Sequence[Action]]:
+        """See Recovery."""
+
+        async def read(conn: Statements) -> tuple[Episode | None, Sequence[Action]]:
+            return await episode_queries.find_episode(conn, id), await recovery_queries.actions_in(conn, id)
+
+        found, actions = await self._read(read)
+        if found is None:
+            raise BackendError("unknown_episode", "no episode has the id in the path")
+        return found, actions
+
+    async def summary(self, since: float) -> RecoverySums:
+        """See Recovery."""
+
+        async def read(conn: Statements) -> RecoverySums:
+            return RecoverySums(await episode_queries.sums_since(conn, since), *await episode_queries.count_open(conn))
+
+        return await self._read(read)
 
     def tasks(self) -> list[Coroutine[Any, Any, None]]:
         """What has to run as long as the daemon does."""

@@ -247,6 +247,7 @@ class MemoryBackend:
         if not item.record.enabled:
             self._become(item, "stopped")
         elif item.behaviour == "locked":
+            self.recovery.halted(item.record.id, "forbidden")
             self._become(
                 item, "blocked", cause="forbidden", code=403, message="login refused", remedy="unlock the account"
             )

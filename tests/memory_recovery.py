@@ -4,7 +4,10 @@ from collections.abc import Callable, Mapping, Sequence
 from itertools import count
 
 from actors.recovery.pauses import Pause, covering
-from daemon.backend import BackendError, SessionRecord
+from actors.recovery.spread import spread_of
+from actors.store.episode_queries import EpisodeFilter, Sums
+from actors.store.records import Action, Episode
+from daemon.backend import BackendError, RecoverySums, SessionRecord
 from daemon.pauses import MOST
 
 
@@ -16,6 +19,25 @@ class MemoryRecovery:
         self._records = records
         self._numbers = count(1)
         self._pauses: list[Pause] = []
+        self.ledger: list[Episode] = []
+        """Put there by tests."""
+        self.actions: list[Action] = []
+
+    async def episodes(self, wanted: EpisodeFilter, limit: int, before: tuple[float, int] | None) -> Sequence[Episode]:
+        newest = sorted(self.ledger, key=lambda episode: (episode.started_at, episode.id), reverse=True)
+        matching = [episode for episode in newest if _matches(wanted, episode)]
+        return [e for e in matching if before is None or (e.started_at, e.id) < before][:limit]
+
+    async def episode(self, id: int) -> tuple[Episode, Sequence[Action]]:
+        for episode in self.ledger:
+            if episode.id == id:
+                return episode, [action for action in self.actions if action.episode == id]
+        raise BackendError("unknown_episode", "There is no such episode.")
+
+    async def summary(self, since: float) -> RecoverySums:
+        ended = [episode for episode in self.ledger if episode.ended_at is not None and episode.ended_at >= since]
+        going_on = [episode for episode in self.ledger if episode.ended_at is None]
+        return RecoverySums([_sums(e) for e in ended], len(going_on), sum(e.attempts // 5 for e in going_on))
 
     def pauses(self) -> Sequence[Pause]:
         return [pause for pause in self._pauses if not pause.over(self._clock())]
@@ -41,6 +63,30 @@ class MemoryRecovery:
             raise BackendError("unknown_pause", "There is no such pause.")
         self._pauses = [known for known in self._pauses if known.id != pause]
 
+    def halted(self, session: str, cause: str) -> None:
+        """An episode that ended at once: nothing automatic will be done."""
+        now, id = self._clock(), len(self.ledger) + 1
+        data = {"lastCause": cause, "failures": 1}
+        self.ledger.append(Episode(id, session, cause, "stop", 0, now, now, "halted", data, now))
+        self.actions.append(Action(id, id, session, cause, now, "stop", {"rule": "stands"}, "final", now))
+
     def forget(self, session: str) -> None:
         """The session is removed, and its own pauses with it."""
         self._pauses = [pause for pause in self._pauses if pause.session != session]
+
+
+def _matches(wanted: EpisodeFilter, episode: Episode) -> bool:
+    return (
+        wanted.session in {None, episode.session}
+        and wanted.cause in {None, episode.cause}
+        and wanted.outcome in {None, episode.outcome}
+        and wanted.open in {None, episode.ended_at is None}
+        and (wanted.since is None or episode.started_at >= wanted.since)
+        and (wanted.until is None or episode.started_at < wanted.until)
+    )
+
+
+def _sums(e: Episode) -> Sums:
+    detect = spread_of([] if e.detected_at is None else [e.detected_at - e.started_at])
+    recover = spread_of([] if e.healed_at is None or e.data.get("held") else [e.healed_at - e.started_at])
+    return Sums(e.cause, e.strategy, e.outcome or "", 1, e.attempts, e.attempts // 5, detect, recover)

@@ -10,6 +10,7 @@ from thespian.actors import ActorAddress
 
 from actors.messages import CommandResult, Hint, PlanAnswer, PlanRequest, ServiceSample
 from actors.recovery.book import Book
+from actors.recovery.days import Days
 from actors.recovery.decide import Rule
 from actors.recovery.follow import Follower
 from actors.recovery.learning import doublings
@@ -129,11 +130,14 @@ class RecoveryActor(Worker):
             self._database.watch.tell(log, "a refusal can't be stored", error)
 
     async def _prune(self) -> None:
+        days = Days(self._database)
         while True:
             now = time.time()
+            kept = now - self._settings.recovery.keep
             try:
+                await days.keep(now, kept)
                 await outbox.prune(self._database, now - self._settings.events_keep)
-                await self._ledger.prune(now - self._settings.recovery.keep)
+                await self._ledger.prune(kept)
             except StoreError as error:
                 self._database.watch.tell(log, "the ledger can't be pruned yet", error)
             await asyncio.sleep(PRUNE_PERIOD)

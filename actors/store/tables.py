@@ -283,9 +283,27 @@ episodes = Table(
     Column("data", JsonText, nullable=False),
     Column("detected_at", Float),
     Column("healed_at", Float),
-    Index("episodes_session", "session"),
+    Index("episodes_session", "session", "started_at"),
+    Index("episodes_cause", "cause", "started_at"),
+    Index("episodes_outcome", "outcome", "started_at"),
     Index("episodes_started_at", "started_at"),
+    Index("episodes_ended_at", "ended_at"),
+    Index("episodes_open", "started_at", sqlite_where=text("ended_at IS NULL")),
     sqlite_autoincrement=True,
+)
+episode_days = Table(
+    "episode_days",
+    RECOVERY,
+    Column("day", Integer, primary_key=True),
+    Column("cause", Text, primary_key=True),
+    Column("strategy", Text, primary_key=True),
+    Column("outcome", Text, primary_key=True),
+    Column("episodes", Integer, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("loops", Integer, nullable=False),
+    Column("detect", JsonText, nullable=False),
+    Column("recover", JsonText, nullable=False),
+    sqlite_with_rowid=False,
 )
 actions = Table(
     "actions",

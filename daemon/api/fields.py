@@ -93,17 +93,17 @@ def parse_wait(value: object) -> float:
     raise ValueError("a wait is a duration from 0s to 60s, written like 500ms or 10s")
 
 
-def parse_window(value: object) -> float:
-    """Seconds of a window of time, 1 hour to 31 days.
+def parse_window(value: object, longest: float = LONGEST_WINDOW) -> float:
+    """Seconds of a window of time, 1 hour to ``longest``.
 
     Raises:
         ValueError: with a sentence for the caller.
     """
     if isinstance(value, str) and _WINDOW.fullmatch(value):
         seconds = parse_duration(value)
-        if SHORTEST_WINDOW <= seconds <= LONGEST_WINDOW:
+        if SHORTEST_WINDOW <= seconds <= longest:
             return seconds
-    raise ValueError("a window is a duration from 1h to 31d, written like 24h or 7d")
+    raise ValueError(f"a window is a duration from 1h to {longest / 86400:.0f}d, written like 24h or 7d")
 
 
 def parse_time(value: object) -> float:

@@ -28,6 +28,7 @@ PATH_PARAMETERS = {
         "description": "The id that the message was sent with.",
         "schema": {"type": "string", "pattern": MESSAGE_ID_PATTERN},
     },
+    "episodeId": {"description": "The episode's id.", "schema": {"type": "string", "pattern": NUMBER_PATTERN}},
     "pauseId": {"description": "The pause's id.", "schema": {"type": "string", "pattern": NUMBER_PATTERN}},
 }
 

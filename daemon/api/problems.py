@@ -35,6 +35,9 @@ class Reason(Enum):
         404, "There is no such message", "Use the id that the POST was sent with or that it answered."
     )
     UNKNOWN_PAUSE = _Kind(404, "There is no such pause", "GET /api/recovery/pauses lists those in effect.")
+    UNKNOWN_EPISODE = _Kind(
+        404, "There is no such episode", "GET /api/recovery/episodes lists those that are kept (recovery.keep)."
+    )
     METHOD_NOT_ALLOWED = _Kind(405, "The route has no such method", "The Allow header names the methods of this route.")
     SLOW_BODY = _Kind(408, "The body came too slowly", "Send the whole body at once.")
     CONFLICT = _Kind(409, "This contradicts the present state", "Read the present state, then decide.")

@@ -5,11 +5,23 @@ from typing import Annotated, Literal, Self
 from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
 
 from config.durations import DURATION_PATTERN, parse_duration
-from daemon.api.fields import Labels, Moment, SessionId
-from daemon.api.requests import Request
+from daemon.api.fields import WINDOW_PATTERN, Labels, Moment, SessionId, parse_window
+from daemon.api.requests import Query, Request
 
 SHORTEST, LONGEST = 1.0, 366 * 86400.0
 """Seconds of a pause that is given as a duration."""
+
+
+Outcome = Literal["healed", "halted", "operator", "removed", "unpaired"]
+LONGEST_SUMMARY = 90 * 86400.0
+"""Seconds."""
+CURSOR_PATTERN = r"^[0-9]{1,12}(\.[0-9]{1,9})?-[0-9]{1,18}$"
+
+LongWindow = Annotated[
+    float,
+    BeforeValidator(lambda value: parse_window(value, LONGEST_SUMMARY)),
+    WithJsonSchema({"type": "string", "pattern": WINDOW_PATTERN, "examples": ["7d"]}),
+]
 
 
 def parse_length(value: object) -> float:
@@ -32,6 +44,34 @@ Length = Annotated[
     BeforeValidator(parse_length),
     WithJsonSchema({"type": "string", "pattern": DURATION_PATTERN, "examples": ["2h"]}),
 ]
+
+
+class EpisodesQuery(Query):
+    """Which episodes; filters are joined by *and*."""
+
+    session: SessionId | None = None
+    """Only episodes of this session."""
+    cause: Annotated[str, Field(pattern=r"^[a-z0-9_]{1,40}$")] | None = None
+    """Only episodes that began with this cause."""
+    outcome: Outcome | None = None
+    """Only episodes that ended so."""
+    open: bool | None = None
+    """true: only those that go on; false: only those that have ended."""
+    since: Moment | None = Field(default=None, alias="from")
+    """Only episodes that began at this time or later."""
+    until: Moment | None = Field(default=None, alias="to")
+    """Only episodes that began before this time."""
+    limit: Annotated[int, Field(ge=1, le=1000)] = 100
+    """Episodes on a page."""
+    cursor: Annotated[str, Field(pattern=CURSOR_PATTERN)] | None = None
+    """`nextCursor` of the page before."""
+
+
+class RecoverySummaryQuery(Query):
+    """Which episodes to sum up."""
+
+    window: Annotated[LongWindow, Field(json_schema_extra={"default": "24h"})] = 86400.0
+    """How far back, 1h to 90d: the episodes that ended within that time."""
 
 
 class PauseCreate(Request):

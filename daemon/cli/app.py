@@ -19,7 +19,7 @@ from daemon.cli import (
     tree,
     vault,
 )
-from daemon.cli.options import connected, examples
+from daemon.cli.options import alone, connected, examples
 
 ABOUT = """\
 Keeps many WhatsApp sessions alive: supervised, scored, healed and observable.
@@ -75,13 +75,15 @@ vault_app = typer.Typer(
 )
 
 recovery_app = typer.Typer(
-    help="What heals by itself, and how to hold it back.",
-    no_args_is_help=True,
+    help="How well trouble is noticed and healed, what was done about it, and how to hold it back.",
+    invoke_without_command=True,
+    callback=alone(connected(recovery.summary)),
     rich_markup_mode="rich",
     epilog=examples(
+        "wavigil recovery                               the last day, by cause and by strategy",
+        "wavigil recovery --window 90d --json",
+        "wavigil recovery episodes --open               what is going on",
         "wavigil recovery pause --label team:support --for 2h --reason 'new proxy'",
-        "wavigil recovery pauses",
-        "wavigil recovery resume 7",
     ),
 )
 
@@ -205,6 +207,15 @@ sessions_app.command("start", epilog=examples("wavigil sessions start support-1"
 sessions_app.command("stop", epilog=examples("wavigil sessions stop support-1"))(connected(sessions.stop))
 sessions_app.command("logout", epilog=examples("wavigil sessions logout support-1"))(connected(sessions.logout))
 
+recovery_app.command(
+    "episodes",
+    epilog=examples(
+        "wavigil recovery episodes --open                    what is going on",
+        "wavigil recovery episodes --session support-1",
+        "wavigil recovery episodes --outcome halted --since 7d",
+        "wavigil recovery episodes 4711                      one, with what was done and why",
+    ),
+)(connected(recovery.episodes))
 recovery_app.command(
     "pause",
     epilog=examples(

@@ -94,6 +94,21 @@ def connected(command: Callable[..., None]) -> Callable[..., None]:
     return wrapper
 
 
+def alone(command: Callable[..., None]) -> Callable[..., None]:
+    """What a group shows by itself: nothing when one of its commands is called."""
+
+    @functools.wraps(command)
+    def wrapper(context: typer.Context, **options: Any) -> None:
+        if context.invoked_subcommand is None:
+            command(**options)
+
+    signature = inspect.signature(command)
+    own = inspect.Parameter("context", inspect.Parameter.POSITIONAL_OR_KEYWORD, annotation=typer.Context)
+    wrapper.__dict__["__signature__"] = signature.replace(parameters=[own, *signature.parameters.values()])
+    wrapper.__annotations__ = {"context": typer.Context, **command.__annotations__}
+    return wrapper
+
+
 def confirm(question: str, *, yes: bool) -> None:
     """Ask before what can't be undone.
 

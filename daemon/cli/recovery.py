@@ -1,5 +1,7 @@
-"""`wavigil recovery …`: maintenance of recovery."""
+"""`wavigil recovery …`: what became of trouble, what was done about it, and maintenance of recovery."""
 
+import json as jsonlib
+from collections.abc import Iterator
 from typing import Annotated, Any
 
 import typer
@@ -8,10 +10,40 @@ from daemon.cli.audit import moment
 from daemon.cli.client import Client, segment
 from daemon.cli.errors import USAGE, CliError
 from daemon.cli.options import JsonOption
-from daemon.cli.output import ago, dash, labels_text, table, write, write_json
+from daemon.cli.output import ago, dash, duration, labels_text, table, write, write_json
 from daemon.cli.sessions import labels_of
 
+EPISODES = "/api/recovery/episodes"
 PAUSES = "/api/recovery/pauses"
+PAGE = 1000
+
+WindowOption = Annotated[str, typer.Option("--window", metavar="LENGTH", help="How far back: 1h to 90d.")]
+EpisodeArgument = Annotated[
+    str | None, typer.Argument(metavar="[NUMBER]", help="One episode, with what was done.", show_default=False)
+]
+SessionOption = Annotated[
+    str | None, typer.Option("--session", "-s", metavar="ID", help="Only of this session.", show_default=False)
+]
+CauseOption = Annotated[
+    str | None, typer.Option("--cause", metavar="CAUSE", help="Only with this first cause.", show_default=False)
+]
+OutcomeOption = Annotated[
+    str | None,
+    typer.Option(
+        "--outcome",
+        metavar="OUTCOME",
+        help="Only with this end: healed, halted, operator, removed, unpaired.",
+        show_default=False,
+    ),
+]
+OpenOption = Annotated[
+    bool | None, typer.Option("--open/--ended", help="Only those that go on, or have ended.", show_default=False)
+]
+SinceOption = Annotated[
+    str | None,
+    typer.Option("--since", metavar="AGO", help="How far back: 90m, 12h, 7d, or a time.", show_default=False),
+]
+LimitOption = Annotated[int, typer.Option("--limit", "-n", metavar="N", min=1, help="At most so many, the latest.")]
 
 WhomArgument = Annotated[str | None, typer.Argument(metavar="[ID]", help="This session.", show_default=False)]
 WhomLabels = Annotated[
@@ -39,6 +71,145 @@ PausedArgument = Annotated[
     typer.Argument(metavar="[WHAT]", help="Number of a pause, or a session that was paused by itself."),
 ]
 EndAllOption = Annotated[bool, typer.Option("--all", help="End all pauses.")]
+
+
+def summary(client: Client, window: WindowOption = "24h", json: JsonOption = False) -> None:
+    """Show how well trouble was noticed and healed."""
+    found = client.get("/api/recovery/summary", window=window)
+    if json:
+        write_json(found)
+        return
+    for head, groups in (("CAUSE", found["byCause"]), ("LAST STRATEGY", found["byStrategy"])):
+        columns = (head, "EPISODES", "HEALED", "HALTED", "OTHER", "SUCCESS", "ATTEMPTS", "LOOPS", *_TIMES)
+        rows = [group_row(name, group) for name, group in groups.items()]
+        if head == "CAUSE":
+            rows.append(group_row("all", found["total"]))
+        write(table(columns, rows), "")
+    paused = f", recovery of {found['pausedSessions']} sessions is paused" if found["pausedSessions"] else ""
+    write(f"{found['total']['episodes']} episodes ended since {ago(found['since'])}, {found['open']} go on{paused}")
+
+
+_TIMES = ("DETECT", "RECOVER", "P50", "P95")
+
+
+def group_row(name: str, group: dict[str, Any]) -> list[str]:
+    """One line of the summary; means first.  Pure."""
+    outcomes, recover = group["outcomes"], group["timeToRecover"]
+    healed, halted = outcomes.get("healed", 0), outcomes.get("halted", 0)
+    rate = group["successRate"]
+    return [
+        name,
+        str(group["episodes"]),
+        str(healed),
+        str(halted),
+        str(group["episodes"] - healed - halted),
+        "-" if rate is None else f"{rate:.1%}",
+        str(group["attempts"]),
+        str(group["loops"]),
+        seconds(group["timeToDetect"]["meanSeconds"]),
+        seconds(recover["meanSeconds"]),
+        seconds(recover["p50Seconds"]),
+        seconds(recover["p95Seconds"]),
+    ]
+
+
+def seconds(value: float | None) -> str:
+    """A time to detect or to recover: `0.2s`, `14s`, `3m`.  Pure."""
+    return f"{value:.1f}s" if value is not None and value < 10 else duration(value)  # noqa: PLR2004 - then whole ones do
+
+
+def episodes(
+    client: Client,
+    number: EpisodeArgument = None,
+    session: SessionOption = None,
+    cause: CauseOption = None,
+    outcome: OutcomeOption = None,
+    going_on: OpenOption = None,
+    since: SinceOption = None,
+    limit: LimitOption = 50,
+    json: JsonOption = False,
+) -> None:
+    """List episodes of trouble, the latest first; or show one with what was done about it."""
+    if number is not None:
+        _episode(client, number, json=json)
+        return
+    query = {
+        "session": session,
+        "cause": cause,
+        "outcome": outcome,
+        "open": None if going_on is None else str(going_on).lower(),
+        "from": moment(since),
+    }
+    found = list(_latest(client, query, limit))
+    if json:
+        write_json(found)
+        return
+    columns = ("EPISODE", "SESSION", "BEGAN", "CAUSE", "STRATEGY", "ATTEMPTS", "DETECT", "RECOVER", "OUTCOME")
+    write(table(columns, [episode_row(episode) for episode in found]))
+
+
+def episode_row(episode: dict[str, Any]) -> list[str]:
+    """One line of the list.  Pure."""
+    causes = dict.fromkeys((episode["cause"], episode["lastCause"]))
+    return [
+        str(episode["id"]),
+        episode["sessionId"],
+        ago(episode["startedAt"]),
+        " … ".join(causes),
+        episode["strategy"],
+        str(episode["attempts"]),
+        seconds(episode["detectSeconds"]),
+        seconds(episode["recoverSeconds"]),
+        (episode["outcome"] or "goes on") + (" (paused)" if episode["held"] else ""),
+    ]
+
+
+def _episode(client: Client, number: str, *, json: bool) -> None:
+    found = client.get(f"{EPISODES}/{segment(number)}")
+    if json:
+        write_json(found)
+        return
+    episode = found["episode"]
+    write(
+        table(
+            ("EPISODE", number),
+            [
+                ("session", episode["sessionId"]),
+                ("cause", " … ".join(dict.fromkeys((episode["cause"], episode["lastCause"])))),
+                ("began", f"{episode['startedAt']}, {ago(episode['startedAt'])}"),
+                ("noticed", f"after {seconds(episode['detectSeconds'])}"),
+                ("healed", f"after {seconds(episode['recoverSeconds'])}" if episode["healedAt"] else "-"),
+                ("ended", dash(episode["endedAt"])),
+                ("outcome", (episode["outcome"] or "goes on") + (", held up by a pause" if episode["held"] else "")),
+                ("attempts", f"{episode['attempts']}, {episode['failures']} connections ended"),
+            ],
+        )
+    )
+    rows = [
+        (action["at"], action["strategy"], action["cause"], dash(action["outcome"]), _why(action["why"]))
+        for action in found["actions"]
+    ]
+    if rows:
+        write("", table(("DONE AT", "STRATEGY", "CAUSE", "OUTCOME", "WHY"), rows))
+    told = [episode[part] for part in ("message", "remedy") if episode[part]]
+    if told:
+        write("\n" + "\n".join(f"  {line}" for line in told))
+
+
+def _why(why: dict[str, Any]) -> str:
+    because = why.get("because")
+    return str(because) if because else jsonlib.dumps(why, ensure_ascii=False)
+
+
+def _latest(client: Client, query: dict[str, Any], limit: int) -> Iterator[dict[str, Any]]:
+    cursor: str | None = None
+    while limit > 0:
+        page = client.get(EPISODES, limit=min(PAGE, limit), cursor=cursor, **query)
+        yield from page["episodes"]
+        limit -= len(page["episodes"])
+        cursor = page["nextCursor"]
+        if cursor is None:
+            return
 
 
 def pauses(client: Client, json: JsonOption = False) -> None:

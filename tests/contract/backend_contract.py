@@ -12,7 +12,8 @@ from typing import Any, get_args
 
 import pytest
 
-from daemon.api import models, models_supervision, render
+from actors.store.episode_queries import EpisodeFilter
+from daemon.api import models, models_recovery, models_supervision, render, render_recovery
 from daemon.backend import Backend, BackendError, Send, SessionLive, SessionRecord
 from tests.memory_backend import Behaviour
 from tests.unit.connectors.baileys_states import entries, paired
@@ -254,6 +255,28 @@ class BackendContract:
         assert await _reason(backend.history.read("nobody-1", now - 60.0, now, None)) == "unknown_session"
         for since, until, step in ((now, now, 60), (now + 9, now + 99, 60), (now - 99, now, 90), (0.0, now, 60)):
             assert await _reason(backend.history.read("opens-1", since, until, step)) == "invalid"
+
+    async def test_trouble_is_in_the_ledger(self, backend: Backend) -> None:
+        recovery, wanted = backend.recovery, EpisodeFilter(session="locked-1", open=False)
+
+        async def ended() -> bool:
+            return len(await recovery.episodes(wanted, 10, None)) > 0
+
+        await until_async(ended)
+        (episode, *_) = await recovery.episodes(wanted, 10, None)
+        assert (episode.session, episode.outcome) == ("locked-1", "halted")
+        assert episode.cause == backend.live("locked-1").cause
+        assert episode.ended_at is not None
+        assert (await recovery.episode(episode.id))[0] == episode
+        assert episode.id not in {e.id for e in await recovery.episodes(wanted, 10, (episode.started_at, episode.id))}
+        assert await recovery.episodes(EpisodeFilter(session="opens-1", outcome="removed"), 10, None) == []
+        sums = await recovery.summary(episode.started_at - 60.0)
+        assert sum(part.episodes for part in sums.ended if part.cause == episode.cause) >= 1
+        assert await _reason(recovery.episode(10**9)) == "unknown_episode"
+        detail = models_recovery.RecoveryEpisode.model_validate_json(
+            json.dumps(render_recovery.episode(episode).model_dump(by_alias=True))
+        )
+        assert detail.session_id == "locked-1"
 
     async def test_only_baileys_has_folders_of_auth_states(self, backend: Backend) -> None:
         state = entries(paired())

@@ -23,7 +23,7 @@ MESSAGE = {"id": "order-1", "to": "+15550100189", "text": "hello"}
 
 
 def path_of(route: Any) -> str:
-    names = {"{sessionId}": "opens-1", "{messageId}": "order-1", "{pauseId}": "1"}
+    names = {"{sessionId}": "opens-1", "{messageId}": "order-1", "{pauseId}": "1", "{episodeId}": "1"}
     return functools.reduce(lambda path, name: path.replace(name, names[name]), names, str(route.path))
 
 

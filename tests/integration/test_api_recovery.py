@@ -1,10 +1,12 @@
 """What operators see and steer of recovery, over HTTP."""
 
 import time
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from actors.store.records import Action, Episode
 from daemon.api import Role
 from tests.fixtures_api import CheckedClient
 from tests.memory_backend import MemoryBackend
@@ -12,6 +14,7 @@ from tests.memory_backend import MemoryBackend
 pytestmark = pytest.mark.integration
 
 PAUSES = "/api/recovery/pauses"
+EPISODES = "/api/recovery/episodes"
 
 
 async def test_the_life_of_a_pause(api: CheckedClient, memory: MemoryBackend) -> None:
@@ -81,3 +84,86 @@ async def test_wrong_ids_and_an_end_that_is_over(api: CheckedClient, memory: Mem
 async def test_an_oversize_body_is_refused(api: CheckedClient) -> None:
     answer = await api("POST", PAUSES, json={"all": True, "reason": "x" * 100_000})
     assert answer.json["type"] == "/problems/payload_too_large"
+
+
+def healed(id: int, session: str, cause: str, began: float, took: float = 10.0, **data: Any) -> Episode:
+    data = {"lastCause": cause, "failures": 2, **data}
+    return Episode(id, session, cause, "reconnect", 7, began, began + took, "healed", data, began + 1.0, began + took)
+
+
+@pytest.fixture
+def ledger(memory: MemoryBackend) -> list[Episode]:
+    """Of an hour, beside what the session with the locked account had: five healed, one under way."""
+    now = time.time()
+    found = [healed(id, "opens-1", "connection_lost", now - 1000.0 - id, 10.0 * id) for id in range(2, 6)]
+    found.append(healed(6, "opens-1", "connection_lost", now - 900.0, 3600.0 * 24, held=True))
+    found.append(Episode(7, "opens-1", "deaf", "restart", 11, now - 60.0, data={"lastCause": "deaf"}, detected_at=now))
+    memory.recovery.ledger += found
+    memory.recovery.actions.append(Action(9, 7, "opens-1", "deaf", now, "restart", {"rule": "climb", "because": "…"}))
+    return found
+
+
+async def test_episodes_come_newest_first_in_pages(api: CheckedClient, ledger: list[Episode]) -> None:
+    first = (await api("GET", f"{EPISODES}?session=opens-1&limit=4", Role.VIEWER)).json
+    assert [episode["id"] for episode in first["episodes"]] == [7, 6, 2, 3]
+    ledger[0:0] = [healed(8, "opens-1", "connection_lost", time.time())]  # a new one shifts nothing
+    second = (await api("GET", f"{EPISODES}?session=opens-1&limit=4&cursor={first['nextCursor']}")).json
+    assert ([episode["id"] for episode in second["episodes"]], second["nextCursor"]) == ([4, 5], None)
+    one = second["episodes"][0]
+    assert (one["detectSeconds"], one["recoverSeconds"], one["held"]) == (1.0, 40.0, False)
+    assert one["message"]
+
+
+@pytest.mark.parametrize(
+    ("query", "ids"),
+    [
+        ("cause=deaf", [7]),
+        ("open=true", [7]),
+        ("open=false&cause=forbidden", [1]),
+        ("outcome=healed&session=locked-1", []),
+        ("outcome=halted", [1]),
+        ("from=2001-01-01T00:00:00Z&to=2001-01-02T00:00:00Z", []),
+        ("session=nobody-1", []),
+    ],
+)
+async def test_filters(api: CheckedClient, ledger: list[Episode], query: str, ids: list[int]) -> None:
+    assert [one["id"] for one in (await api("GET", f"{EPISODES}?{query}")).json["episodes"]] == ids
+    assert ledger
+
+
+@pytest.mark.parametrize(
+    "query",
+    ["outcome=good", "open=maybe", "cause=DROP TABLE", "from=today", "limit=0", "limit=1001", "cursor=x", "at=1"],
+)
+async def test_wrong_filters_are_refused(api: CheckedClient, query: str) -> None:
+    assert (await api("GET", f"{EPISODES}?{query}")).status == 422
+
+
+async def test_an_episode_shows_what_was_done_and_why(api: CheckedClient, ledger: list[Episode]) -> None:
+    assert ledger
+    found = (await api("GET", f"{EPISODES}/7", Role.VIEWER)).json
+    assert (found["episode"]["endedAt"], found["episode"]["outcome"]) == (None, None)
+    (action,) = found["actions"]
+    assert (action["strategy"], action["why"]["rule"], action["outcome"]) == ("restart", "climb", None)
+    for id in ("99", "x", "9" * 30):
+        assert (await api("GET", f"{EPISODES}/{id}")).json["type"] == "/problems/unknown_episode"
+
+
+async def test_the_summary(api: CheckedClient, memory: MemoryBackend, ledger: list[Episode]) -> None:
+    assert ledger
+    memory.recovery.ledger.append(replace(memory.recovery.ledger[0], id=20, cause="locked"))
+    await api("POST", PAUSES, json={"labels": {"team": "a"}})
+    found = (await api("GET", "/api/recovery/summary?window=90d", Role.VIEWER)).json
+    assert (found["open"], found["openLoops"], found["pausedSessions"]) == (1, 2, 2)
+    assert found["total"]["outcomes"] == {"halted": 2, "healed": 5}
+    assert found["total"]["successRate"] == 0.8333  # what can't heal says nothing about how well is healed
+    assert found["byCause"]["locked"]["successRate"] is None
+    lost = found["byCause"]["connection_lost"]
+    assert (lost["episodes"], lost["attempts"], lost["loops"], lost["successRate"]) == (5, 35, 5, 1.0)
+    assert lost["timeToRecover"]["count"] == 4  # one was held up by a pause
+    assert lost["timeToRecover"]["meanSeconds"] == 35.0
+    assert lost["timeToRecover"]["p50Seconds"] == pytest.approx(30.0, rel=0.045)
+    assert lost["timeToDetect"]["meanSeconds"] == 1.0
+    assert set(found["byStrategy"]) == {"reconnect", "stop"}
+    for window in ("30m", "91d", "1w", ""):
+        assert (await api("GET", f"/api/recovery/summary?window={window}")).status == 422

@@ -45,3 +45,30 @@ async def test_wrong_usage(wavigil: Shell) -> None:
     unknown = await wavigil("recovery", "pause", "nobody-1")
     assert unknown.status == 1
     assert "GET /api/sessions" in unknown.err
+
+
+async def test_the_summary_and_the_episodes(wavigil: Shell, memory: MemoryBackend) -> None:
+    memory.recovery.halted("opens-1", "banned")
+    await wavigil("recovery", "pause", "--all")
+    shown = (await wavigil("recovery")).out
+    assert [line.split()[:4] for line in shown.splitlines()[1:4]] == [
+        ["banned", "1", "0", "1"],
+        ["forbidden", "1", "0", "1"],
+        ["all", "2", "0", "2"],
+    ]
+    assert "2 episodes ended since 1d ago, 0 go on, recovery of 3 sessions is paused" in shown
+    assert json.loads((await wavigil("recovery", "--window", "7d", "--json")).out)["total"]["outcomes"] == {"halted": 2}
+    listed = (await wavigil("recovery", "episodes", "--session", "opens-1")).out.splitlines()
+    assert len(listed) == 2
+    assert listed[1].split()[:2] == ["2", "opens-1"]
+    assert listed[1].split()[-1] == "halted"
+    assert (await wavigil("recovery", "episodes", "--open")).out.count("\n") == 1
+    assert len(json.loads((await wavigil("recovery", "episodes", "--ended", "-n", "1", "--json")).out)) == 1
+    one = (await wavigil("recovery", "episodes", "1")).out
+    assert "locked-1" in one
+    assert "stands" in one
+    assert (await wavigil("recovery", "episodes", "99")).status == 1
+    assert (await wavigil("recovery", "--window", "1y")).status == 2
+    assert (await wavigil("recovery", "episodes", "--outcome", "good")).status == 2
+    assert (await wavigil("recovery", "nonsense")).status == 2
+    assert "wavigil recovery --window 90d" in (await wavigil("recovery", "--help")).out

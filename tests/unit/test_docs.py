@@ -95,7 +95,7 @@ def test_every_command_exists(page: Path) -> None:
 def check(command: Any, words: list[str]) -> None:
     """The words name a command, and options that it has."""
     rest = list(words)
-    while hasattr(command, "commands"):
+    while hasattr(command, "commands") and not (command.invoke_without_command and (not rest or rest[0][0] == "-")):
         name = rest.pop(0) if rest else ""
         assert name in command.commands, words
         command = command.commands[name]

@@ -4,12 +4,48 @@ import re
 import time
 
 from actors.recovery.pauses import Pause
-from daemon.api import models_recovery, requests
+from actors.store.episode_queries import EpisodeFilter
+from daemon.api import models_recovery, render_recovery, requests
 from daemon.api.call import Call, Reply
 from daemon.api.fields import NUMBER_PATTERN
 from daemon.api.problems import ProblemError, Reason
-from daemon.api.requests_recovery import PauseCreate
+from daemon.api.requests_recovery import EpisodesQuery, PauseCreate, RecoverySummaryQuery
 from daemon.backend import Backend
+
+
+async def episodes(call: Call[EpisodesQuery, requests.NoBody]) -> Reply:
+    """A page of episodes."""
+    query = call.query
+    wanted = EpisodeFilter(query.session, query.cause, query.outcome, query.open, query.since, query.until)
+    before = None
+    if query.cursor is not None:
+        at, _, id = query.cursor.partition("-")
+        before = (float(at), int(id))
+    found = await call.backend.recovery.episodes(wanted, query.limit + 1, before)
+    page = found[: query.limit]
+    return Reply(
+        models_recovery.RecoveryEpisodePage(
+            episodes=[render_recovery.episode(one) for one in page],
+            next_cursor=f"{page[-1].started_at!r}-{page[-1].id}" if len(found) > len(page) else None,
+        )
+    )
+
+
+async def one_episode(call: Call[requests.NoQuery, requests.NoBody]) -> Reply:
+    """One episode with what was done."""
+    found, actions = await call.backend.recovery.episode(_number(call.path["episodeId"]))
+    return Reply(
+        models_recovery.RecoveryEpisodeDetail(
+            episode=render_recovery.episode(found), actions=[render_recovery.action(one) for one in actions]
+        )
+    )
+
+
+async def summary(call: Call[RecoverySummaryQuery, requests.NoBody]) -> Reply:
+    """Sums over a window of time."""
+    since, recovery = time.time() - call.query.window, call.backend.recovery
+    paused = sum(bool(recovery.pauses_of(session)) for session in call.backend.records()) if recovery.pauses() else 0
+    return Reply(render_recovery.summary(since, await recovery.summary(since), paused))
 
 
 async def pauses(call: Call[requests.NoQuery, requests.NoBody]) -> Reply:

@@ -8,12 +8,53 @@ from daemon.api.auth import Role
 from daemon.api.handlers import recovery
 from daemon.api.problems import Reason
 from daemon.api.requests import NoBody, NoQuery
-from daemon.api.requests_recovery import PauseCreate
+from daemon.api.requests_recovery import EpisodesQuery, PauseCreate, RecoverySummaryQuery
 from daemon.api.route import Answer, Route
 
+EPISODES = "/api/recovery/episodes"
 PAUSES = "/api/recovery/pauses"
+READ = (Reason.UNAVAILABLE, Reason.STORAGE_FULL)
 
 ROUTES: tuple[Route[Any, Any], ...] = (
+    Route(
+        "GET",
+        EPISODES,
+        "listRecoveryEpisodes",
+        "recovery",
+        Role.VIEWER,
+        "Episodes of trouble",
+        EpisodesQuery,
+        NoBody,
+        (Answer(200, "A page, newest first", models_recovery.RecoveryEpisodePage),),
+        READ,
+        recovery.episodes,
+    ),
+    Route(
+        "GET",
+        f"{EPISODES}/{{episodeId}}",
+        "getRecoveryEpisode",
+        "recovery",
+        Role.VIEWER,
+        "An episode with what was done about it",
+        NoQuery,
+        NoBody,
+        (Answer(200, "The episode and its actions, oldest first", models_recovery.RecoveryEpisodeDetail),),
+        (*READ, Reason.UNKNOWN_EPISODE),
+        recovery.one_episode,
+    ),
+    Route(
+        "GET",
+        "/api/recovery/summary",
+        "getRecoverySummary",
+        "recovery",
+        Role.VIEWER,
+        "How well trouble was noticed and healed",
+        RecoverySummaryQuery,
+        NoBody,
+        (Answer(200, "Sums, as a whole, by cause and by strategy", models_recovery.RecoverySummary),),
+        READ,
+        recovery.summary,
+    ),
     Route(
         "GET",
         PAUSES,
