@@ -39,26 +39,26 @@ class Snapshot:
         """Session -> when it was put together (monotonic), and what came out; no entry after news."""
 
     def live(self, session: str) -> SessionLive:
-        """State and health of a session together, with the status as of now."""
-        at, joined = self._joined.get(session, (-math.inf, _UNKNOWN))
-        if (now := time.monotonic()) - at > GROWS_OLD:
-            joined = self._join(session, time.time())
+        """State and health of a session together, with the status as of now; the same object while nothing changes."""
+        at, joined = self._joined.get(session, (-math.inf, None))
+        if (now := time.monotonic()) - at > GROWS_OLD or joined is None:
+            joined = self._join(session) if joined is None else joined
+            status = _status(joined, time.time())
+            joined = joined if joined.status == status else replace(joined, status=status)
             self._joined[session] = now, joined
         return joined
 
-    def _join(self, session: str, now: float) -> SessionLive:
+    def _join(self, session: str) -> SessionLive:
         state = self._states.get(session, _UNKNOWN)
         view = self._views.get(session, {})
         if view.get("parked"):
             state = replace(state, state="parked", cause="crash_loop", remedy=_remedy("crash_loop"))
         seen = max(filter(None, (state.last_seen, view.get("lastSeen"))), default=None)
-        age = None if seen is None else now - seen
         # a verdict on an earlier connection says nothing about this one
         judged = state.state == "open" and (view.get("checkedAt") or 0.0) >= state.since
         liveness = view.get("liveness") if judged else None
         return replace(
             state,
-            status=str(status_of(state.state, state.cause, state.detail.get("causeAt"), now, age, liveness)),
             liveness=liveness,
             liveness_detail=(view.get("livenessDetail") or {}) if liveness is not None else {},
             score=view.get("score"),
@@ -116,6 +116,11 @@ class Snapshot:
         self._states.pop(session, None)
         self._views.pop(session, None)
         self._joined.pop(session, None)
+
+
+def _status(live: SessionLive, now: float) -> str:
+    age = None if live.last_seen is None else now - live.last_seen
+    return str(status_of(live.state, live.cause, live.detail.get("causeAt"), now, age, live.liveness))
 
 
 def _live(state: str, since: float, data: Mapping[str, Any], cause: str | None) -> SessionLive:

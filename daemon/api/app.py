@@ -11,6 +11,7 @@ from daemon.api.endpoint import endpoint
 from daemon.api.openapi import document
 from daemon.api.routes import ROUTES
 from daemon.api.settings import ApiSettings
+from daemon.api.statuses import Statuses
 from daemon.backend import Backend
 from daemon.configuration import Configuration
 from daemon.metrics.exporter import Exporter
@@ -31,6 +32,7 @@ def build_app(
     app[keys.CURRENT] = Current(settings)
     app[keys.CONFIGURATION] = configuration
     app[keys.EXPORTER] = metrics
+    app[keys.STATUSES] = Statuses()
     app[keys.DOCUMENT] = json.dumps(document(settings.version), ensure_ascii=False).encode()
     for route in ROUTES:
         app.router.add_route(route.method, route.path, endpoint(route))

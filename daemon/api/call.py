@@ -9,6 +9,7 @@ from pydantic import BaseModel
 from daemon.api.auth import Identity, Role
 from daemon.api.problems import ProblemError, Reason
 from daemon.api.requests import Query, Request
+from daemon.api.statuses import Statuses
 from daemon.backend import Backend, SessionRecord
 from daemon.configuration import Configuration
 from daemon.metrics.exporter import Exporter
@@ -28,6 +29,7 @@ class Call(Generic[Q, B]):
     metrics: Exporter
     configuration: Configuration | None
     """None where the daemon behind the API reads no file, as in most tests."""
+    statuses: Statuses
     document: bytes
     """The OpenAPI document."""
     identity: Identity

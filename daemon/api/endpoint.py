@@ -80,6 +80,7 @@ async def _run(route: Route[Q, B], request: web.Request, identity: Identity) -> 
         backend=request.app[keys.BACKEND],
         metrics=request.app[keys.EXPORTER],
         configuration=request.app[keys.CONFIGURATION],
+        statuses=request.app[keys.STATUSES],
         document=request.app[keys.DOCUMENT],
         identity=identity,
         path=request.match_info,

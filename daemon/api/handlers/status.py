@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import get_args
 
-from daemon.api import models, render, requests
+from daemon.api import models, requests, statuses
 from daemon.api.call import Call, Reply
 from daemon.api.pages import page_of
 from daemon.backend import SessionLive, SessionRecord
@@ -18,8 +18,7 @@ Pair = tuple[SessionRecord, SessionLive]
 async def one(call: Call[requests.NoQuery, requests.NoBody]) -> Reply:
     """The status of one session."""
     record = call.session
-    pauses = call.backend.recovery.pauses_of(record.id)
-    return Reply(render.status(record, call.backend.live(record.id), pauses))
+    return Reply(call.statuses.of(record, call.backend.live(record.id), call.backend.recovery.pauses_of(record.id)))
 
 
 async def bulk(call: Call[requests.StatusQuery, requests.NoBody]) -> Reply:
@@ -33,15 +32,10 @@ async def bulk(call: Call[requests.StatusQuery, requests.NoBody]) -> Reply:
         if matches(query, record, state)
     }
     page = page_of(matching, query)
-    return Reply(
-        models.SessionStatusPage(
-            sessions=[
-                render.status(*matching[session], call.backend.recovery.pauses_of(session)) for session in page.ids
-            ],
-            next_cursor=page.next_cursor,
-            total=len(matching),
-        )
-    )
+    call.statuses.keep(records)
+    pauses = call.backend.recovery.pauses_of
+    parts = (call.statuses.of(*matching[session], pauses(session)) for session in page.ids)
+    return Reply(statuses.page(parts, page.next_cursor, len(matching)))
 
 
 def matches(query: requests.StatusQuery, record: SessionRecord, live: SessionLive) -> bool:

@@ -1,9 +1,13 @@
 """What main shows of sessions: the latest of state and health, nothing of sessions that are no more."""
 
+import time
 from typing import Any
 
+import pytest
+
+from actors.health.liveness import UNPROVEN_AFTER_S
 from actors.store.records import OutboxEvent, SessionState
-from daemon.snapshot import Snapshot
+from daemon.snapshot import GROWS_OLD, Snapshot
 
 PHONE = "15550100189"
 
@@ -91,3 +95,18 @@ def test_a_connection_of_before_the_start_is_not_shown_as_one() -> None:
         "pairing": "pairing",
         "again": "open",
     }
+
+
+def test_nothing_new_is_the_same_object_and_news_another_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 1000.0
+    monkeypatch.setattr(time, "monotonic", lambda: now)
+    monkeypatch.setattr(time, "time", lambda: now)
+    shown = snapshot("a")
+    shown.apply(event("session.state", "a", state="open"))
+    first = shown.live("a")
+    now += 2 * GROWS_OLD
+    assert shown.live("a") is first
+    now += UNPROVEN_AFTER_S
+    assert (first.status, shown.live("a").status) == ("connected", "error")
+    shown.health({"a": {"score": 50, "checkedAt": now}})
+    assert shown.live("a").score == 50
