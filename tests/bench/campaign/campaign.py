@@ -1,6 +1,7 @@
 """Plays a campaign: troubles of all kinds, mixed at random from a seed, each to sessions that have no other."""
 
 import asyncio
+import math
 import random
 import time
 from collections import Counter, deque
@@ -30,6 +31,8 @@ class Size:
     per_kind: int = 300
     rate: float = 5.0
     """Troubles of single sessions that begin within a second, at most."""
+    rest: float = 15.0
+    """Seconds for which a session has to be well before its next trouble: else it is one that comes again and again."""
     seconds: float = 3600.0
     """When no new trouble begins any more; those under way are seen to their ends."""
     shard_kills_at_once: int = 2
@@ -134,10 +137,15 @@ class Campaign:
             return None
         taken = self._busy | self._kept
         fit = self._listeners if kind.listens else self.shards
-        free = [session for session in fit if session not in taken]
+        rested = time.time() - self.size.rest
+        free = [session for session in fit if session not in taken and self._well_since(session) <= rested]
         if not kind.listens:  # those who listen are kept for that, as long as there are others
             free = [session for session in free if session not in set(self._listeners)] or free
         return self.rng.choice(sorted(free)) if free else None
+
+    def _well_since(self, session: str) -> float:
+        move = self.watch.state.get(session)
+        return 0.0 if move is None else move.at if move.state == "open" else math.inf
 
     async def _one(self, kind: Kind, session: str) -> None:
         number = self._next()

@@ -24,6 +24,8 @@ SLACK: Final = 0.05
 ILL: Final = {"deaf": "deaf", "outbound_stuck": "outbound_stuck", "half_open": "heartbeat_lost"}
 """Verdicts on open sessions, and the cause that each stands for."""
 RESTS: Final = {"halted", "blocked", "parked", "stopped", "pairing"}
+DEEDS: Final = {"reconnect", "restart", "failover", "slow_lane"}
+"""Strategies that do something; the others say that nothing is done."""
 SHOWS: Final = {"heals": "connected", "waits": "connected", "few_tries": "error", "rests": "error"}
 
 
@@ -77,7 +79,7 @@ class Timeline:
                     moves[entry.session].append(entry)
                 case Judged():
                     judged[entry.session].append(entry)
-                case Acted():
+                case Acted() if entry.strategy in DEEDS:
                     acted[entry.session].append(entry)
                 case Ended():
                     self.ended[entry.number] = entry

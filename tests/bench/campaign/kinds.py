@@ -108,7 +108,9 @@ def _refused(name: str, cause: str, **fault: Any) -> Kind:
     """A trouble of the connecting itself, which a simulated session can have for itself."""
     lasts = {} if fault["fault"] == "close" and not fault.get("for_s") else {"for_s": REFUSED_FOR}
     lasts_s = REFUSED_FOR if lasts else 0.0
-    return Kind(name, frozenset({cause}), closes=True, lasts_s=lasts_s, simulated={**fault, **lasts})
+    # where it is let in again before it tries, all that it meets is the end of its connection
+    causes = frozenset({cause, "connection_closed"}) if lasts else frozenset({cause})
+    return Kind(name, causes, closes=True, lasts_s=lasts_s, simulated={**fault, **lasts})
 
 
 DIALS: Final = (
