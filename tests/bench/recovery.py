@@ -57,6 +57,7 @@ def configuration(ids: list[str], connector: str, lab: Lab | None, rate: float |
             "intensity": {"restarts": 1000, "period": "1m"},
             "session_intensity": {"restarts": 1000, "period": "1m"},
         },
+        "health": {"canary": {"enabled": True, "daily_budget": 1000}},
         "http": {"requests_per_second": 5000},
     }
 

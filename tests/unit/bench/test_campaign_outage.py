@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.bench.campaign.outage import Cut, peak
+from tests.bench.campaign.outage import PROBE_S, Cut, peak
 
 GOOD = Cut(sessions=500, bound=50.0, lasted=60.0, meanwhile=30, peak=50, shown=2.0, back=11.0)
 
@@ -18,13 +18,15 @@ def test_peak_is_the_most_that_any_window_holds(times: list[float]) -> None:
 
 def test_what_keeps_every_promise_falls_short_of_nothing() -> None:
     assert GOOD.shortfalls() == []
-    assert GOOD.allowed == 12.0
-    assert replace(GOOD, lasted=0.0, meanwhile=0, shown=None).shortfalls() == []
+    cut = replace(GOOD, lasted=0.0, meanwhile=0, shown=None)
+    assert cut.shortfalls() == []
+    assert (cut.allowed, GOOD.allowed) == (12.0, 12.0 + PROBE_S)
+    assert len(replace(cut, back=12.5).shortfalls()) == 1
 
 
 @pytest.mark.parametrize(
     "bad",
-    [{"peak": 51}, {"meanwhile": 60}, {"back": 12.5}, {"back": None}, {"shown": 5.5}, {"bound": 49.0}],
+    [{"peak": 51}, {"meanwhile": 60}, {"back": 44.5}, {"back": None}, {"shown": 5.5}, {"bound": 49.0}],
     ids=str,
 )
 def test_each_broken_promise_is_told(bad: dict[str, float | None]) -> None:
