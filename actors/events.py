@@ -47,6 +47,11 @@ class EventType(StrEnum):
 
     Data: episode, cause, strategy, why, remedy.  Tries go on in the slow lane.
     """
+    RECOVERY_OUTAGE = "recovery.outage"
+    """Nobody of a connector gets through, and one session at a time tries for all; or that is over.  Of no session.
+
+    Data: connector, cause (of the last failure), since, ended (null while it lasts); seconds since 1970.
+    """
     RECOVERY_SUCCEEDED = "recovery.succeeded"
     """The session is open and has proved that it works; data: episode, attempts, seconds, strategy, cause."""
     RECOVERY_STOPPED = "recovery.stopped"

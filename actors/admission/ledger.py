@@ -18,6 +18,8 @@ from actors.admission.outage import Outage
 
 Answer = TypeVar("Answer")
 
+SUFFIX = ".admission"
+"""Of the names of boards."""
 PAUSE = 0.002
 """Seconds between two tries to have the lock."""
 _MAGIC = b"wavigil1"
@@ -32,7 +34,12 @@ MOST_ROWS = 4096
 
 def ledger_path(runtime_dir: Path, connector: str) -> Path:
     """Where the board of a connector is: its connections leave this machine by one way, and are counted together."""
-    return runtime_dir / f"{connector}.admission"
+    return runtime_dir / f"{connector}{SUFFIX}"
+
+
+def boards(runtime_dir: Path) -> dict[str, Path]:
+    """The boards that there are, by connector."""
+    return {path.name.removesuffix(SUFFIX): path for path in runtime_dir.glob(f"*{SUFFIX}")}
 
 
 class Ledger:

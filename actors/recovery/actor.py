@@ -16,6 +16,7 @@ from actors.recovery.follow import Follower
 from actors.recovery.learning import doublings
 from actors.recovery.ledger import Ledger
 from actors.recovery.orders import Orders
+from actors.recovery.outages import Outages
 from actors.recovery.plans import Policy, plan
 from actors.recovery.tuning import budgets
 from actors.runtime.worker import Worker
@@ -48,6 +49,7 @@ class RecoveryActor(Worker):
         self._ledger = Ledger(self._database, Book(budgets(args.recovery)))
         await self._ledger.load(time.time())
         self._follower = Follower(args, self._ledger, self._database.watch)
+        self._outages = Outages(args.runtime_dir)
         self._orders = Orders(self.tell, self.myAddress)
         self._turn = asyncio.Lock()
         self._news = asyncio.Event()
@@ -83,7 +85,14 @@ class RecoveryActor(Worker):
         """A hint may be lost, and patience ends without one."""
         while True:
             await self._read_and_act()
+            await self._look_for_outages()
             await asyncio.sleep(LOOK_PERIOD)
+
+    async def _look_for_outages(self) -> None:
+        try:
+            self._told(await self._outages.look(self._database, time.time()))
+        except StoreError as error:
+            self._database.watch.tell(log, "an outage can't be told yet", error)
 
     async def _hear(self) -> None:
         while True:

@@ -1,5 +1,7 @@
-"""WhatsApp refuses the client's version (405): a new one in the configuration, and a reload, and all connect again."""
+"""What all sessions share: a client that WhatsApp calls outdated (405), and a server that lets nobody in (503)."""
 
+import contextlib
+import sqlite3
 from pathlib import Path
 
 import pytest
@@ -50,3 +52,37 @@ async def test_a_new_version_needs_no_release(short_tmp: Path) -> None:
         assert versions == [".".join(map(str, NEWER))] * 2
         assert await attempts(lab) == tried + 2
         assert (await daemon.status("gamma"))["status"] == "stopped"
+        await nobody_gets_through(lab, daemon)
+
+
+async def nobody_gets_through(lab: Lab, daemon: Daemon) -> None:
+    """All are refused: one tries for all, seldom, and when it is let in the others are back."""
+
+    async def outage(wanted: float) -> bool:
+        return await metric(daemon, "wavigil_admission_outage") == wanted
+
+    await daemon.call("POST", "/api/sessions/gamma/start")
+    await daemon.until_status("gamma", "error")  # what WhatsApp thought of the old version stands until somebody acts
+    await daemon.call("POST", "/api/whatsapp-status/gamma/reconnect")
+    await daemon.until_status("gamma", "connected")
+    await lab.connect_rules({"kind": "http", "status": 503})
+    await lab.fault("reset")
+    await until("the outage is noticed", lambda: outage(1), 40)
+    await until("recovery tells of it", lambda: "http_unavailable" in told(daemon), 20)
+    await lab.connect_rules()
+    for id in PHONES:
+        await daemon.until_status(id, "connected")
+    await until("it is over", lambda: outage(0), 40)
+
+
+async def metric(daemon: Daemon, name: str) -> float | None:
+    """The value of a family with one series."""
+    text = await daemon.get("/metrics")
+    return next((float(line.split()[-1]) for line in text.splitlines() if line.startswith(name + "{")), None)
+
+
+def told(daemon: Daemon) -> str:
+    """The outages that recovery told of."""
+    query = "SELECT data FROM outbox WHERE type = 'recovery.outage'"
+    with contextlib.closing(sqlite3.connect(daemon.state_dir / "recovery.db")) as conn:
+        return str(conn.execute(query).fetchall())

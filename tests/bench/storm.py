@@ -63,7 +63,7 @@ async def opened(daemon: Daemon) -> list[str]:
 
 async def main(options: argparse.Namespace) -> None:
     """Runs the bench."""
-    print(describe())
+    print(describe(), flush=True)
     high = options.sessions // 10
     ids = [f"{HIGH if n < high else 's-'}{n:04d}" for n in range(options.sessions)]
     phones = {id: f"1555040{number:04d}" for number, id in enumerate(ids)}

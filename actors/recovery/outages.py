@@ -1,0 +1,75 @@
+"""Tells of outages: the hosts recognise them (``actors.admission``), here they become events of recovery's outbox."""
+
+import logging
+from collections.abc import Mapping
+from pathlib import Path
+
+from actors.admission.ledger import Ledger, boards
+from actors.admission.outage import Outage
+from actors.events import EventType
+from actors.store import outbox
+from actors.store.direct import Statements
+from actors.store.engine import Database
+from actors.store.records import NewEvent
+
+log = logging.getLogger(__name__)
+
+
+def changes(before: Mapping[str, Outage], after: Mapping[str, Outage], now: float) -> list[NewEvent]:
+    """The events of what began and what ended, of the whole fleet, by connector.  Pure."""
+    events = []
+    for connector in sorted(before.keys() | after.keys()):
+        was, known = before.get(connector, Outage()), after.get(connector, Outage())
+        if was.since == known.since:
+            continue
+        if was.since is not None:
+            events.append(_event(connector, was, now, now))
+        if known.since is not None:
+            events.append(_event(connector, known, known.since, None))
+    return events
+
+
+def _event(connector: str, outage: Outage, at: float, ended: float | None) -> NewEvent:
+    data = {"connector": connector, "cause": outage.cause, "since": outage.since, "ended": ended}
+    return NewEvent(at, EventType.RECOVERY_OUTAGE, None, data)
+
+
+class Outages:
+    """What was told is remembered; a fresh actor tells again of an outage that lasts, with the same ``since``."""
+
+    def __init__(self, runtime_dir: Path) -> None:
+        self._runtime_dir = runtime_dir
+        self._ledgers: dict[str, Ledger] = {}
+        self._known: dict[str, Outage] = {}
+
+    async def look(self, database: Database, now: float) -> int | None:
+        """Tells what changed; returns the last number of the outbox, None if nothing did.  Raises StoreError."""
+        found = self._read()
+        events = changes(self._known, found, now)
+        if not events:
+            return None
+
+        async def tell(conn: Statements) -> int:
+            await outbox.append(conn, events)
+            return await outbox.last_seq(conn)
+
+        upto = await database.run(tell)
+        self._known = found
+        for event in events:
+            connector, cause = event.data["connector"], event.data["cause"]
+            if event.data["ended"] is None:
+                log.warning("%s: nobody gets through (%s), one session at a time tries for all", connector, cause)
+            else:
+                log.info("%s: the outage is over, all sessions connect again", connector)
+        return upto
+
+    def _read(self) -> dict[str, Outage]:
+        found = {}
+        for connector, path in boards(self._runtime_dir).items():
+            try:
+                if connector not in self._ledgers:
+                    self._ledgers[connector] = Ledger(path)
+                found[connector] = self._ledgers[connector].read().outage
+            except OSError as error:
+                log.debug("the admission board of %s can't be read: %s", connector, error)
+        return found
