@@ -219,6 +219,16 @@ class ShardReport:
 
 
 @dataclass(frozen=True, slots=True)
+class ShardPauses:
+    """Host -> recovery: the sessions of this shard for which recovery is paused, all of them."""
+
+    source: str
+    """Of the shard: shard-3."""
+    until: Mapping[str, float]
+    """session -> seconds since 1970; infinity: until somebody ends it."""
+
+
+@dataclass(frozen=True, slots=True)
 class RestartSession:
     """Host -> shard supervisor, for recovery: replace the session's actor.  It counts as no failure."""
 
@@ -340,12 +350,12 @@ class PlanAnswer:
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """Gateway -> host -> session: an operator's request; recovery -> host: its order ``heal``."""
+    """Gateway -> host -> session: an operator's request; gateway -> recovery: ``force``; recovery -> host: ``heal``."""
 
     correlation: int
     session: str
     name: str
-    """start, stop, reconnect, logout, pairing, pairing_code, heal (cause, strategy: reconnect, restart, failover)"""
+    """start, stop, reconnect, logout, pairing, pairing_code; heal (cause, strategy), force (strategy, who)"""
     args: Mapping[str, Any]
     reply_to: ActorAddress
 

@@ -94,8 +94,10 @@ class Gateway(Worker):
         self._commands[correlation] = future
         command = Command(correlation, session, frame["name"], frame["args"], self.myAddress)
         try:
-            if not self.tell(host_name(shard), command):
-                raise RemoteError("unavailable", f"the connector host of {session} is starting")
+            # what recovery is forced to do has to be in its ledger first
+            to = "recovery" if command.name == "force" else host_name(shard)
+            if not self.tell(to, command):
+                raise RemoteError("unavailable", f"{to} is starting")
             result = await asyncio.wait_for(future, frame.get("patience", COMMAND_DEADLINE))
         except TimeoutError:
             raise RemoteError("timeout", f"{session} did not answer in time") from None

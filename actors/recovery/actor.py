@@ -4,11 +4,12 @@ import asyncio
 import logging
 import random
 import time
+from collections.abc import Mapping
 from typing import Any
 
 from thespian.actors import ActorAddress
 
-from actors.messages import CommandResult, Hint, PlanAnswer, PlanRequest, ServiceSample
+from actors.messages import Command, CommandResult, Hint, PlanAnswer, PlanRequest, ServiceSample, ShardPauses
 from actors.recovery.book import Book
 from actors.recovery.days import Days
 from actors.recovery.decide import Rule
@@ -18,6 +19,7 @@ from actors.recovery.ledger import Ledger
 from actors.recovery.orders import Orders
 from actors.recovery.outages import Outages
 from actors.recovery.plans import Policy, plan
+from actors.recovery.strategies import Strategy
 from actors.recovery.tuning import budgets
 from actors.runtime.worker import Worker
 from actors.session.causes import Cause, cause_named
@@ -34,6 +36,8 @@ PRUNE_PERIOD = 60.0
 """Seconds between prunings."""
 LEARN_PERIOD = 600.0
 """Seconds between readings of what has helped."""
+FORCEABLE = tuple(map(str, (Strategy.RECONNECT, Strategy.RESTART, Strategy.FAILOVER)))
+"""What an operator may order."""
 NEWS_PAUSE = 1.0
 """Seconds between two readings of health's news: before each all shards are read, since they tell what came before."""
 
@@ -50,8 +54,10 @@ class RecoveryActor(Worker):
         await self._ledger.load(time.time())
         self._follower = Follower(args, self._ledger, self._database.watch)
         self._outages = Outages(args.runtime_dir)
-        self._orders = Orders(self.tell, self.myAddress)
+        self._orders = Orders(self.tell, self.post, self.myAddress)
         self._turn = asyncio.Lock()
+        self._paused: dict[str, Mapping[str, float]] = {}
+        """shard -> its sessions for which recovery is paused."""
         self._news = asyncio.Event()
         self.spawn(self._look(), name="look at all shards")
         self.spawn(self._hear(), name="news of health")
@@ -68,9 +74,16 @@ class RecoveryActor(Worker):
                 self._told(await self._follower.read(message.source))
         elif isinstance(message, Hint) and message.source == "health":
             self._news.set()
-        elif isinstance(message, CommandResult) and (session := self._orders.refused(message)) is not None:
+        elif isinstance(message, CommandResult) and (session := self._orders.answered(message)) is not None:
             async with self._turn:
                 await self._refused(session)
+        elif isinstance(message, ShardPauses):
+            self._paused[message.source] = message.until
+        elif isinstance(message, Command):
+            async with self._turn:
+                error = await self._force(message)
+            if error is not None:
+                self.post(message.reply_to, CommandResult(message.correlation, error=error))
 
     def _plan(self, message: PlanRequest) -> None:
         cause = cause_named(message.cause) or Cause.UNKNOWN
@@ -120,17 +133,42 @@ class RecoveryActor(Worker):
         now = time.time()
         survey = self._ledger.book.survey(now)
         for session in list(self._ledger.book.cases):
-            decision = self._ledger.book.decide(session, survey, now)
+            decision = self._ledger.book.decide(session, survey, now, self._paused_until(session))
             if decision.act:
                 known = self._ledger.book.known.get(session)
                 self._told(await self._ledger.order(session, decision, now))
                 ordered = self._ledger.book.cases[session].episode.pending_at == now
-                if ordered and (known is None or not self._orders.give(session, known.shard, decision)):
+                cause, strategy = str(decision.facts.get("cause")), decision.strategy
+                if ordered and (known is None or not self._orders.give(session, known.shard, strategy, cause)):
                     await self._ledger.refuse(session, now)
                 survey = self._ledger.book.survey(now)
                 log.info("%s: %s, %s", session, decision.strategy, decision.because)
+            elif decision.rule is Rule.FORCED:
+                await self._ledger.refuse(session, now)
             elif decision.rule in {Rule.BUDGET, Rule.HELD}:
                 self._told(await self._ledger.escalate(session, decision, now))
+
+    def _paused_until(self, session: str) -> float | None:
+        return next((paused[session] for paused in self._paused.values() if session in paused), None)
+
+    async def _force(self, message: Command) -> tuple[str, str] | None:
+        """What an operator orders is stored with its name, then given to the host; returns why not, or None."""
+        strategy, now = message.args.get("strategy"), time.time()
+        known = self._ledger.book.known.get(message.session)
+        if message.name != "force" or strategy not in FORCEABLE:
+            return "invalid", f"the strategy is one of {', '.join(FORCEABLE)}"
+        if known is None:
+            return "unavailable", "recovery knows nothing of that session yet"
+        try:
+            self._told(await self._ledger.force(message.session, Strategy(strategy), str(message.args["who"]), now))
+            cause = str(Cause.OPERATOR_RECONNECT)
+            if not self._orders.give(message.session, known.shard, Strategy(strategy), cause, message):
+                await self._ledger.refuse(message.session, now)
+                return "unavailable", "the connector host of that session is starting"
+        except StoreError as error:
+            self._database.watch.tell(log, "an order can't be stored", error)
+            return "unavailable", "the order could not be stored"
+        return None
 
     async def _refused(self, session: str) -> None:
         try:

@@ -10,7 +10,19 @@ from actors.events import EventType
 from actors.recovery import harm
 from actors.recovery.budgets import Budgets, Deed, recent
 from actors.recovery.decide import Around, Decision, Limits, decide
-from actors.recovery.episodes import Episode, Folded, Note, climbed, fold, judged, ordered, proved, removed
+from actors.recovery.episodes import (
+    Episode,
+    Folded,
+    Note,
+    climbed,
+    fold,
+    forced,
+    judged,
+    ordered,
+    proved,
+    removed,
+    undone,
+)
 from actors.recovery.learning import NOTHING, Learnt
 from actors.recovery.strategies import Strategy
 from actors.session.change import Change, is_failure, read_change
@@ -233,6 +245,16 @@ class Book:
         after = self.cases[session] = replace(case, episode=ordered(case.episode, decision.strategy, now))
         return Step(session, case, after, (Note(EventType.RECOVERY_ACTION, now, after.episode),))
 
+    def force(self, session: str, strategy: Strategy, now: float) -> Step:
+        """An operator orders a strategy, whatever budgets say; it counts in them."""
+        case, known = self.cases.get(session), self.known.get(session)
+        opened_at = None if known is None else known.opened_at
+        episode = forced(None if case is None else case.episode, strategy, now, opened_at)
+        self.did(session, Deed(now, strategy))
+        after = self.cases[session] = Case(episode, 0 if case is None else case.row)
+        started = () if case is not None else (Note(EventType.RECOVERY_STARTED, now, episode),)
+        return Step(session, case, after, (*started, Note(EventType.RECOVERY_ACTION, now, episode)))
+
     def replayed(self, session: str, strategy: Strategy, at: float, *, deed: bool) -> None:
         """What the ledger says was ordered, or where the episode was led without an order."""
         case = self.cases.get(session)
@@ -257,9 +279,7 @@ class Book:
         episode = case.episode
         deeds = self.deeds.get(session, ())
         self.deeds[session] = tuple(deed for deed in deeds if deed.at != episode.pending_at)
-        undone = replace(episode, pending_at=None, rung_deeds=max(0, episode.rung_deeds - 1))
-        after = self.cases[session] = replace(case, episode=undone)
-        return Step(session, case, after)
+        return next(iter(self._put(session, undone(episode, now))), None)
 
 
 def _under_way(episode: Episode) -> bool:

@@ -11,7 +11,7 @@ from enum import StrEnum
 from typing import Any
 
 from actors.recovery.budgets import Budgets, Deed, Room, room, room_for_logins
-from actors.recovery.episodes import Episode
+from actors.recovery.episodes import FORCED, Episode
 from actors.recovery.learning import NOTHING, Learnt, first_of
 from actors.recovery.strategies import Strategy, ladder
 
@@ -41,6 +41,8 @@ class Rule(StrEnum):
     """Nothing was done on this rung."""
     CLIMB = "climb"
     """What was done on the rung below did not help."""
+    FORCED = "forced"
+    """An operator ordered it."""
     SLOW = "slow"
     """Everything was tried: once more after a long time."""
 
@@ -129,6 +131,8 @@ def decide(episode: Episode | None, around: Around, now: float) -> Decision:
     if episode.pending_at is not None and now - episode.pending_at < around.limits.unanswered_s:
         due = episode.pending_at + around.limits.unanswered_s
         return Decision(Rule.UNDER_WAY, "What was ordered has yet to show.", episode.strategy, until=due)
+    if episode.doubt == FORCED:
+        return Decision(Rule.FORCED, "Nothing was seen of what an operator had ordered.", episode.strategy, until=now)
     if episode.pending_at is not None:
         return _climb(episode, around, now, "Nothing was seen of what had been ordered.")
     return _open(episode, around, now) if episode.open else _closed(episode, around, now)

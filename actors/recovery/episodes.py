@@ -17,6 +17,8 @@ from actors.session.vocabulary import State
 
 LOOP_EVERY = 5
 """Attempts of an episode between two ``recovery.loop``: nobody may overlook what does not heal."""
+FORCED = "forced"
+"""The doubt of an episode that is an operator's order and no trouble."""
 SILENT = frozenset({Cause.HEARTBEAT_LOST, Cause.CONNECTION_LOST})
 """What is noticed by silence only: it began when the server was last heard of."""
 
@@ -62,7 +64,7 @@ class Episode:
     opened_at: float | None = None
     """The connection that has to prove itself is open since; None: there is none."""
     doubt: str | None = None
-    """What speaks against that connection: deaf, outbound_stuck, half_open, unproven."""
+    """What speaks against that connection: deaf, outbound_stuck, half_open, unproven; forced: an operator's order."""
     doubt_at: float | None = None
     pending_at: float | None = None
     """When something was ordered of which nothing is seen so far."""
@@ -162,6 +164,24 @@ def climbed(episode: Episode, strategy: Strategy, at: float) -> Episode:
 def ordered(episode: Episode, strategy: Strategy, at: float) -> Episode:
     """Something was ordered, on this rung or a higher one."""
     if strategy is not episode.strategy:
+        episode = climbed(episode, strategy, at)
+    return replace(episode, rung_deeds=episode.rung_deeds + 1, pending_at=at)
+
+
+def undone(episode: Episode, at: float) -> Folded:
+    """What was ordered could not be carried out: as if it had not been.  Was it all the trouble, that is over."""
+    if episode.doubt == FORCED:
+        ended = _end(episode, at, Outcome.OPERATOR)
+        return None, (Note(EventType.RECOVERY_STOPPED, at, ended),)
+    return replace(episode, pending_at=None, rung_deeds=max(0, episode.rung_deeds - 1)), ()
+
+
+def forced(episode: Episode | None, strategy: Strategy, at: float, opened_at: float | None) -> Episode:
+    """An operator ordered it.  Without trouble that is an episode of its own; a rung changes to a higher one only."""
+    if episode is None:
+        episode = _begin(at, at, Cause.OPERATOR_RECONNECT)
+        episode = replace(episode, opened_at=opened_at, doubt=FORCED, doubt_at=at)
+    if strategy.order > episode.strategy.order:
         episode = climbed(episode, strategy, at)
     return replace(episode, rung_deeds=episode.rung_deeds + 1, pending_at=at)
 

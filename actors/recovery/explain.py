@@ -201,5 +201,7 @@ def _ordered(book: Book, at: float, order: Action, refused: bool) -> None:
     """An order, its refusal, or a rung that the decisions led to without an order."""
     if refused:
         book.refused(order.session, at)
+    elif order.why.get("by") is not None:
+        book.force(order.session, Strategy(order.strategy), at)
     else:
         book.replayed(order.session, Strategy(order.strategy), at, deed=order.why.get(DEED) is not None)

@@ -12,7 +12,7 @@ from actors.events import EventType
 from actors.recovery import harm, keep
 from actors.recovery.book import Book, Case, Step
 from actors.recovery.budgets import HOUR_S, Deed
-from actors.recovery.decide import Decision
+from actors.recovery.decide import Decision, Rule
 from actors.recovery.episodes import Note, Outcome
 from actors.recovery.keep import DEED, FAILED, FINAL, HARMFUL, HELPED, REFUSED, SUPERSEDED
 from actors.recovery.learning import REMEMBERED_S, Learnt, Trials
@@ -87,16 +87,25 @@ class Ledger:
         step = after.escalate(session, now)
         return None if step is None else await self._keep(after, step, decision)
 
+    async def force(self, session: str, strategy: Strategy, who: str, now: float) -> int:
+        """Stores what an operator orders; returns the last number of the outbox.  Raises StoreError."""
+        after = self.book.copy()
+        step = after.force(session, strategy, now)
+        facts = {"cost": 1, "by": who, "cause": str(step.after.episode.last_cause) if step.after else None}
+        return await self._keep(
+            after, step, Decision(Rule.FORCED, f"{who} ordered it.", strategy, act=True, facts=facts)
+        )
+
     async def refuse(self, session: str, now: float) -> None:
         """What was ordered could not be carried out.  Raises StoreError."""
         after = self.book.copy()
         step = after.refused(session, now)
-        if step is not None and step.after is not None:
-            row = step.after.row
+        if step is not None and step.before is not None:
+            row = step.before.row
 
             async def enter(conn: Statements) -> None:
                 await recovery_queries.end_actions(conn, row, REFUSED, now)
-                await _update(conn, step)
+                await _enter(conn, after, step)
 
             await self._database.run(enter)
             self.book = after
@@ -145,7 +154,7 @@ async def _enter(conn: Statements, book: Book, step: Step, decision: Decision | 
         elif note.type is EventType.RECOVERY_ACTION and decision is not None:
             await recovery_queries.end_actions(conn, row, FAILED, note.at)
             why = {**decision.why(), DEED: decision.facts.get("cost", 1)}
-            action = await _act(conn, row, step.session, note, why)
+            action = await _act(conn, row, step.session, note, why, decision.strategy)
         elif note.type is EventType.RECOVERY_ESCALATED and step.harmful:
             await recovery_queries.end_actions(conn, row, HARMFUL, note.at)
             why = {"rule": "harm", "because": "After what was done, other sessions of the same process failed."}
@@ -171,10 +180,11 @@ async def _begin(conn: Statements, session: str, note: Note) -> int:
     return row
 
 
-async def _act(conn: Statements, row: int, session: str, note: Note, why: Mapping[str, Any]) -> int:
-    episode = note.episode
-    cause, strategy = str(episode.last_cause), str(episode.strategy)
-    return await recovery_queries.begin_action(conn, row, session, cause, strategy, note.at, why)
+async def _act(
+    conn: Statements, row: int, session: str, note: Note, why: Mapping[str, Any], strategy: Strategy | None = None
+) -> int:
+    cause, what = str(note.episode.last_cause), str(strategy or note.episode.strategy)
+    return await recovery_queries.begin_action(conn, row, session, cause, what, note.at, why)
 
 
 async def _end(conn: Statements, row: int, session: str, note: Note) -> None:

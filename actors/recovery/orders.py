@@ -3,38 +3,58 @@
 import itertools
 import time
 from collections.abc import Callable
+from dataclasses import dataclass, replace
 from typing import Any
 
 from thespian.actors import ActorAddress
 
 from actors.messages import Command, CommandResult
-from actors.recovery.decide import Decision
 from actors.recovery.strategies import Strategy
 
 KEPT = 1000
 """Orders whose answer is awaited; an answer to an older one changes nothing."""
 
 
-class Orders:
-    """``tell`` sends to a named actor, and says whether there is one."""
+@dataclass(frozen=True, slots=True)
+class Given:
+    """An order without an answer so far."""
 
-    def __init__(self, tell: Callable[[str, Any], bool], reply_to: ActorAddress) -> None:
+    session: str
+    asked: Command | None = None
+    """The operator's command that it came from."""
+
+
+class Orders:
+    """``tell`` sends to a named actor, and says whether there is one; ``post`` answers those who asked."""
+
+    def __init__(
+        self, tell: Callable[[str, Any], bool], post: Callable[[ActorAddress, Any], None], reply_to: ActorAddress
+    ) -> None:
         self._tell = tell
+        self._post = post
         self._reply_to = reply_to
         self._ids = itertools.count(int(time.time() * 1000))
-        self._given: dict[int, str] = {}
+        self._given: dict[int, Given] = {}
 
-    def give(self, session: str, shard: str, decision: Decision) -> bool:
-        """Whether there was somebody to give it to."""
-        id, strategy = next(self._ids), decision.strategy
+    def give(self, session: str, shard: str, strategy: Strategy, cause: str, asked: Command | None = None) -> bool:
+        """Whether there was somebody to give it to.
+
+        A new connection that an operator wants is what operators could always order: also of a session that rests.
+        """
+        id = next(self._ids)
         what = Strategy.RECONNECT if strategy is Strategy.SLOW_LANE else strategy
-        args = {"cause": decision.facts.get("cause"), "strategy": str(what)}
-        self._given[id] = session
+        name = "reconnect" if asked is not None and what is Strategy.RECONNECT else "heal"
+        args = {"cause": cause, "strategy": str(what)}
+        self._given[id] = Given(session, asked)
         if len(self._given) > KEPT:
             del self._given[next(iter(self._given))]
-        return self._tell(f"{shard}/host", Command(id, session, "heal", args, self._reply_to))
+        return self._tell(f"{shard}/host", Command(id, session, name, args, self._reply_to))
 
-    def refused(self, result: CommandResult) -> str | None:
-        """The session whose order was refused; None if it was taken, or is not known."""
-        session = self._given.pop(result.correlation, None)
-        return session if result.error is not None else None
+    def answered(self, result: CommandResult) -> str | None:
+        """Passes the answer on to who asked; the session whose order was refused, or None."""
+        given = self._given.pop(result.correlation, None)
+        if given is None:
+            return None
+        if given.asked is not None:
+            self._post(given.asked.reply_to, replace(result, correlation=given.asked.correlation))
+        return given.session if result.error is not None else None

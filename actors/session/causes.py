@@ -1,6 +1,5 @@
-"""From what a connector reports to a cause, and from causes to sentences and to the page about them."""
+"""From what a connector reports to a cause, and from causes to sentences."""
 
-import sys
 from collections.abc import Mapping
 from typing import Any
 
@@ -17,7 +16,6 @@ __all__ = [
     "cause_named",
     "classify",
     "explain",
-    "page",
 ]
 
 BAN_REASONS: Mapping[str, str] = {
@@ -111,51 +109,3 @@ def explain(cause: Cause, data: Mapping[str, Any]) -> str:
     if cause is Cause.TEMPORARY_BAN and (why := BAN_REASONS.get(str(data.get("code", "")))):
         return f"{cause.sentence.removesuffix('.')}: {why}."
     return cause.sentence
-
-
-def _line(cause: Cause) -> str:
-    cells = (
-        f"`{cause.value}`",
-        ", ".join(map(str, cause.codes)),
-        cause.sentence,
-        cause.disposition.value,
-        cause.state.value,
-        "yes" if cause.is_blocked else "",
-        cause.remedy,
-    )
-    return f"| {' | '.join(cells)} |"
-
-
-def page() -> str:
-    """The page ``docs/causes.md``: the table, for those who operate wavigil."""
-    lines = [
-        "# Causes",
-        "",
-        "Why a session is not connected, what wavigil does about it, and what an operator can do. `cause` in",
-        "events, metrics and the API is the first column. Generated from `actors/session/causes_table.py` by",
-        "`python -m actors.session.causes > docs/causes.md`.",
-        "",
-        "| cause | code | what happened | wavigil | state | blocked | remedy |",
-        "|---|---|---|---|---|---|---|",
-    ]
-    lines += [_line(cause) for cause in Cause]
-    lines += ["", "## What wavigil does", ""]
-    lines += [f"- **{disposition.value}**: {text}" for disposition, text in _DISPOSITIONS.items()]
-    lines += ["", "## Codes of a temporary ban", ""]
-    lines += [f"- {code}: {text}" for code, text in BAN_REASONS.items()]
-    return "\n".join([*lines, ""])
-
-
-_DISPOSITIONS: Mapping[Disposition, str] = {
-    Disposition.AT_ONCE: "reconnects at once, three times within a minute; then it backs off.",
-    Disposition.BACK_OFF: "reconnects after a random delay from a growing range (1 s to 32 s), without end.",
-    Disposition.FEW_TRIES: "reconnects three times, then halts.",
-    Disposition.WAIT_UNTIL: "waits until the ban is over, then tries once.",
-    Disposition.HALT: "does not try again until an operator acts, also not after a restart.",
-    Disposition.BLOCK: "does not try again until an operator decides otherwise, also not after a restart.",
-    Disposition.IDLE: "shows a QR again when somebody asks for it.",
-    Disposition.NONE: "nothing: it was wanted, or another part takes care of it.",
-}
-
-if __name__ == "__main__":
-    sys.stdout.write(page())

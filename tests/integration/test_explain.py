@@ -154,6 +154,41 @@ async def test_now_is_explained_as_the_actor_decides(stage: Stage) -> None:
             assert told.to_view()["sessionId"] == session
 
 
+async def test_what_an_operator_orders_is_in_the_ledger_with_the_name(stage: Stage) -> None:
+    await stage.goes("a", State.OPEN)
+    await stage.ledger.force("a", Strategy.FAILOVER, "alice", stage.now + 1)
+    stage.now += 1.5
+    told = explain(await recorded(stage.run, SHARDS, "a", stage.now))
+    assert (told.decision.rule, told.decision.strategy) == (Rule.UNDER_WAY, Strategy.FAILOVER)
+    assert told.budgets["failover"]["used"] == 1
+    for state in (State.CLOSING, State.WAITING, State.CONNECTING, State.OPEN):
+        await stage.goes("a", state, Cause.CONNECTOR_RECYCLED if state is State.WAITING else None)
+    opened = stage.ledger.book.known["a"].opened_at
+    await stage.health(EventType.HEALTH_PROOF, "a", {"openedAt": opened, "proven": True})
+    row = (await stage.run("recovery", lambda conn: recovery_queries.latest_episodes(conn, "a", 1)))[0]
+    done = await stage.run("recovery", lambda conn: recovery_queries.actions_in(conn, row.id))
+    assert (row.cause, row.strategy, row.outcome, row.healed_at) == ("operator_reconnect", "failover", "healed", opened)
+    assert [(a.strategy, a.outcome, a.why["by"]) for a in done] == [("failover", "helped", "alice")]
+
+
+async def test_an_order_that_was_refused_leaves_a_healthy_session_alone(stage: Stage) -> None:
+    await stage.goes("a", State.OPEN)
+    for late in (False, True):
+        stage.now += 1.0
+        await stage.ledger.force("a", Strategy.RESTART, "alice", stage.now)
+        if late:  # nobody answers
+            stage.now += 100.0
+            decision = stage.ledger.book.decide("a", stage.ledger.book.survey(stage.now), stage.now)
+            assert (decision.rule, decision.act) == (Rule.FORCED, False)
+        await stage.ledger.refuse("a", stage.now)
+        assert stage.ledger.book.cases == {}
+        assert stage.ledger.book.deeds["a"] == ()
+    rows = await stage.run("recovery", lambda conn: recovery_queries.latest_episodes(conn, "a", 9))
+    assert [(row.outcome, row.healed_at) for row in rows] == [("operator", None)] * 2
+    done = await stage.run("recovery", lambda conn: recovery_queries.actions_since(conn, 0.0))
+    assert [(a.strategy, a.outcome) for a in done] == [("restart", REFUSED)] * 2
+
+
 async def test_a_session_that_is_well_and_one_that_is_condemned(stage: Stage) -> None:
     await stage.goes("a", State.OPEN)
     well = explain(await recorded(stage.run, SHARDS, "a", stage.now))

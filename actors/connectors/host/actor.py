@@ -121,7 +121,16 @@ class ConnectorHost(Worker):
         self._gate.use(launch.connects_per_second(args.settings, args.connector), args.share, self._roster.running())
         self.spawn(self._gate.run(), name="gate")
         self._recycling = Recycling(self._connectors, self._sends, self._roster, args.settings, place, self.post)
-        self._healing = Healing(self._connectors, self._recycling, self._roster, self.supervisor, self.post, self.spawn)
+        self._healing = Healing(
+            self._connectors,
+            self._recycling,
+            self._roster,
+            self.supervisor,
+            self.post,
+            self.spawn,
+            self.tell,
+            self._name,
+        )
         try:
             await self._connectors.present(await starting)
         except ConnectorFault as fault:
@@ -307,6 +316,7 @@ class ConnectorHost(Worker):
             name = "start" if plan.enabled else "stop"
             if (address := self._roster.address(plan.id)) is not None:
                 self.post(address, Command(0, plan.id, name, {}, self.myAddress))
+        self._healing.tell_pauses()
         await self._forget_gone()
         await self._upkeep.leave(self._roster.leavers())
         self._sends.judge(self._roster.refusing())
@@ -344,3 +354,4 @@ class ConnectorHost(Worker):
     async def on_directory(self, directory: Any) -> None:
         """A consumer may have started afresh."""
         self._hints.everybody()
+        self._healing.tell_pauses(again=True)

@@ -11,14 +11,14 @@ from actors.connectors.host.connectors import Connectors
 from actors.connectors.host.recycling import Recycling
 from actors.connectors.host.roster import Roster
 from actors.connectors.protocol import Phase
-from actors.messages import Command, CommandResult, RestartSession
+from actors.messages import Command, CommandResult, RestartSession, ShardPauses
 
 CLOSED_PATIENCE = 16.0
 """Seconds for a session to have closed its connection, after which its actor is replaced in any case."""
 
 
 class Healing:
-    """``post`` sends a message to an actor, ``supervisor`` is the shard's."""
+    """``post`` sends to an address, ``tell`` to a named actor; ``supervisor`` and ``name`` are the shard's."""
 
     def __init__(
         self,
@@ -28,6 +28,8 @@ class Healing:
         supervisor: ActorAddress,
         post: Callable[[Any, Any], None],
         spawn: Callable[..., Any],
+        tell: Callable[[str, Any], bool],
+        name: str,
     ) -> None:
         self._connectors = connectors
         self._recycling = recycling
@@ -36,6 +38,9 @@ class Healing:
         self._post = post
         self._spawn = spawn
         self._restarting: set[str] = set()
+        self._tell = tell
+        self._name = name
+        self._paused: dict[str, float] = {}
 
     def order(self, message: Command) -> bool:
         """Begins what is ordered, and answers; False if the session itself does all of it."""
@@ -52,6 +57,12 @@ class Healing:
         else:
             return False
         return True
+
+    def tell_pauses(self, *, again: bool = False) -> None:
+        """Recovery orders nothing for a session that is paused.  ``again``: it may have started afresh."""
+        paused = self._roster.pauses()
+        if (paused != self._paused or (again and paused)) and self._tell("recovery", ShardPauses(self._name, paused)):
+            self._paused = paused
 
     def _answer(self, message: Command, why_not: str | None) -> None:
         error = None if why_not is None else ("refused", why_not)

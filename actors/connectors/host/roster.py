@@ -77,6 +77,11 @@ class Roster:
             and known.paused_until != plan.paused_until
         ]
 
+    def pauses(self) -> dict[str, float]:
+        """The sessions for which recovery is paused, and until when."""
+        members = self._members.items()
+        return {id: member.paused_until for id, member in members if member.paused_until is not None}
+
     def ids(self) -> list[str]:
         """The sessions of the shard, in their order."""
         return sorted(self._members)

@@ -2,14 +2,13 @@
 
 import pickle
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from actors.session.causes import BAN_REASONS, Cause, Disposition, State, cause_named, classify, explain, page
+from actors.session.causes import BAN_REASONS, Cause, Disposition, State, cause_named, classify, explain
 
 AT_ONCE, BACK_OFF, FEW, WAIT, HALT, BLOCK, IDLE, NONE = (
     Disposition.AT_ONCE,
@@ -138,8 +137,3 @@ def test_a_ban_says_why(code: str, text: str) -> None:
 
 def test_a_ban_without_a_known_reason_is_still_explained() -> None:
     assert explain(Cause.TEMPORARY_BAN, {"code": "199"}) == Cause.TEMPORARY_BAN.sentence
-
-
-def test_the_page_about_causes_is_up_to_date() -> None:
-    committed = Path(__file__).parents[3] / "docs" / "causes.md"
-    assert committed.read_text(encoding="utf-8") == page()
