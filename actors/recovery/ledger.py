@@ -162,12 +162,15 @@ async def _enter(conn: Statements, book: Book, step: Step, decision: Decision | 
             await _end(conn, row, step.session, note)
         events.append(NewEvent(note.at, note.type, step.session, keep.told(note, row, why, action)))
     await outbox.append(conn, events)
-    if step.after is not None:
-        if step.after.row != row:
-            step = replace(step, after=replace(step.after, row=row))
-            if step.session in book.cases:
-                book.cases[step.session] = replace(book.cases[step.session], row=row)
-        await _update(conn, step, decision)
+    after = step.after
+    if after is None:
+        return
+    if after.row != row:
+        after = replace(after, row=row)
+        if step.session in book.cases:
+            book.cases[step.session] = replace(book.cases[step.session], row=row)
+    if not any(note.type is EventType.RECOVERY_STARTED and note.episode == after.episode for note in step.notes):
+        await _update(conn, replace(step, after=after), decision)
 
 
 async def _begin(conn: Statements, session: str, note: Note) -> int:

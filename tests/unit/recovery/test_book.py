@@ -164,3 +164,58 @@ def test_a_copy_is_another_one() -> None:
     other.event("shard-0", OutboxEvent(1, 5.0, "session.state", "a", data))
     assert (book.known, book.cases) == ({}, {})
     assert isinstance(other.cases["a"].episode, Episode)
+
+
+def told(
+    book: Book, seq: int, at: float, session: str, previous: str, state: str, cause: str | None = None
+) -> list[Step]:
+    data = {"state": state, "previous": previous, "cause": cause}
+    return list(book.event("shard-0", OutboxEvent(seq, at, "session.state", session, data)))
+
+
+def test_what_breaks_siblings_is_stopped_and_told() -> None:
+    book = Book()
+    for n, session in enumerate("abcdef"):
+        told(book, n, 100.0, session, "connecting", "open")
+    deaf = {"liveness": "deaf", "since": 200.0}
+    book.event("health", OutboxEvent(1, 300.0, "health.liveness", "a", deaf))
+    for at, strategy in ((300.0, Strategy.RECONNECT), (900.0, Strategy.RESTART)):
+        decision = book.decide("a", book.survey(at), at)
+        assert (decision.act, decision.strategy) == (True, strategy)
+        book.order("a", decision, at)
+        told(book, 20, at + 1, "a", "open", "closing")
+        told(book, 21, at + 2, "a", "closing", "connecting", "deaf")
+        told(book, 22, at + 3, "a", "connecting", "open")
+        book.event("health", OutboxEvent(2, at + 600, "health.liveness", "a", deaf))
+    # two of its five siblings fail within a minute of the restart, as they did not after the reconnection
+    assert not any(step.harmful for step in told(book, 30, 910.0, "b", "open", "waiting", "connection_lost"))
+    steps = told(book, 31, 920.0, "c", "open", "waiting", "connection_lost")
+    (blamed,) = [step for step in steps if step.harmful]
+    assert blamed.session == "a"
+    assert [note.type for note in blamed.notes] == [EventType.RECOVERY_ESCALATED]
+    after = book.cases["a"].episode
+    assert (after.strategy, after.escalated) == (Strategy.SLOW_LANE, True)
+    late = book.decide("a", book.survey(3000.0), 3000.0)
+    assert (late.act, late.rule) == (False, Rule.HELD)
+    assert book.decide("a", book.survey(920.0 + HOUR_S + 1), 920.0 + HOUR_S + 1).act
+
+
+def test_a_session_whose_order_nobody_takes_is_asked_again_and_pays_nothing() -> None:
+    book = Book()
+    told(book, 1, 100.0, "a", "connecting", "open")
+    book.event("health", OutboxEvent(1, 300.0, "health.liveness", "a", {"liveness": "deaf", "since": 200.0}))
+    for at in (300.0, 310.0, 320.0):
+        decision = book.decide("a", book.survey(at), at)
+        assert (decision.act, decision.strategy) == (True, Strategy.RECONNECT)
+        book.order("a", decision, at)
+        book.refused("a", at + 1)
+    assert book.deeds["a"] == ()
+
+
+def test_what_health_said_of_an_earlier_state_is_not_heeded() -> None:
+    book = Book()
+    told(book, 1, 100.0, "a", "connecting", "open")
+    told(book, 2, 350.0, "a", "open", "stopped", "operator_stop")
+    told(book, 3, 360.0, "a", "stopped", "connecting")
+    told(book, 4, 370.0, "a", "connecting", "open")
+    assert book.event("health", OutboxEvent(1, 300.0, "health.liveness", "a", {"liveness": "deaf", "since": 1.0})) == ()
