@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import stat
 import struct
+import time
 from pathlib import Path
 from typing import Any
 
@@ -119,6 +120,18 @@ async def test_malformed_frame_ends_its_link_only(shared: Subject, name: str, da
     assert (await bystander.status()).phase is Phase.IDLE
     await shared.host.ask("stats")
     await bystander.leave()
+
+
+@pytest.mark.full
+async def test_who_says_nothing_is_cut_off(shared: Subject, name: str) -> None:
+    bystander = await shared.session(name)  # it has said something, and may be silent
+    reader, writer = await asyncio.open_unix_connection(shared.socket)
+    began = time.monotonic()
+    async with asyncio.timeout(WITHIN):
+        assert await reader.read() == b""
+    assert time.monotonic() - began > 9
+    writer.close()
+    assert (await bystander.status()).phase is Phase.IDLE
 
 
 async def test_a_peer_that_does_not_read_costs_a_bounded_memory_and_hurts_nobody(shared: Subject, name: str) -> None:

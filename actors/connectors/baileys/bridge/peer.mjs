@@ -2,9 +2,14 @@
 import { ProtocolError, toWire } from './errors.mjs'
 import { FrameError, FrameReader, encode } from './frames.mjs'
 import { describe, log } from './log.mjs'
+import { limit, realTime } from './timers.mjs'
 
 /** Bytes that may wait for a peer that does not read; beyond it the link is cut: a slow peer never fills memory. */
 export const WRITE_LIMIT = 8 * 1024 * 1024
+/** Requests of one peer that may be under way; further ones are refused: a flood never fills memory. */
+export const MAX_RUNNING = 4096
+/** How long a peer may take for its first request, if it is to make one. */
+export const FIRST_MS = 10_000
 
 /** The link ended before the answer came: whether the request took effect is not known. */
 export class LinkClosed extends Error {
@@ -27,12 +32,14 @@ export class Peer {
   #onEnd
   #pending = new Map() // request id -> {resolve, reject}
   #nextId = 1
+  #running = 0
+  #cancelFirst = () => {}
 
   /**
    * `onRequest(message, peer)` returns the answer (or a Reply) or throws; `onOther(peer)` is told of each frame that is no
-   * request; `onEnd(peer)` is called once.
+   * request; `onEnd(peer)` is called once. Who answers requests gives the first of them FIRST_MS.
    */
-  constructor(socket, { onRequest = null, onOther = () => {}, onEnd = () => {} } = {}) {
+  constructor(socket, { onRequest = null, onOther = () => {}, onEnd = () => {}, time = realTime } = {}) {
     this.#socket = socket
     this.#onRequest = onRequest
     this.#onOther = onOther
@@ -41,6 +48,7 @@ export class Peer {
     socket.on('data', chunk => this.#read(reader, chunk))
     socket.on('error', () => {}) // 'close' follows
     socket.on('close', () => this.#finish())
+    if (onRequest) this.#cancelFirst = limit(FIRST_MS, () => this.#cut('nothing was asked in time'), time)
   }
 
   /** Queue a frame. Dropped on a closed link, whose end its owner has been told. Throws FrameError when it is too long. */
@@ -84,6 +92,7 @@ export class Peer {
   #finish() {
     if (this.closed) return
     this.closed = true
+    this.#cancelFirst()
     for (const { reject } of this.#pending.values()) reject(new LinkClosed('the link ended before the answer'))
     this.#pending.clear()
     this.#onEnd(this)
@@ -98,9 +107,13 @@ export class Peer {
       }
     } catch (error) {
       if (!(error instanceof FrameError)) throw error
-      log('warning', 'link_cut', describe(error))
-      this.destroy()
+      this.#cut(error.message)
     }
+  }
+
+  #cut(error) {
+    log('warning', 'link_cut', { error })
+    this.destroy()
   }
 
   #dispatch(message) {
@@ -120,8 +133,11 @@ export class Peer {
   }
 
   async #serve(message) {
+    this.#cancelFirst()
+    this.#running++
     try {
       if (!this.#onRequest) throw new ProtocolError('unknown_command', 'no command is accepted here')
+      if (this.#running > MAX_RUNNING) throw new ProtocolError('busy', `${MAX_RUNNING} requests are under way`)
       const answer = await this.#onRequest(message, this)
       const isReply = answer instanceof Reply
       this.send({ re: message.id, ok: (isReply ? answer.value() : answer) ?? {} })
@@ -129,6 +145,8 @@ export class Peer {
     } catch (error) {
       if (!(error instanceof ProtocolError)) log('error', 'command_failed', { cmd: message.cmd.slice(0, 40), ...describe(error) })
       this.send({ re: message.id, err: toWire(error) })
+    } finally {
+      this.#running--
     }
   }
 }

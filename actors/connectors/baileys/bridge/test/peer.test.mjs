@@ -7,16 +7,18 @@ import path from 'node:path'
 import { after, before, test } from 'node:test'
 import { ProtocolError } from '../errors.mjs'
 import { encode } from '../frames.mjs'
-import { LinkClosed, Peer, Reply } from '../peer.mjs'
+import { FIRST_MS, LinkClosed, MAX_RUNNING, Peer, Reply } from '../peer.mjs'
+import { Clock } from './clock.mjs'
 
 let folder
 let server
 let onRequest
+const clock = new Clock()
 const accepted = []
 
 before(async () => {
   folder = fs.mkdtempSync(path.join(os.tmpdir(), 'peer'))
-  server = net.createServer(socket => accepted.push(new Peer(socket, { onRequest: (message, peer) => onRequest(message, peer) })))
+  server = net.createServer(socket => accepted.push(new Peer(socket, { onRequest: (message, peer) => onRequest(message, peer), time: clock })))
   await new Promise(resolve => server.listen(path.join(folder, 's.sock'), resolve))
 })
 after(() => {
@@ -109,4 +111,30 @@ test('a peer that does not read is cut off before it fills the memory', async ()
   socket.write(encode({ id: 1, cmd: 'x' }))
   while (!accepted.at(-1).closed) await new Promise(resolve => setImmediate(resolve))
   socket.destroy()
+})
+
+test('who asks nothing is cut off, who has asked may be silent', async () => {
+  onRequest = () => ({})
+  const silent = await connected()
+  const asking = await connected()
+  await asking.peer.request('hello')
+  const ended = once(silent.socket, 'close')
+  while (clock.waiting === 0) await new Promise(resolve => setImmediate(resolve)) // until it is accepted
+  clock.advance(FIRST_MS)
+  await ended
+  assert.deepEqual(await asking.peer.request('again'), {})
+  asking.peer.destroy()
+})
+
+test('of the requests of a peer only so many are under way', async () => {
+  let finish
+  const finished = new Promise(resolve => { finish = resolve })
+  onRequest = () => finished
+  const { peer } = await connected()
+  const waiting = Array.from({ length: MAX_RUNNING }, () => peer.request('slow'))
+  await assert.rejects(peer.request('one more'), { code: 'busy' })
+  finish({ done: true })
+  assert.ok((await Promise.all(waiting)).every(({ done }) => done))
+  assert.deepEqual(await peer.request('another'), { done: true })
+  peer.destroy()
 })
