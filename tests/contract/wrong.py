@@ -2,7 +2,8 @@
 
 What it does is in the start line's ``options``: ``deed`` for all, or ``deeds`` by the name of the host.  Up to that
 deed it is a connector like any other, whose sessions are paired and open when they are told to.  With ``once``, the
-name of a directory, it does wrong only the first time that it finds no file with its host's name in there.
+name of a directory, it does wrong only the first time that it finds no file with its host's name in there.  With
+``diary``, the name of a file, it notes there what its host tells it: a line of JSON each.
 """
 
 import asyncio
@@ -47,6 +48,7 @@ HOST_LINK = {
     "gap": message(1) + message(3),
     "no-number": event("receipt", messageId="M", type="delivered"),
     "window": b"".join(message(n) for n in range(1, 400)),
+    "pairs": event("phase", phase="pairing"),  # which is right, and takes for ever
     "flood": event("phase", phase="idle") * FLOOD,
     "unknown-flood": event("news") * FLOOD,
 }
@@ -106,12 +108,18 @@ class Wrong:
                 continue  # also what it is asked each heartbeat
             else:
                 writer.write(frame({"re": request["id"], "ok": {}}))
+            if role == "host" and "diary" in self.start["options"]:
+                self.note(request)
             if request["cmd"] == "open":
                 session = {"session": request.get("session", "s"), "at": 1}
                 writer.write(frame({"ev": "connecting", **session}))
                 writer.write(frame({"ev": "open", **session, "me": None, "version": "0", "loginMs": 1}))
                 writer.write(SESSION_LINK.get(self.deed, b""))
         os._exit(0) if role == "host" else writer.close()
+
+    def note(self, request: dict[str, Any]) -> None:
+        with Path(self.start["options"]["diary"]).open("a") as diary:
+            diary.write(json.dumps({"pid": os.getpid(), **request}) + "\n")
 
     def hello(self, request: dict[str, Any], writer: asyncio.StreamWriter) -> bool:
         """Whether it was answered."""

@@ -133,7 +133,7 @@ DEEDS: dict[str, FaultKind] = {
     "hangs-up": FaultKind.MALFORMED,
     "silent": FaultKind.SILENT,
     "hangs": FaultKind.SILENT,
-    **dict.fromkeys(wrong.HOST_LINK, FaultKind.MALFORMED),
+    **dict.fromkeys(wrong.HOST_LINK.keys() - {"pairs"}, FaultKind.MALFORMED),
     "window": FaultKind.FLOOD,
     "flood": FaultKind.FLOOD,
     "unknown-flood": FaultKind.FLOOD,

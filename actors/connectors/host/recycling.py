@@ -86,13 +86,9 @@ class Recycling:
         while True:
             running = self._connectors.current
             assert running is not None
-            await running.census.look(running.process, running.link, self._period)
+            verdict = await self._weigh(running)
             pid = running.process.popen.pid
-            verdict = judge(running.census.memory, self._bounds, self._since, now())
-            if verdict is Verdict.END:
-                log.error("connector process %d uses %d MiB and is killed", pid, running.census.memory[-1] >> 20)
-                running.process.kill()
-            elif verdict is Verdict.RECYCLE or self._asked is not None:
+            if verdict is not Verdict.END and (verdict is Verdict.RECYCLE or self._asked is not None):
                 used = running.census.memory[-1] >> 20 if running.census.memory else 0
                 why = f"does not serve {self._asked} well" if self._asked else f"uses {used} MiB"
                 log.warning("connector process %d %s: a fresh one takes its sessions over", pid, why)
@@ -105,6 +101,24 @@ class Recycling:
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(self._wake.wait(), self._period)
 
+    async def _weigh(self, running: Running) -> Verdict:
+        """Measures a process, and kills it if it is beyond its hard bound."""
+        await running.census.look(running.process, running.link, self._period)
+        verdict = judge(running.census.memory, self._bounds, self._since, asyncio.get_running_loop().time())
+        if verdict is Verdict.END:
+            pid, used = running.process.popen.pid, running.census.memory[-1] >> 20
+            log.error("connector process %d uses %d MiB and is killed", pid, used)
+            running.process.kill()
+        return verdict
+
+    async def _weigh_both(self) -> None:
+        """While one is being left: both may grow."""
+        while True:
+            for running in (self._connectors.retiring, self._connectors.current):
+                if running is not None:
+                    await self._weigh(running)
+            await asyncio.sleep(self._period)
+
     async def _recycle(self, old: Running, first: str | None) -> None:
         pid = old.process.popen.pid
         try:
@@ -116,12 +130,13 @@ class Recycling:
         began = asyncio.get_running_loop().time()
         phase = self._connectors.phase
         order = sorted(self._roster.ids(), key=lambda session: (session != first, phase(session) is Phase.PAIRING))
-        watch = asyncio.ensure_future(self._watch(old))
+        watches = [asyncio.ensure_future(work) for work in (self._watch(old), self._weigh_both())]
         try:
             moved = [session for session in order if await self._move(session)]
             await self._connectors.retire()
         finally:
-            watch.cancel()
+            for watch in watches:
+                watch.cancel()
         self.count += 1
         took = asyncio.get_running_loop().time() - began
         log.info("connector process %d has ended, %d sessions moved within %.1f s", pid, len(moved), took)

@@ -1,0 +1,142 @@
+"""A host with two connector processes, of which one takes the place of the other: what each is told, and its bounds."""
+
+import asyncio
+import json
+import sys
+from collections.abc import AsyncIterator, Coroutine
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from actors.connectors.host import launch
+from actors.connectors.host.bloat import Bounds
+from actors.connectors.host.connectors import Connectors
+from actors.connectors.host.journal import Journal
+from actors.connectors.host.launch import Place
+from actors.connectors.host.recycling import Recycling
+from actors.connectors.host.roster import Roster
+from actors.connectors.host.sends import Sends
+from actors.messages import SessionPlan
+from actors.settings import Settings, settings_from
+from actors.store.engine import open_writer
+from actors.store.migrate import upgrade
+from actors.store.tables import Kind
+from config.schema import Config
+from tests.fixtures_daemon import until
+
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(60)]
+
+REPOSITORY = Path(__file__).parents[2]
+PROGRAM = f"import sys; sys.path.insert(0, {str(REPOSITORY)!r}); import runpy; "
+PROGRAM += "runpy.run_module('tests.contract.wrong', run_name='__main__')"
+
+
+class Host:
+    """What a host has for its connectors, without the actor around it."""
+
+    def __init__(self, folder: Path, deed: str) -> None:
+        self.folder = folder
+        self.diary = folder / "diary"
+        self._deed = deed
+        self._tasks: set[asyncio.Task[Any]] = set()
+        self.connectors = Connectors(
+            self.settings(),
+            "shard-0",
+            Place("external", 1),
+            knows=lambda session: session == "s",
+            on_event=lambda _event, _confirmer: None,
+            on_fault=lambda _fault: None,
+            on_lost=self._lost,
+            spawn=self.spawn,
+        )
+
+    def settings(self, **options: Any) -> Settings:
+        program = {"command": [sys.executable, "-c", PROGRAM]}
+        given = {"deed": self._deed, "diary": str(self.diary), **options}
+        values = {
+            "state_dir": str(self.folder),
+            "connectors": {"external": {**program, "options": given, "connects_per_second": 8}},
+            "supervision": {"heartbeat": 0.5, "heartbeat_timeout": 10.0, "tick": 0.1},
+        }
+        return settings_from(Config.model_validate(values), None)
+
+    def spawn(self, work: Coroutine[Any, Any, Any], name: str = "") -> asyncio.Task[Any]:
+        task = asyncio.create_task(work, name=name)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
+
+    async def _lost(self, why: str) -> None:
+        """Nothing follows here."""
+
+    def told(self, pid: int, command: str) -> list[dict[str, Any]]:
+        """What the host told a process."""
+        lines = self.diary.read_text().splitlines() if self.diary.exists() else []
+        return [line for line in map(json.loads, lines) if (line["pid"], line["cmd"]) == (pid, command)]
+
+    async def close(self) -> None:
+        await self.connectors.stop()
+        while self._tasks:
+            for task in self._tasks:
+                task.cancel()
+            await asyncio.wait(self._tasks, timeout=0.1)
+
+
+@pytest.fixture
+async def make(short_tmp: Path) -> AsyncIterator[Any]:
+    made: list[Host] = []
+
+    def host(deed: str) -> Host:
+        made.append(Host(short_tmp, deed))
+        return made[-1]
+
+    yield host
+    for each in made:
+        await each.close()
+
+
+async def test_what_changes_while_a_process_starts_is_told_to_it(make: Any) -> None:
+    host = make("good")
+    await host.connectors.present(await host.connectors.start(threads=True))
+    old = host.connectors.current
+    assert old is not None
+    fresh = await host.connectors.start(threads=True)
+    await host.connectors.use(host.settings(colour="new"), 0.25)  # the fresh one is nobody's yet
+    assert [told["options"]["colour"] for told in host.told(old.process.popen.pid, "options")] == ["new"]
+    await host.connectors.present(fresh)
+    pid = fresh.popen.pid
+    await until("the fresh one is told", lambda: host.told(pid, "admission"))
+    assert [told["options"]["colour"] for told in host.told(pid, "options")] == ["new"]
+    assert host.told(pid, "admission")[-1]["connectsPerSecond"] == 2
+    assert host.told(old.process.popen.pid, "admission")[-1]["connectsPerSecond"] == 0, "nobody enters it any more"
+
+
+async def test_a_process_that_is_being_left_may_not_grow_without_bound(
+    make: Any, monkeypatch: pytest.MonkeyPatch, short_tmp: Path
+) -> None:
+    host = make("pairs")
+    for kind, name in ((Kind.API, "api"), (Kind.SHARD, "shard-0")):
+        upgrade(short_tmp / f"{name}.db", kind)
+    roster = Roster({})
+    roster.plan([SessionPlan("s", "external", enabled=True)])
+    async with await open_writer(short_tmp / "shard-0.db") as shard, await open_writer(short_tmp / "api.db") as api:
+        link_of = host.connectors.link_of
+        sends = Sends(0, Journal(shard, lambda _upto: None), api, link_of, 5.0, host.spawn)
+        await host.connectors.present(await host.connectors.start(threads=True))
+        recycling = Recycling(
+            host.connectors, sends, roster, host.settings(), Place("external", 1), lambda _address, _message: None
+        )
+        running = host.spawn(recycling.run())
+        assert recycling.ask("s") is None
+        await until("one is being left", lambda: host.connectors.retiring is not None)
+        retiring = host.connectors.retiring
+        assert retiring is not None
+        monkeypatch.setattr(launch, "bounds", lambda _settings, _connector: Bounds(limit=1))
+        recycling.use(host.settings())
+        await until("it was killed", lambda: retiring.process.popen.poll() is not None)
+        assert recycling.busy, "the pairing that it waits for goes on"
+        running.cancel()
+        with suppress(asyncio.CancelledError):
+            await running
