@@ -90,19 +90,24 @@ def by(seconds: float) -> float:
 
 async def test_connection_begins_when_its_host_says_so(shared: Subject, name: str, phone: str) -> None:
     peer = await shared.paired(name, phone)
-    assert (await refusal(shared.host.ask("admit", session=name, by=by(5)))).code in {"not_queued", "unknown_command"}
+    assert (await refusal(shared.host.ask("admit", session=name, at=by(0), by=by(5)))).code in {
+        "not_queued",
+        "unknown_command",
+    }
     await shared.host.ask("admission", **replace(FREELY, by_host=True).to_wire())
     await peer.ask("open")
     if ADMIT in shared.host.hello.capabilities:
         queued = await shared.host.next(PhaseChanged, session=name, phase=Phase.QUEUED)
         assert queued.pairing is False
         assert (await peer.status()).phase is Phase.QUEUED
-        assert (await refusal(shared.host.ask("admit", session=name, by=by(-1)))).code == "late"
-        assert (await refusal(shared.host.ask("admit", session=name, by="soon"))).code == "bad_request"
-        assert (await refusal(shared.host.ask("admit", session="nobody", by=by(5)))).code == "unknown_session"
+        assert (await refusal(shared.host.ask("admit", session=name, at=by(-2), by=by(-1)))).code == "late"
+        assert (await refusal(shared.host.ask("admit", session=name, at=by(0), by="soon"))).code == "bad_request"
+        assert (await refusal(shared.host.ask("admit", session="nobody", at=by(0), by=by(5)))).code == "unknown_session"
         assert "connecting" not in peer.inbox.names
-        assert await shared.host.ask("admit", session=name, by=by(5)) == {}
-        assert (await refusal(shared.host.ask("admit", session=name, by=by(5)))).code == "not_queued"
+        at = by(0.2)
+        assert await shared.host.ask("admit", session=name, at=at, by=by(5)) == {}
+        assert by(0) >= at, "not before its time"
+        assert (await refusal(shared.host.ask("admit", session=name, at=by(0), by=by(5)))).code == "not_queued"
     await peer.next(Opened)
     await shared.host.ask("admission", **FREELY.to_wire())
     await shared.close(peer)

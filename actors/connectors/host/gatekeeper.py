@@ -88,7 +88,7 @@ class Gatekeeper:
         self.admitted = 0
         """Connections let in, in the life of this host."""
         self.lost = 0
-        """Slots that went by, since somebody was too late to use them."""
+        """Slots that went by, since the connector was too late to use them."""
 
     def use(self, bound: float, share: float, members: int) -> None:
         """Connects per second of the fleet, this host's share of it (0-1), how many sessions of it should run."""
@@ -112,7 +112,9 @@ class Gatekeeper:
         session = event.session
         if event.phase is Phase.QUEUED:
             self._queue.enter(session, self._clock(), pairing=event.pairing is True)
-        elif event.phase is not Phase.CONNECTING:
+        elif event.phase is Phase.CONNECTING:
+            self._queue.admitted(session, self._clock())
+        else:
             self._queue.leave(session)
         if event.phase in {Phase.OPEN, Phase.PAIRING} and session in self._trying:
             self._trying.discard(session)
@@ -214,17 +216,16 @@ class Gatekeeper:
         self._own = self._own.passed(now)
 
     async def _use(self, slot: Slot) -> None:
-        await asyncio.sleep(max(0.0, slot.at - self._clock()))
         now = self._clock()
         session = self._queue.first(now) if self._outage() is None else self._queue.prober(now)
         link = None if session is None else self._link_of(session)
-        if session is None or link is None or now > slot.at + USABLE:
-            self.lost += session is not None
+        if session is None or link is None:
             self._unused = slot.at
             return
         self._trying.add(session)
         try:
-            await link.request("admit", ANSWER_PATIENCE, session=session, by=(slot.at + USABLE) * 1000)
+            at, by = slot.at * 1000, (slot.at + USABLE) * 1000
+            await link.request("admit", ANSWER_PATIENCE, session=session, at=at, by=by)
         except RemoteError as error:
             self._trying.discard(session)
             self.lost += 1
@@ -233,7 +234,8 @@ class Gatekeeper:
             if not isinstance(error, LinkClosed):  # else it may have been used
                 self._unused = slot.at
             return
-        except TimeoutError:  # whether it was let in, its phases will tell
+        except TimeoutError:  # if it was let in all the same, its phases will tell
             self.lost += 1
+            return
         self._queue.admitted(session, now)
         self.admitted += 1

@@ -1,5 +1,6 @@
 """The commands of both kinds of link.  Arguments are checked here; what is wrong raises BadField."""
 
+import asyncio
 import re
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable
@@ -119,11 +120,12 @@ async def _admission(shared: Shared, wire: Fields) -> dict[str, Any]:
 
 
 async def _admit(shared: Shared, wire: Fields) -> dict[str, Any]:
-    connection = _known(shared, wire).connection
-    by = wire.number("by", least=0) / 1000
-    if connection is None:
+    session = _known(shared, wire)
+    at, by = wire.number("at") / 1000, wire.number("by") / 1000
+    await asyncio.sleep(max(0.0, at - shared.loop.time()))
+    if session.connection is None:
         raise RemoteError(ErrorCode.NOT_QUEUED, "there is no connection")
-    connection.admit(by)
+    session.connection.admit(by)
     return {}
 
 

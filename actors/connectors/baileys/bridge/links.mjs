@@ -1,4 +1,5 @@
 // The connector's own socket: who may say what on which link.
+import { setTimeout as sleep } from 'node:timers/promises'
 import { ProtocolError } from './errors.mjs'
 import { describe, log } from './log.mjs'
 import { BadStart, CONNECTOR, PROTOCOL, readAdmission, readOptions } from './options.mjs'
@@ -146,12 +147,14 @@ export class Links {
     return {}
   }
 
-  /** The host lets a session's connection begin, until `by` (milliseconds of CLOCK_MONOTONIC). */
-  admit({ session: id, by }) {
-    if (!Number.isFinite(by) || by < 0) throw new ProtocolError('bad_request', 'by: expected milliseconds of CLOCK_MONOTONIC')
+  /** The host lets a session's connection begin between `at` and `by` (milliseconds of CLOCK_MONOTONIC). */
+  async admit({ session: id, at, by }) {
+    if (![at, by].every(Number.isFinite)) throw new ProtocolError('bad_request', 'at and by are milliseconds of CLOCK_MONOTONIC')
     const session = this.#sessions.get(id)
     if (!session) throw new ProtocolError('unknown_session', 'no link for this session has been here')
-    if (Number(process.hrtime.bigint()) / 1e6 > by) throw new ProtocolError('late', 'the moment at which it might have begun is over')
+    await session.prepare() // what takes its time is done before the moment comes
+    while (at > monotonic()) await sleep(Math.ceil(at - monotonic())) // timers may be a little early
+    if (monotonic() > by) throw new ProtocolError('late', 'the moment at which it might have begun is over')
     const start = this.#shared.gate.admit(id)
     if (!start) throw new ProtocolError('not_queued', `the connection is ${session.phase}`)
     return new Reply(() => ({}), start)
@@ -176,6 +179,11 @@ function read(reader, values) {
   } catch (error) {
     throw error instanceof BadStart ? new ProtocolError('bad_request', error.message) : error
   }
+}
+
+/** Milliseconds of CLOCK_MONOTONIC, which all processes of a machine share. */
+function monotonic() {
+  return Number(process.hrtime.bigint()) / 1e6
 }
 
 function cutBeforeHello(peer) {

@@ -5,6 +5,7 @@ import { ProtocolError } from './errors.mjs'
 import { Keystore } from './keystore.mjs'
 import { Lifecycle } from './lifecycle.mjs'
 import { describe, log } from './log.mjs'
+import { Prepared } from './prepared.mjs'
 import { Recent } from './recent.mjs'
 import { VaultChannel } from './vault.mjs'
 
@@ -21,6 +22,7 @@ export class Session {
   #channel
   #lifecycle = new Lifecycle()
   #recent = new Recent(messageId => this.#shared.tellHost('wanted', { ...this.#stamp(), messageId }))
+  #prepared = new Prepared(attempt => this.#load(attempt))
   #connection = null
   #highest = 0 // generation that claimed, or is claiming
   #link = null
@@ -100,6 +102,11 @@ export class Session {
     this.#tellPhase({ pairing })
   }
 
+  /** Resolves when the attempt that waits has all that it needs to begin. */
+  async prepare() {
+    if (this.phase === 'queued') await this.#prepared.of(this.#lifecycle.attempt)
+  }
+
   /** Resolves when there is no connection any more. */
   async close() {
     if (this.phase === 'idle') return
@@ -153,19 +160,23 @@ export class Session {
   async #connect(attempt) {
     if (!this.#advance(attempt, 'connecting')) return
     this.#tell('connecting')
-    let keystore
-    try {
-      keystore = await Keystore.load(this.#channel, error => this.#vaultFailed(attempt, error))
-    } catch (error) {
-      this.#vaultFailed(attempt, error)
-      return
-    }
-    if (!this.#lifecycle.isLive(attempt)) return
+    const keystore = await this.#prepared.of(attempt)
+    this.#prepared.forget()
+    if (!keystore || !this.#lifecycle.isLive(attempt)) return
     this.#paired = keystore.paired
     this.#connection = new Connection({
       session: this.id, keystore, recent: this.#recent, options: this.#shared.options, on: this.#listeners(attempt)
     })
     this.#connection.start()
+  }
+
+  async #load(attempt) {
+    try {
+      return await Keystore.load(this.#channel, error => this.#vaultFailed(attempt, error))
+    } catch (error) {
+      this.#vaultFailed(attempt, error)
+      return null
+    }
   }
 
   #vaultFailed(attempt, error) {
@@ -241,6 +252,7 @@ export class Session {
     if (!this.#lifecycle.end(attempt, isLogout ? LOGOUT : cause)) return
     if (isLogout) await this.#deleteAuth()
     const final = this.#lifecycle.finish(attempt)
+    this.#prepared.forget()
     this.#connection = null
     this.#loggingOut = false
     this.#now = { ...blank(), me: this.#now.me }
