@@ -70,6 +70,10 @@ class SessionLive:
     """excellent, good, poor, critical"""
     status: str = "connecting"
     """connected, connecting, pairing, disconnected, blocked, error, stopped"""
+    confidence: float | None = None
+    """0 to 1: how much of the score is backed by fresh evidence."""
+    capped: str | None = None
+    """Why the score is less than the sum of its components."""
     components: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     """name -> {points, max, evidenceAgeSeconds, why}"""
     checked_at: float | None = None
@@ -80,6 +84,12 @@ class SessionLive:
     """since, unusual, evidence; empty without a liveness"""
     rtt_ms: Mapping[str, float] = field(default_factory=dict)
     """last, p50, p95"""
+    rtt_trend: float | None = None
+    """The median of the last minute in those of the 4 before; above 1 they rise."""
+    refused: Mapping[str, int] = field(default_factory=dict)
+    """Messages that the server refused within the last hour, by error code."""
+    disconnects_by: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    """Failures by cause, within 5m, 1h and 24h."""
     undecryptable_share: float | None = None
     """Of what arrived within the last hour; None if nothing did."""
     timelocked: bool = False

@@ -57,12 +57,21 @@ class Snapshot:
         # a verdict on an earlier connection says nothing about this one
         judged = state.state == "open" and (view.get("checkedAt") or 0.0) >= state.since
         liveness = view.get("liveness") if judged else None
+        planned = view.get("nextAttemptAt")
+        if state.state == "waiting" and planned is not None and planned >= state.since:
+            # the plan is made after the transition is told, and comes with the next sample
+            state = replace(state, detail={**state.detail, "nextAttemptAt": planned})
         return replace(
             state,
             liveness=liveness,
             liveness_detail=(view.get("livenessDetail") or {}) if liveness is not None else {},
             score=view.get("score"),
             quality=view.get("quality"),
+            confidence=view.get("confidence"),
+            capped=view.get("capped"),
+            rtt_trend=view.get("rttTrend"),
+            refused=view.get("refused", {}),
+            disconnects_by=view.get("disconnectsBy", {}),
             components=view.get("components", {}),
             checked_at=view.get("checkedAt"),
             rtt_ms=view.get("rttMs", {}),

@@ -216,8 +216,8 @@ class MemoryBackend:
             "above": [_node(kind, kind) for kind in ("main", "keeper", "launcher", "admin", "logger")],
             "children": [
                 {**_node("shard-0/connector", "connector-process", state="running"), "stats": STATS},
-                *(_node(session, "session", state="running") for session in self._sessions),
                 {**_node("health", "service"), "history": HISTORY},
+                *(_node(session, "session", state="running") for session in self._sessions),
             ],
         }
 

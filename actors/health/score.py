@@ -7,8 +7,10 @@ signal never gives more points.  Old evidence is worth less: a session that call
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from actors.health.confidence import RTT_FRESH_S, confidence, falling, proof_age
 from actors.health.liveness import FAULTS, Liveness, Verdict
-from actors.health.signals import DAY, FIVE_MINUTES, HOUR, Counts, Signals, rtt, window
+from actors.health.signals import FIVE_MINUTES, Signals, Windows, rtt, windows
+from actors.health.trips import trend
 from actors.session.vocabulary import State
 
 
@@ -45,6 +47,8 @@ class Score:
     components: Mapping[str, Component]
     capped: str | None = None
     """Why the total is less than the sum of the components."""
+    confidence: float = 0.0
+    """0 to 1: how much of it is backed by fresh evidence."""
 
 
 DEFAULT_WEIGHTS = Weights()
@@ -68,15 +72,24 @@ class Ageing:
 
 
 DEFAULT_AGEING = Ageing()
-RTT_FRESH_S = 60.0
 GOOD_RTT_MS, BAD_RTT_MS = 300.0, 3000.0
 GOOD_ACK_MS, BAD_ACK_MS = 1000.0, 10_000.0
+GOOD_WAIT_S, BAD_WAIT_S = 5.0, 30.0
+"""Of the oldest message that the server has not answered."""
+RISING, RISEN = 1.5, 4.0
+"""Times by which round-trip times grew within a minute that are worth all, and that cost ``RISE_COST``."""
+NEGLIGIBLE_RTT_MS, NOTABLE_RTT_MS = 50.0, 150.0
+"""Shorter ones may grow; from the second on that they do counts in full."""
+RISE_COST = 0.3
+"""Share of the latency's points."""
+RESTRICTED_SHARE = 0.5
+"""Of the acknowledgements' points that an account has at least which WhatsApp restricts: chats that exist go on."""
 PRIOR = 5
 """Good messages added to every ratio, so that the first bad one of a quiet session does not count as all of them."""
 MOST_MISSED = 5
 """Unanswered heartbeats in 5 minutes that leave no points for errors."""
-FAILURE_SHARES = ((FIVE_MINUTES, 0.2), (HOUR, 0.1), (DAY, 0.02))
-"""Share of the stability points that a failure costs while it is within each window; the shares add up."""
+FAILURE_SHARES = (0.2, 0.1, 0.02)
+"""Share of the stability points that a failure costs while it is within 5 minutes, 1 hour, 24 hours; they add up."""
 CAPS: Mapping[State, int] = {
     State.STARTING: 35,
     State.CONNECTING: 35,
@@ -99,6 +112,8 @@ _SAID = {
 }
 ONE_WAY_CAP = 60
 """Most that an open session can have that works in one direction only."""
+RESTRICTED_CAP = 84
+"""Most that an open session can have whose account is restricted: not excellent, and no fault of the connection."""
 FLAPPING_CAP = 60
 """Most that an open session can have that does not stay open."""
 FLAPPING = 3
@@ -113,48 +128,48 @@ def score(
     weights: Weights = DEFAULT_WEIGHTS,
     ageing: Ageing = DEFAULT_AGEING,
     verdict: Verdict | None = None,
+    counts: Windows | None = None,
 ) -> Score | None:
     """The score as of ``now`` (seconds since 1970); None for a stopped session, which is neither well nor ill.
 
-    ``verdict`` is the session's liveness as of ``now``, None where there is nothing to judge.
+    ``verdict`` is the session's liveness as of ``now``, None where there is nothing to judge; ``counts`` are what
+    ``windows`` gives, for who has them already.
     """
     if signals.state is State.STOPPED:
         return None
-    hour = window(signals, HOUR, now)
+    counts = counts or windows(signals, now)
     components = {
         "connection": _connection(signals, now, weights.connection, ageing, verdict),
         "latency": _latency(signals, now, weights.latency),
-        "acknowledgements": _acknowledgements(signals, hour, now, weights.acknowledgements),
-        "errors": _errors(signals, hour, now, weights.errors),
-        "stability": _stability(signals, now, weights.stability),
+        "acknowledgements": _acknowledgements(signals, counts, now, weights.acknowledgements),
+        "errors": _errors(signals, counts, now, weights.errors),
+        "stability": _stability(signals, counts, now, weights.stability),
     }
     earned = sum(c.points for c in components.values())
-    cap, why = _cap(signals, hour, now, ageing, verdict)
+    cap, why = _cap(signals, counts, now, ageing, verdict)
     total = int(min(earned, cap) + 0.5)
-    return Score(total, components, why if earned > cap else None)
+    most = (weights.connection, weights.latency, weights.acknowledgements, weights.errors, weights.stability)
+    backed = confidence(signals, now, ageing.fresh_s, ageing.stale_s, most)
+    return Score(total, components, why if earned > cap else None, backed)
 
 
-def _cap(signals: Signals, hour: Counts, now: float, ageing: Ageing, verdict: Verdict | None) -> tuple[float, str]:
+def _cap(signals: Signals, counts: Windows, now: float, ageing: Ageing, verdict: Verdict | None) -> tuple[float, str]:
+    hour = counts.hour
     if signals.state is not State.OPEN:
         return CAPS[signals.state], f"{signals.state.value}: at most {CAPS[signals.state]}"
-    if _proof_age(signals, now, ageing) >= ageing.stale_s:
+    if proof_age(signals, now, ageing.stale_s) >= ageing.stale_s:
         return UNPROVEN_CAP, f"open without recent proof: at most {UNPROVEN_CAP}"
     if verdict is not None and verdict.liveness in FAULTS:
         return UNPROVEN_CAP, f"open, but {_SAID[verdict.liveness]}: at most {UNPROVEN_CAP}"
     if hour.undecryptable >= MANY and hour.undecryptable > hour.received:
         return ONE_WAY_CAP, f"open, but most of what arrives is undecryptable: at most {ONE_WAY_CAP}"
-    if signals.timelocked or (hour.refused >= MANY and hour.refused > hour.acks):
+    if hour.rejected >= MANY and hour.rejected > hour.acks:
         return ONE_WAY_CAP, f"open, but what we send is refused: at most {ONE_WAY_CAP}"
-    if window(signals, FIVE_MINUTES, now).failures >= FLAPPING:
+    if counts.five.failures >= FLAPPING:
         return FLAPPING_CAP, f"open, but it flaps: at most {FLAPPING_CAP}"
+    if signals.timelocked or (hour.restricted >= MANY and hour.restricted > hour.acks):
+        return RESTRICTED_CAP, f"open, but WhatsApp restricts whom the account may write to: at most {RESTRICTED_CAP}"
     return 100, ""
-
-
-def _proof_age(signals: Signals, now: float, ageing: Ageing) -> float:
-    """Age of the proof in the direction where it is older, in seconds; an open session has both since its login."""
-    if signals.last_in is None or signals.last_out is None:
-        return ageing.stale_s
-    return max(now - min(signals.last_in, signals.last_out), 0.0)
 
 
 def _connection(signals: Signals, now: float, most: float, ageing: Ageing, verdict: Verdict | None) -> Component:
@@ -162,8 +177,8 @@ def _connection(signals: Signals, now: float, most: float, ageing: Ageing, verdi
     newest = None if seen is None else max(now - seen, 0.0)
     if signals.state is not State.OPEN:
         return _component(0.0, most, newest, f"the session is {signals.state.value}")
-    age = _proof_age(signals, now, ageing)
-    worth = _falling(age, ageing.fresh_s, ageing.stale_s)
+    age = proof_age(signals, now, ageing.stale_s)
+    worth = falling(age, ageing.fresh_s, ageing.stale_s)
     if verdict is not None and verdict.liveness in FAULTS:
         return _component(0.0, most, age, f"open, but {_SAID[verdict.liveness]}")
     if verdict is not None and verdict.unusual:
@@ -179,27 +194,47 @@ def _latency(signals: Signals, now: float, most: float) -> Component:
     if times is None:
         return _component(0.0, most, None, "no round-trip time within 5 minutes")
     age = max(now - signals.trips[-1].at, 0.0)
-    share = _falling(times[2], GOOD_RTT_MS, BAD_RTT_MS) * _falling(age, RTT_FRESH_S, FIVE_MINUTES)
-    return _component(share * most, most, age, f"95 % of the heartbeats of 5 minutes took at most {times[2]:.0f} ms")
+    share = falling(times[2], GOOD_RTT_MS, BAD_RTT_MS) * falling(age, RTT_FRESH_S, FIVE_MINUTES)
+    why = f"95 % of the heartbeats of 5 minutes took at most {times[2]:.0f} ms"
+    if (way := trend(signals.trips)) is not None:
+        notable = 1 - falling(way.recent_ms, NEGLIGIBLE_RTT_MS, NOTABLE_RTT_MS)
+        rise = (1 - falling(way.ratio, RISING, RISEN)) * notable
+        share *= 1 - RISE_COST * rise
+        why += f", rising: {way.ratio:.1f} times as long as before" if rise > 0 else ""
+    return _component(share * most, most, age, why)
 
 
-def _acknowledgements(signals: Signals, hour: Counts, now: float, most: float) -> Component:
+def _acknowledgements(signals: Signals, counts: Windows, now: float, most: float) -> Component:
+    hour = counts.hour
     age = None if signals.last_ack is None else max(now - signals.last_ack, 0.0)
-    if signals.timelocked:
-        return _component(0.0, most, age, "WhatsApp restricts what the account may send")
-    tried = hour.acks + hour.refused
-    if not tried:
-        return _component(most, most, age, "nothing was sent within an hour, so nothing was refused")
+    waits = _waits(signals)
+    tried = hour.acks + hour.rejected
     share = (hour.acks + PRIOR) / (tried + PRIOR)
-    slow = signals.ack_p95_ms
+    slow = signals.ack_p95_ms if tried else None
     # Slow answers cost half at most: they are late, but they are answers.
-    pace = 1.0 if slow is None else 0.5 + 0.5 * _falling(slow, GOOD_ACK_MS, BAD_ACK_MS)
-    why = f"{hour.acks} of {tried} messages accepted within an hour"
-    return _component(share * pace * most, most, age, why if slow is None else f"{why}, 95 % within {slow:.0f} ms")
+    pace = 1.0 if slow is None else 0.5 + 0.5 * falling(slow, GOOD_ACK_MS, BAD_ACK_MS)
+    # What the account may not send is no failure of its connection, and chats that exist go on.
+    asked = hour.acks + hour.restricted + PRIOR
+    standing = RESTRICTED_SHARE if signals.timelocked else 1 - (1 - RESTRICTED_SHARE) * hour.restricted / asked
+    why = "nothing was sent within an hour, so nothing was refused"
+    if tried:
+        why = f"{hour.acks} of {tried} messages accepted within an hour"
+        why += "" if slow is None else f", 95 % within {slow:.0f} ms"
+    why += f", {hour.restricted} refused since the account is restricted" if hour.restricted else ""
+    why += ", WhatsApp restricts whom the account may write to" if signals.timelocked else ""
+    why += f", one unanswered for {waits:.0f} s" if waits > GOOD_WAIT_S else ""
+    return _component(share * pace * standing * falling(waits, GOOD_WAIT_S, BAD_WAIT_S) * most, most, age, why)
 
 
-def _errors(signals: Signals, hour: Counts, now: float, most: float) -> Component:
-    missed = window(signals, FIVE_MINUTES, now).missed
+def _waits(signals: Signals) -> float:
+    """Seconds that the oldest message had waited for an answer when the session told last."""
+    if signals.unanswered_since is None or signals.sampled_at is None:
+        return 0.0
+    return max(0.0, signals.sampled_at - signals.unanswered_since)
+
+
+def _errors(signals: Signals, counts: Windows, now: float, most: float) -> Component:
+    hour, missed = counts.hour, counts.five.missed
     seen = [t for t in (signals.last_received, signals.last_undecryptable, signals.sampled_at) if t is not None]
     age = max(now - max(seen), 0.0) if seen else None
     arrived = hour.received + hour.undecryptable
@@ -209,19 +244,14 @@ def _errors(signals: Signals, hour: Counts, now: float, most: float) -> Componen
     return _component(readable * heard * most, most, age, why)
 
 
-def _stability(signals: Signals, now: float, most: float) -> Component:
-    failures = [(window(signals, seconds, now).failures, share) for seconds, share in FAILURE_SHARES]
-    cost = min(1.0, sum(count * share for count, share in failures))
-    five, hour, day = (count for count, _ in failures)
+def _stability(signals: Signals, counts: Windows, now: float, most: float) -> Component:
+    five, hour, day = (window.failures for window in (counts.five, counts.hour, counts.day))
+    cost = min(1.0, sum(count * share for count, share in zip((five, hour, day), FAILURE_SHARES, strict=True)))
     age = None if signals.last_failure is None else max(now - signals.last_failure, 0.0)
-    return _component(
-        (1 - cost) * most, most, age, f"{five} failures within 5 minutes, {hour} within 1 h, {day} within 24 h"
-    )
-
-
-def _falling(value: float, good: float, bad: float) -> float:
-    """1 up to ``good``, 0 from ``bad`` on, a straight line between them."""
-    return min(1.0, max(0.0, (bad - value) / (bad - good)))
+    causes = counts.day.disconnects
+    mostly = f", mostly {max(causes, key=lambda cause: (causes[cause], cause))}" if causes else ""
+    why = f"{five} failures within 5 minutes, {hour} within 1 h, {day} within 24 h{mostly}"
+    return _component((1 - cost) * most, most, age, why)
 
 
 def _component(points: float, most: float, age: float | None, why: str) -> Component:

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
+from actors.health.trips import Trip, weighted
 from actors.session.causes import Cause
 from actors.session.change import Change, is_failure
 from actors.session.inputs import MessageCap
@@ -17,6 +18,8 @@ from actors.session.vocabulary import State
 
 FIVE_MINUTES, HOUR, DAY = 300.0, 3600.0, 86_400.0
 _MINUTE = 60.0
+RESTRICTED = 463
+"""Error code of messages that the account may not send for now: no fault of the connection."""
 K = TypeVar("K")
 
 
@@ -54,6 +57,16 @@ class Counts:
         return sum(self.nacks.values())
 
     @property
+    def restricted(self) -> int:
+        """Those of them that the account may not send for now."""
+        return self.nacks.get(RESTRICTED, 0)
+
+    @property
+    def rejected(self) -> int:
+        """Those that it refused for another reason."""
+        return self.refused - self.restricted
+
+    @property
     def failures(self) -> int:
         """Connections that ended by a failure."""
         return sum(self.disconnects.values())
@@ -66,16 +79,6 @@ class Bucket:
     number: int
     """Minutes or hours since 1970."""
     counts: Counts
-
-
-@dataclass(frozen=True, slots=True)
-class Trip:
-    """Round-trip times of one sample."""
-
-    at: float
-    heartbeats: int
-    p50_ms: float
-    p95_ms: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +96,8 @@ class Signals:
     new_chats: MessageCap | None = None
     missed_in_a_row: int = 0
     reconnect_attempts: int = 0
+    next_attempt_at: float | None = None
+    """While it waits, as of the last sample."""
     sampled_at: float | None = None
     minutes: tuple[Bucket, ...] = ()
     hours: tuple[Bucket, ...] = ()
@@ -121,19 +126,58 @@ class Signals:
         return latest(self.last_in, self.last_out)
 
 
+_TIMES = (
+    "last_in",
+    "last_out",
+    "last_ack",
+    "last_received",
+    "last_undecryptable",
+    "last_heartbeat",
+    "last_delivery",
+    "last_failure",
+)
+
+
 def fold(signals: Signals, news: Sample | Change, now: float) -> Signals:
     """The signals after a sample or a transition.  A sample that was folded already changes nothing."""
     if isinstance(news, Change):
         return _changed(signals, news, now)
     if signals.sampled_at is not None and news.at <= signals.sampled_at:
-        return signals
+        set_back = news.at < news.since or signals.sampled_at > now
+        if news.at == signals.sampled_at or not set_back:
+            return signals
+        signals = _rebased(signals, now)
     return _sampled(signals, news, now)
+
+
+def _rebased(signals: Signals, now: float) -> Signals:
+    """After the clock was set back: what seems to lie in the future is not fresh for so long, but of now."""
+    times = {name: getattr(signals, name) for name in _TIMES}
+    return replace(
+        signals,
+        **{name: min(at, now) for name, at in times.items() if at is not None},
+        trips=tuple(trip for trip in signals.trips if trip.at <= now),
+    )
 
 
 def window(signals: Signals, seconds: float, now: float) -> Counts:
     """The counts of the last ``seconds``: up to ``HOUR`` by the minute, beyond it by the hour, up to ``DAY``."""
     buckets, width = (signals.minutes, _MINUTE) if seconds <= HOUR else (signals.hours, HOUR)
     return total(b.counts for b in buckets if b.number >= int((now - seconds) // width))
+
+
+@dataclass(frozen=True, slots=True)
+class Windows:
+    """The counts of the last 5 minutes, hour and day."""
+
+    five: Counts
+    hour: Counts
+    day: Counts
+
+
+def windows(signals: Signals, now: float) -> Windows:
+    """All three, each added up once."""
+    return Windows(*(window(signals, seconds, now) for seconds in (FIVE_MINUTES, HOUR, DAY)))
 
 
 def total(counts: Iterable[Counts]) -> Counts:
@@ -149,7 +193,7 @@ def rtt(signals: Signals, now: float) -> tuple[float, float, float] | None:
     trips = [t for t in signals.trips if t.at > now - FIVE_MINUTES]
     if not trips:
         return None
-    return trips[-1].p50_ms, _weighted(trips, 0.5, "p50_ms"), _weighted(trips, 0.95, "p95_ms")
+    return trips[-1].p50_ms, weighted(trips, 0.5, "p50_ms"), weighted(trips, 0.95, "p95_ms")
 
 
 def undecryptable_share(counts: Counts) -> float | None:
@@ -179,6 +223,7 @@ def _changed(signals: Signals, change: Change, now: float) -> Signals:
         trips=() if opened and signals.state is not State.OPEN else signals.trips,
         unanswered_since=signals.unanswered_since if signals.state is change.state else None,
         missed_in_a_row=0 if opened else signals.missed_in_a_row,
+        next_attempt_at=None,
         last_in=latest(signals.last_in, change.at if opened else None),
         last_out=latest(signals.last_out, change.at if opened else None),
     )
@@ -204,6 +249,7 @@ def _sampled(signals: Signals, sample: Sample, now: float) -> Signals:
         new_chats=sample.new_chats or signals.new_chats,
         missed_in_a_row=sample.missed_in_a_row,
         reconnect_attempts=sample.reconnect_attempts,
+        next_attempt_at=sample.next_attempt_at if sample.state == signals.state else None,
         sampled_at=sample.at,
         trips=trips,
         ack_p95_ms=signals.ack_p95_ms if sample.ack_p95_ms is None else sample.ack_p95_ms,
@@ -234,16 +280,6 @@ def _put(buckets: tuple[Bucket, ...], counts: Counts, at: float, width: float, o
     kept = {b.number: b.counts for b in buckets}
     kept[number] = kept.get(number, Counts()) + counts
     return tuple(Bucket(n, kept[n]) for n in sorted(kept) if n >= int(oldest // width))
-
-
-def _weighted(trips: list[Trip], share: float, name: str) -> float:
-    ordered = sorted((float(getattr(t, name)), max(1, t.heartbeats)) for t in trips)
-    rest = share * sum(weight for _, weight in ordered)
-    for value, weight in ordered:
-        rest -= weight
-        if rest <= 0:
-            return value
-    return ordered[-1][0]
 
 
 def _merged(one: Mapping[K, int], other: Mapping[K, int]) -> Mapping[K, int]:

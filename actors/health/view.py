@@ -6,8 +6,9 @@ from typing import Any
 
 from actors.health.liveness import Verdict
 from actors.health.score import Ageing, Weights, score
-from actors.health.signals import DAY, HOUR, Signals, rtt, undecryptable_share, window
+from actors.health.signals import Counts, Signals, Windows, rtt, undecryptable_share, windows
 from actors.health.status import status
+from actors.health.trips import trend
 from actors.session.sample import Sample
 
 COUNTS = (
@@ -56,8 +57,8 @@ def view(
     signals: Signals, totals: Totals, parked: bool, now: float, scoring: Scoring, verdict: Verdict | None
 ) -> dict[str, Any]:
     """The view without its quality, which has a memory.  ``score`` is None for a session that is stopped."""
-    day = window(signals, DAY, now)
-    times = rtt(signals, now)
+    counts = windows(signals, now)
+    times, way = rtt(signals, now), trend(signals.trips)
     result: dict[str, Any] = {
         "status": "error" if parked else str(status(signals, now, None if verdict is None else verdict.liveness)),
         "liveness": None if verdict is None or parked else str(verdict.liveness),
@@ -66,19 +67,25 @@ def view(
         "checkedAt": now,
         "lastSeen": signals.last_seen,
         "downSince": signals.down_since,
-        "errorCount": day.failures + day.refused,
+        "nextAttemptAt": signals.next_attempt_at,
+        "errorCount": counts.day.failures + counts.day.refused,
         "rttMs": _times(times),
-        "undecryptableShare": undecryptable_share(window(signals, HOUR, now)),
+        "rttTrend": None if way is None else round(way.ratio, 2),
+        "undecryptableShare": undecryptable_share(counts.hour),
+        "refused": {str(code): count for code, count in sorted(counts.hour.nacks.items())},
+        "disconnectsBy": _disconnects(counts),
         "timelocked": signals.timelocked,
         "timelockedUntil": signals.timelocked_until,
         "newChats": None if signals.new_chats is None else asdict(signals.new_chats),
         "counts": dict(totals.counts),
         "score": None,
+        "confidence": None,
         "components": {},
     }
-    computed = score(signals, now, scoring.weights, scoring.ageing, verdict)
+    computed = score(signals, now, scoring.weights, scoring.ageing, verdict, counts)
     if computed is not None:
         result["score"] = 0 if parked else computed.total
+        result["confidence"] = computed.confidence
         result["capped"] = "parked after crashes" if parked else computed.capped
         result["components"] = {
             name: {"points": c.points, "max": c.max, "evidenceAgeSeconds": c.evidence_age_s, "why": c.why}
@@ -89,3 +96,13 @@ def view(
 
 def _times(times: tuple[float, float, float] | None) -> dict[str, float]:
     return {} if times is None else {k: round(t, 1) for k, t in zip(("last", "p50", "p95"), times, strict=True)}
+
+
+def _disconnects(counts: Windows) -> dict[str, dict[str, int]]:
+    """By window, then cause; windows without any are left out."""
+    by_window: dict[str, Counts] = {"5m": counts.five, "1h": counts.hour, "24h": counts.day}
+    return {
+        name: {str(cause): count for cause, count in sorted(found.disconnects.items())}
+        for name, found in by_window.items()
+        if found.disconnects
+    }

@@ -102,11 +102,22 @@ class StatusMetadata(Response):
     """What stands behind a status."""
 
     components: dict[str, ScoreComponent]
+    """The parts of the score; the sum of their points is the score, unless it is capped."""
+    capped: str | None
+    """Why the score is less than that sum."""
+    confidence: Annotated[float, Field(ge=0, le=1)] | None
+    """How much of the score is backed by fresh evidence; null without a score."""
     cause: Cause | None
     liveness: Liveness | None
     """null while the session is not open, or was not judged yet."""
     round_trip_ms: dict[str, float]
     """last, p50, p95, as far as known."""
+    round_trip_trend: float | None
+    """The median of the last minute, in those of the 4 minutes before: above 1 they rise; null with too few."""
+    refused: dict[str, int]
+    """Messages that the server refused within the last hour, by error code; 463 is a restriction of the account."""
+    disconnects: dict[str, dict[str, int]]
+    """Connections that ended by a failure, by cause, within `5m`, `1h` and `24h`; windows without any are left out."""
     versions: dict[str, str]
     generation: int
     """Grows with each new owner of the session's auth state."""
@@ -120,6 +131,7 @@ class StatusMetadata(Response):
     since: Time
     """Since when it is in this state."""
     next_attempt_at: Time | None
+    """While it waits: when it tries next; null until the session told, up to 15 s later."""
     until: Time | None
     """When a temporary ban ends."""
     me: str | None
@@ -159,28 +171,6 @@ class SessionStatusPage(Response):
     """For the next page; null on the last."""
     total: int
     """Sessions that match, on all pages."""
-
-
-class Lowest(Response):
-    """One of the sessions with the lowest scores."""
-
-    session_id: str
-    health_score: int
-    connection_quality: Quality | None
-    status: Status
-
-
-class HealthSummary(Response):
-    """The fleet at a glance."""
-
-    total: int
-    by_status: dict[Status, int]
-    by_quality: dict[Literal["excellent", "good", "poor", "critical", "unknown"], int]
-    mean_score: float | None
-    lowest: list[Lowest]
-    """The five lowest scores, the lowest first."""
-    problems: list[str]
-    """What is wrong with the daemon itself: databases that can't be written."""
 
 
 class Session(Response):

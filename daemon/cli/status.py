@@ -91,7 +91,7 @@ def _one(client: Client, session: str, *, json: bool) -> None:
                 ("status", item["status"]),
                 ("state", f"{item['state']}, since {ago(meta['since'])}"),
                 ("account", dash(meta["me"])),
-                ("health", f"{dash(item['healthScore'])} of 100, {dash(item['connectionQuality'])}"),
+                ("health", _health(item)),
                 ("last seen", ago(item["lastSeen"])),
                 ("attempts", f"{item['reconnectAttempts']}, next {ago(meta['nextAttemptAt'])}"),
                 ("errors in 24 h", str(item["errorCount"])),
@@ -108,6 +108,8 @@ def _one(client: Client, session: str, *, json: bool) -> None:
             for name, part in meta["components"].items()
         ]
         write("", table(("SCORE", "POINTS", "AGE", "WHY"), rows))
+    if meta["capped"]:
+        write(f"\nCapped: {meta['capped']}")
     if cause:
         code = "" if cause["code"] is None else f", code {cause['code']}"
         lines = [f"\nLast disconnect: {cause['name']}{code}, {ago(cause['at'])}"]
@@ -119,6 +121,12 @@ def _one(client: Client, session: str, *, json: bool) -> None:
         held = "it waits for the end" if paused["waits"] else "its connection is not touched"
         ids = ", ".join(map(str, paused["pauses"]))
         write(f"\nRecovery is paused ({ids}), {end}: {held}" + (f"\n  {paused['reason']}" if paused["reason"] else ""))
+
+
+def _health(item: dict[str, Any]) -> str:
+    confidence = item["statusMetadata"]["confidence"]
+    backed = "" if confidence is None else f", {confidence:.0%} of it backed by fresh evidence"
+    return f"{dash(item['healthScore'])} of 100, {dash(item['connectionQuality'])}{backed}"
 
 
 def _round_trip(times: dict[str, float]) -> str:

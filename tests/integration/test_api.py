@@ -180,15 +180,22 @@ async def test_a_thousand_long_ids_fit_into_a_query(api: CheckedClient, memory: 
 
 
 async def test_health_summary(api: CheckedClient, memory: MemoryBackend) -> None:
-    memory.set_live("unpaired-1", score=None, quality=None)
+    memory.set_live("unpaired-1", score=None, quality=None, disconnects_by={"24h": {"stalled": 9}})
+    memory.set_live("locked-1", confidence=0.5, disconnects_by={"1h": {"forbidden": 1, "connection_lost": 2}})
+    memory.set_live("opens-1", confidence=1.0, liveness="quiet", disconnects_by={"1h": {"connection_lost": 1}})
+    memory.seed(SessionRecord("old-1", "simulator"))
+    memory.set_live("old-1", score=96, quality="excellent", liveness="half_open", last_seen=1000.0)
     summary = (await api("GET", f"{STATUS}/health-summary", Role.VIEWER)).json
-    assert summary["total"] == 3
+    assert summary["total"] == 4
     assert summary["byStatus"] == {
-        "connected": 1, "connecting": 0, "pairing": 1, "disconnected": 0, "blocked": 1, "error": 0, "stopped": 0
+        "connected": 2, "connecting": 0, "pairing": 1, "disconnected": 0, "blocked": 1, "error": 0, "stopped": 0
     }  # fmt: skip
-    assert summary["byQuality"] == {"excellent": 1, "good": 0, "poor": 0, "critical": 1, "unknown": 1}
-    assert summary["meanScore"] == 48.0
-    assert [low["sessionId"] for low in summary["lowest"]] == ["locked-1", "opens-1"]
+    assert summary["byQuality"] == {"excellent": 2, "good": 0, "poor": 0, "critical": 1, "unknown": 1}
+    assert summary["byLiveness"] == {"alive": 0, "quiet": 1, "deaf": 0, "half_open": 1, "outbound_stuck": 0}
+    assert (summary["meanScore"], summary["meanConfidence"]) == (64.0, 0.75)
+    assert [low["sessionId"] for low in summary["lowest"]] == ["locked-1", "old-1", "opens-1"]
+    assert list(summary["disconnectsLastHour"].items()) == [("connection_lost", 3), ("forbidden", 1)]
+    assert summary["withoutFreshEvidence"] == {"total": 1, "sessionIds": ["old-1"]}
 
 
 async def test_an_empty_fleet(memory: MemoryBackend) -> None:
@@ -339,7 +346,7 @@ async def test_unknown_messages(api: CheckedClient) -> None:
 async def test_supervision(api: CheckedClient, memory: MemoryBackend) -> None:
     tree = (await api("GET", "/api/supervision", Role.VIEWER)).json
     assert tree["kind"] == "root"
-    connector, *sessions, _ = tree["children"]
+    connector, _, *sessions = tree["children"]
     assert len(sessions) == 3
     assert connector["stats"]["eventLoopLagSeconds"] == 0.002
     memory.up = False

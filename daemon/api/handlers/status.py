@@ -1,18 +1,11 @@
 """How sessions are."""
 
-from collections import Counter
-from collections.abc import Iterable, Sequence
-from typing import get_args
+from collections.abc import Iterable
 
 from daemon.api import models, requests, statuses
 from daemon.api.call import Call, Reply
 from daemon.api.pages import page_of
 from daemon.backend import SessionLive, SessionRecord
-
-LOWEST = 5
-"""Sessions with the lowest scores in a summary."""
-
-Pair = tuple[SessionRecord, SessionLive]
 
 
 async def one(call: Call[requests.NoQuery, requests.NoBody]) -> Reply:
@@ -57,37 +50,3 @@ async def reconnect(call: Call[requests.NoQuery, requests.NoBody]) -> Reply:
     session = call.session.id
     operation = await call.backend.reconnect(session, call.who)
     return Reply(models.Operation(operation_id=operation, session_id=session), status=202)
-
-
-async def health_summary(call: Call[requests.NoQuery, requests.NoBody]) -> Reply:
-    """The fleet at a glance."""
-    problems = call.backend.accounts.storage().problems
-    return Reply(summarise(((r, call.backend.live(r.id)) for r in call.backend.records().values()), problems))
-
-
-def summarise(sessions: Iterable[Pair], problems: Sequence[str]) -> models.HealthSummary:
-    """Counts and scores of sessions.  Pure."""
-    pairs = list(sessions)
-    status: Counter[str] = Counter(dict.fromkeys(get_args(models.Status), 0))
-    quality: Counter[str] = Counter(dict.fromkeys((*get_args(models.Quality), "unknown"), 0))
-    for _, live in pairs:
-        status[live.status] += 1
-        quality[live.quality or "unknown"] += 1
-    scored = [(live.score, record, live) for record, live in pairs if live.score is not None]
-    scored.sort(key=lambda item: (item[0], item[1].id))
-    return models.HealthSummary(
-        total=len(pairs),
-        by_status=dict(status),
-        by_quality=dict(quality),
-        mean_score=round(sum(score for score, _, _ in scored) / len(scored), 1) if scored else None,
-        lowest=[
-            models.Lowest(
-                session_id=record.id,
-                health_score=score,
-                connection_quality=live.quality,
-                status=live.status,
-            )
-            for score, record, live in scored[:LOWEST]
-        ],
-        problems=list(problems),
-    )

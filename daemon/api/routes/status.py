@@ -2,10 +2,10 @@
 
 from typing import Any
 
-from daemon.api import models, requests
+from daemon.api import models, models_summary, requests
 from daemon.api.audited import Audited
 from daemon.api.auth import Role
-from daemon.api.handlers import status
+from daemon.api.handlers import status, summary
 from daemon.api.requests import NoBody, NoQuery
 from daemon.api.route import Answer, Route
 from daemon.api.routes.common import ACT, STATUS
@@ -33,9 +33,15 @@ ROUTES: tuple[Route[Any, Any], ...] = (
         "The fleet at a glance",
         NoQuery,
         NoBody,
-        (Answer(200, "Counts by status and quality, mean and lowest scores", models.HealthSummary),),
+        (
+            Answer(
+                200,
+                "Counts by status, quality, liveness and cause; scores",
+                models_summary.HealthSummary,
+            ),
+        ),
         (),
-        status.health_summary,
+        summary.health_summary,
     ),
     Route(
         "GET",

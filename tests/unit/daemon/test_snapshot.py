@@ -45,6 +45,18 @@ def test_a_cause_comes_with_its_remedy_and_without_numbers() -> None:
     assert PHONE not in f"{live}"
 
 
+def test_a_session_that_waits_shows_its_next_attempt_when_it_has_told() -> None:
+    shown = snapshot("a")
+    shown.apply(event("session.state", "a", state="waiting", cause="connection_lost", nextAttemptAt=None))
+    assert "nextAttemptAt" not in shown.live("a").detail
+    shown.health({"a": {"checkedAt": 1004.0, "nextAttemptAt": 990.0}})  # of an earlier wait
+    assert "nextAttemptAt" not in shown.live("a").detail
+    shown.health({"a": {"checkedAt": 1005.0, "nextAttemptAt": 1016.0}})
+    assert shown.live("a").detail["nextAttemptAt"] == 1016.0
+    shown.apply(event("session.state", "a", state="connecting", cause="connection_lost"))
+    assert "nextAttemptAt" not in shown.live("a").detail
+
+
 def test_a_parked_session_is_an_error_whatever_it_was() -> None:
     shown = snapshot("a")
     shown.apply(event("session.state", "a", state="open"))

@@ -10,8 +10,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from actors.health.score import CAPS, DEFAULT_WEIGHTS, FLAPPING_CAP, ONE_WAY_CAP, UNPROVEN_CAP, Score, Weights, score
-from actors.health.signals import Bucket, Counts, Signals, Trip
+from actors.health.score import (
+    CAPS,
+    DEFAULT_WEIGHTS,
+    FLAPPING_CAP,
+    ONE_WAY_CAP,
+    RESTRICTED_CAP,
+    UNPROVEN_CAP,
+    Score,
+    Weights,
+    score,
+)
+from actors.health.signals import Bucket, Counts, Signals
+from actors.health.trips import Trip
 from actors.session.causes import Cause
 from actors.session.vocabulary import State
 
@@ -27,11 +38,16 @@ def signals(**given: Any) -> Signals:
         "last_out_age": 5.0,
         "rtt_ms": 40.0,
         "rtt_age": 5.0,
+        "rtt_before_ms": None,
+        "sample_age": 5.0,
+        "last_ack_age": None,
+        "waits": None,
         "heartbeats": 30,
         "missed": 0,
         "acks": 0,
         "ack_p95_ms": None,
         "nacks": 0,
+        "restricted": 0,
         "received": 0,
         "undecryptable": 0,
         "failures": 0,
@@ -45,22 +61,38 @@ def signals(**given: Any) -> Signals:
         acks=facts["acks"],
         received=facts["received"],
         undecryptable=facts["undecryptable"],
-        nacks={463: facts["nacks"]} if facts["nacks"] else {},
+        nacks={code: facts[name] for code, name in ((463, "restricted"), (479, "nacks")) if facts[name]},
         disconnects={Cause.CONNECTION_CLOSED: facts["failures"]} if facts["failures"] else {},
     )
     day = Counts(disconnects={Cause.CONNECTION_CLOSED: facts["failures_day"]} if facts["failures_day"] else {})
     at = NOW - 60.0
-    rtt = facts["rtt_ms"]
+    sampled = NOW - facts["sample_age"]
     return Signals(
         state=State(facts["state"]),
+        since=NOW - 5000.0,
         timelocked=facts["timelocked"],
-        sampled_at=NOW - 5.0,
+        sampled_at=sampled,
+        unanswered_since=None if facts["waits"] is None else sampled - facts["waits"],
+        last_ack=None if facts["last_ack_age"] is None else NOW - facts["last_ack_age"],
         minutes=(Bucket(int(at // 60), counts),),
         hours=(Bucket(int(at // 3600), counts + day),),
-        trips=() if rtt is None else (Trip(NOW - facts["rtt_age"], 1, rtt, rtt),),
+        trips=trips(facts["rtt_ms"], facts["rtt_age"], facts["rtt_before_ms"]),
         ack_p95_ms=facts["ack_p95_ms"],
         last_in=NOW - facts["last_in_age"],
         last_out=NOW - facts["last_out_age"],
+    )
+
+
+def trips(rtt: float | None, age: float, before: float | None) -> tuple[Trip, ...]:
+    """One round trip; with a time from before, a minute of such and four minutes of those, as 1 to 4."""
+    if rtt is None:
+        return ()
+    last = NOW - age
+    if before is None:
+        return (Trip(last, 1, rtt, rtt),)
+    return (
+        *(Trip(last - ago, 1, before, before) for ago in range(270, 59, -20)),
+        *(Trip(last - ago, 1, rtt, rtt) for ago in range(50, -1, -20)),
     )
 
 
@@ -83,7 +115,7 @@ def test_the_examples_of_the_page_are_right(given: dict[str, Any], told: str) ->
     points = " + ".join(f"{c.points:g}" for c in found.components.values())
     capped = f"; capped at {found.total}" if found.capped else ""
     total = sum(c.points for c in found.components.values())
-    assert told == f"{points} = {total:g}{capped} → **{found.total}**"
+    assert told == f"{points} = {total:g}{capped} → **{found.total}**, confidence {found.confidence:g}"
 
 
 def test_the_page_has_examples_and_names_every_number() -> None:
@@ -109,10 +141,15 @@ BASE: dict[str, st.SearchStrategy[Any]] = {
     "last_out_age": st.floats(0, 200),
     "rtt_ms": st.floats(0, 5000),
     "rtt_age": st.floats(0, 299),
+    "rtt_before_ms": st.none() | st.floats(0, 5000),
+    "sample_age": st.floats(0, 200),
+    "last_ack_age": st.none() | st.floats(0, 4000),
+    "waits": st.none() | st.floats(0, 40),
     "missed": st.integers(0, 8),
     "acks": st.integers(0, 50),
     "ack_p95_ms": st.none() | st.floats(0, 20_000),
     "nacks": st.integers(0, 50),
+    "restricted": st.integers(0, 50),
     "received": st.integers(0, 50),
     "undecryptable": st.integers(0, 50),
     "failures": st.integers(0, 12),
@@ -126,7 +163,10 @@ WORSE_WHEN_MORE = [
     "rtt_ms",
     "rtt_age",
     "missed",
+    "ack_p95_ms",
+    "waits",
     "nacks",
+    "restricted",
     "undecryptable",
     "failures",
     "failures_day",
@@ -136,12 +176,33 @@ WORSE_WHEN_MORE = [
 
 @given(facts, st.sampled_from(WORSE_WHEN_MORE), st.data())
 def test_a_worse_signal_never_gives_more_points(given: dict[str, Any], name: str, data: st.DataObject) -> None:
+    if name == "rtt_age":
+        given = {**given, "rtt_before_ms": None}  # the window would forget those
     worse = data.draw(BASE[name])
-    low, high = sorted([given[name], worse])
+    low, high = sorted([given[name], worse], key=lambda value: -1.0 if value is None else value)
     better, bad = scored(**{**given, name: low}), scored(**{**given, name: high})
     assert better.total >= bad.total
     for part, component in better.components.items():
         assert component.points >= bad.components[part].points
+
+
+AGES = ["last_in_age", "last_out_age", "rtt_age", "sample_age", "last_ack_age"]
+
+
+@given(facts, st.sampled_from(AGES), st.floats(0, 4000))
+def test_older_evidence_is_never_trusted_more(given: dict[str, Any], name: str, more: float) -> None:
+    given = {**given, "state": "open", "last_ack_age": given["last_ack_age"] or 0.0}
+    young, old = scored(**given), scored(**{**given, name: given[name] + more})
+    assert 0 <= old.confidence <= young.confidence <= 1
+
+
+def test_a_score_without_fresh_evidence_is_not_trusted() -> None:
+    assert scored(last_ack_age=10.0).confidence == 1.0
+    assert scored().confidence == 0.9
+    old = scored(last_in_age=500.0, last_out_age=500.0, rtt_age=400.0, sample_age=500.0, last_ack_age=4000.0)
+    assert old.confidence == 0.0
+    assert old.total <= UNPROVEN_CAP
+    assert scored(state="blocked", last_in_age=9000.0, rtt_ms=None).confidence == 0.9
 
 
 @given(facts, st.integers(1, 50), st.sampled_from(["received", "acks"]))
@@ -154,7 +215,7 @@ def test_a_good_message_never_costs_points(given: dict[str, Any], more: int, nam
 def test_evidence_is_worth_less_the_older_it_is_unless_windows_forget_what_was_bad(
     given: dict[str, Any], later: float
 ) -> None:
-    s = replace(signals(**given), minutes=(), hours=())
+    s = replace(signals(**{**given, "rtt_before_ms": None}), minutes=(), hours=())
     now, then = score(s, NOW), score(s, NOW + later)
     assert now
     assert then
@@ -203,5 +264,29 @@ def test_a_session_that_flaps_is_no_good_one() -> None:
 def test_a_deaf_session_and_one_that_is_refused_are_no_good_ones() -> None:
     assert scored(undecryptable=20).total <= ONE_WAY_CAP
     assert scored(nacks=20).total <= ONE_WAY_CAP
-    assert scored(timelocked=True).total <= ONE_WAY_CAP
     assert scored(undecryptable=4, received=50).total > ONE_WAY_CAP
+
+
+def test_a_restricted_account_is_no_failure_of_its_connection() -> None:
+    locked, refused = scored(timelocked=True), scored(restricted=20)
+    assert ONE_WAY_CAP < locked.total <= RESTRICTED_CAP
+    assert ONE_WAY_CAP < refused.total <= RESTRICTED_CAP
+    assert "restricts whom the account may write to" in locked.components["acknowledgements"].why
+    assert "20 refused since the account is restricted" in refused.components["acknowledgements"].why
+    assert scored(restricted=3, acks=50).total > RESTRICTED_CAP
+    assert scored(restricted=3, acks=50).total > scored(nacks=3, acks=50).total
+
+
+def test_a_message_that_waits_for_its_answer_costs_more_each_second() -> None:
+    points = [scored(waits=float(seconds)).components["acknowledgements"].points for seconds in (0, 5, 10, 20, 30)]
+    assert points == [20, 20, 16, 8, 0]
+    assert "one unanswered for 20 s" in scored(waits=20.0).components["acknowledgements"].why
+
+
+def test_round_trips_that_grow_cost_before_they_are_slow() -> None:
+    steady, rising = scored(rtt_ms=250.0, rtt_before_ms=250.0), scored(rtt_ms=250.0, rtt_before_ms=50.0)
+    assert rising.components["latency"].points == round(0.7 * steady.components["latency"].points, 1)
+    assert "rising: 5.0 times as long as before" in rising.components["latency"].why
+    short = scored(rtt_ms=45.0, rtt_before_ms=5.0)
+    assert short.total == 100
+    assert scored(rtt_ms=50.0, rtt_before_ms=250.0).components["latency"].points == 15

@@ -85,6 +85,16 @@ def test_a_sample_that_comes_twice_counts_once() -> None:
     assert fold(s, sample(T0, acks=1), T0 + 1) == s
 
 
+def test_after_the_clock_was_set_back_samples_count_and_nothing_is_fresh_for_an_hour() -> None:
+    s = fold(Signals(), sample(T0, acks=1, last_in=T0, heartbeats=1, rtt_p50_ms=9.0, rtt_p95_ms=9.0), T0)
+    earlier = T0 - HOUR
+    s = fold(s, Sample(since=T0, at=earlier, state="open", acks=1, last_in=earlier), earlier)
+    assert (s.sampled_at, s.last_in, s.trips) == (earlier, earlier, ())
+    s = fold(s, sample(earlier + 10, acks=1), earlier + 10)
+    assert s.sampled_at == earlier + 10
+    assert fold(s, sample(earlier, acks=1), earlier + 11) is s  # that one is only late
+
+
 def test_round_trip_times_are_those_of_the_last_five_minutes() -> None:
     s = Signals()
     for n in range(40):
