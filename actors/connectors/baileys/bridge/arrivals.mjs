@@ -19,6 +19,7 @@ export class Arrivals {
   #on
   #stanzas = new WeakMap() // ciphertext -> the stanza that it is of
   #waiting = new Set() // {reject, forget} of what the host has not stored
+  #sentOn = new Set() // ids of messages that the phone sent on: they were told, and Baileys will tell of them
   #pending = 0
   #closed = false
 
@@ -57,8 +58,10 @@ export class Arrivals {
     const change = await decrypt()
     try {
       const told = read(fullMessage, change.value, me)
-      if (!told) return await change.finish()
-      await this.#stored('message', { ...told, offline: Boolean(stanza.attrs.offline) })
+      if (told.length === 0) return await change.finish()
+      const offline = Boolean(stanza.attrs.offline)
+      await Promise.all(told.map(fields => this.#stored('message', { ...fields, offline })))
+      for (const { messageId } of told) if (messageId !== fullMessage.key.id) this.#sentOn.add(messageId)
       return await change.finish(note)
     } catch (error) {
       change.abandon(error)
@@ -68,7 +71,7 @@ export class Arrivals {
 
   /** Whether a message that Baileys tells of was told from within its decryption. */
   isTold(key) {
-    return this.#keystore.hasArrived(noteOf(key))
+    return this.#keystore.hasArrived(noteOf(key)) || this.#sentOn.delete(key.id)
   }
 
   /** The connection is over: what is not stored stays unacknowledged. */
@@ -103,24 +106,43 @@ export class Arrivals {
   }
 }
 
-/** What a decrypted message tells, or null: it is for the client itself, or of the account itself, or nobody can read it. */
+/** What a decrypted message tells. Nothing, if it is for the client itself, or of the account itself, or nobody can read it. */
 function read(fullMessage, plaintext, me) {
-  const content = decoded(plaintext)
-  if (!content) return null
+  const content = decoded(proto.Message, unpadded(plaintext))
+  if (!content) return []
   const message = { ...fullMessage, key: { ...fullMessage.key }, message: content.deviceSentMessage?.message ?? content }
+  return [message, ...sentOn(message)].flatMap(each => readOne(each, me))
+}
+
+function readOne(message, me) {
   try {
     cleanMessage(message, me.id, me.lid ?? '')
   } catch {
-    return null // a reaction or a vote without the key of what it is about: Baileys throws there as well, and says so
+    return [] // a reaction or a vote without the key of what it is about: Baileys throws there as well, and says so
   }
   const { kind, ...fields } = readMessage(message) ?? {}
-  return kind === 'message' ? fields : null
+  return kind === 'message' ? [fields] : []
+}
+
+/** The messages that the own phone sends on, because this device got them without content and asked for them. */
+function sentOn({ key, message }) {
+  const results = key.fromMe ? message.protocolMessage?.peerDataOperationRequestResponseMessage?.peerDataOperationResult : null
+  const bytes = (results ?? []).map(result => result?.placeholderMessageResendResponse?.webMessageInfoBytes).filter(Boolean)
+  return bytes.map(each => decoded(proto.WebMessageInfo, each)).filter(info => info?.key?.id && info.message)
 }
 
 /** Null for what Baileys will not be able to read either, and says so. */
-function decoded(plaintext) {
+function decoded(type, bytes) {
   try {
-    return proto.Message.decode(unpadRandomMax16(plaintext))
+    return bytes && type.decode(bytes)
+  } catch {
+    return null
+  }
+}
+
+function unpadded(plaintext) {
+  try {
+    return unpadRandomMax16(plaintext)
   } catch {
     return null
   }

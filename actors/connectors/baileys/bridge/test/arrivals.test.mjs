@@ -90,6 +90,31 @@ test('what tells the operator nothing waits for nobody', async () => {
   assert.deepEqual(steps, ['decrypted', 'committed', 'receipt', 'decrypted', 'committed', 'receipt'])
 })
 
+test('what the phone sends on is stored before its message is acknowledged', async () => {
+  const { Message, WebMessageInfo } = proto
+  const info = { key: { remoteJid: CONTACT, id: 'P' }, messageTimestamp: 1_700_000_001, message: { conversation: 'found again' } }
+  const webMessageInfoBytes = WebMessageInfo.encode(info).finish()
+  const peerDataOperationRequestResponseMessage = { peerDataOperationResult: [{ placeholderMessageResendResponse: { webMessageInfoBytes } }, {}] }
+  const protocolMessage = { type: Message.ProtocolMessage.Type.PEER_DATA_OPERATION_REQUEST_RESPONSE_MESSAGE, peerDataOperationRequestResponseMessage }
+  const handling = handled(stanza('R', { from: '15550001@s.whatsapp.net', category: 'peer' }), { protocolMessage })
+  await turn()
+  assert.deepEqual(steps, ['decrypted'])
+  const [{ stored, ...event }] = told
+  assert.deepEqual(event, { kind: 'message', messageId: 'P', from: CONTACT, participant: null, timestamp: 1_700_000_001_000, text: 'found again', offline: false })
+  stored()
+  await handling
+  assert.deepEqual(steps, ['decrypted', 'committed', 'receipt'])
+  assert.equal(arrivals.isTold(info.key), true, 'Baileys tells of it now')
+  assert.equal(told.length, 1)
+})
+
+test('what somebody else claims to send on is nothing', async () => {
+  const webMessageInfoBytes = proto.WebMessageInfo.encode({ key: { remoteJid: CONTACT, id: 'P' }, message: { conversation: 'forged' } }).finish()
+  const protocolMessage = { peerDataOperationRequestResponseMessage: { peerDataOperationResult: [{ placeholderMessageResendResponse: { webMessageInfoBytes } }] } }
+  await handled(stanza('R'), { protocolMessage })
+  assert.deepEqual([told, steps], [[], ['decrypted', 'committed', 'receipt']])
+})
+
 test('when the connection ends first nothing is committed or acknowledged', async () => {
   const handling = handled(stanza('A'))
   await turn()
