@@ -6,6 +6,7 @@ the move.  So a kill at any moment leaves the state of before, or leads to the o
 
 import shutil
 import sqlite3
+import time
 from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import dataclass
@@ -18,7 +19,7 @@ from actors.store.tables import Kind
 from actors.vault import rotation
 from actors.vault.errors import VaultError
 from actors.vault.keyring import Keyring, MasterKeys
-from daemon.backup import files, merge, stale
+from daemon.backup import accepted, files, merge, stale
 from daemon.backup.manifest import NAME, BadManifest, Manifest, kind_of, load
 from daemon.backup.verdicts import Decision, Verdict
 
@@ -121,6 +122,8 @@ def _stage(
             _copy((state_dir if (state_dir / name).exists() else backup) / name, staging / name)
     for path in list(staging.iterdir()):
         upgrade(path, kind_of(path.name))
+    if whole and (staging / API).exists():
+        accepted.give_up(staging, time.time())
     ring = Keyring(keys)
     rotation.prepare(staging / VAULT, ring)  # whether the configured keys open it
     if whole or not (state_dir / VAULT).exists():

@@ -14,8 +14,10 @@ from typing import Any
 
 import pytest
 
+from actors.store import api_queries, shard_queries
+from actors.store.engine import open_writer
 from actors.store.migrate import upgrade
-from actors.store.records import RESTORED
+from actors.store.records import RESTORED, SendProgress
 from actors.store.tables import Kind
 from actors.vault.keyring import MasterKeys
 from daemon.backup import files
@@ -147,6 +149,26 @@ async def test_on_a_clean_host_sessions_stay_stopped_until_their_keys_are_accept
     assert (again.whole, again.stopped) == (False, ())
     assert {decision.verdict for decision in again.decisions.values()} == {Verdict.SAME}
     assert held(other) == set()
+
+
+async def test_what_no_host_had_taken_over_fails_instead_of_being_sent_twice(state: Path, tmp_path: Path) -> None:
+    async with await open_writer(state / "api.db") as api, api.begin() as conn:
+        await api_queries.store_placement(conn, {"one": ("baileys", 0), "two": ("baileys", 1)})
+        for number, session in enumerate(("one", "one", "two"), 1):
+            await api_queries.add_send(conn, session, f"id-{number}", "1@s.whatsapp.net", "hello", 1.0)
+    taken = SendProgress("one", "id-1", "3EB0TAKEN", "1@s.whatsapp.net", "queued", 1.0)
+    async with await open_writer(state / "shard-0.db") as shard:
+        await shard.run(lambda conn: shard_queries.accept_sends(conn, [taken], 1))
+    backup, host = tmp_path / "backup", tmp_path / "host"
+    make(state, backup, running=False)
+    host.mkdir(mode=0o700)
+    restore(backup, host, KEYS, accept_stale=True)
+    query = "SELECT id, state, error, message_id = '3EB0TAKEN' FROM send_state ORDER BY id"
+    assert rows(host / "shard-0.db", query) == [("id-1", "queued", None, 1), ("id-2", "failed", "restored", 0)]
+    assert rows(host / "shard-1.db", query) == [("id-3", "failed", "restored", 0)]
+    assert [rows(host / f"shard-{n}.db", "SELECT position FROM cursor") for n in (0, 1)] == [[(2,)], [(3,)]]
+    told = rows(host / "shard-1.db", "SELECT type, json_extract(data, '$.error') FROM outbox")
+    assert told == [("session.send", "restored")]
 
 
 async def test_older_auth_states_are_refused_and_lost_ones_come_back(state: Path, tmp_path: Path) -> None:
