@@ -25,6 +25,7 @@ from daemon.backup.make import BackupError, make
 from daemon.backup.manifest import NAME
 from daemon.backup.restore import READY, STAGING, RestoreError, finish, restore
 from daemon.backup.verdicts import Verdict
+from tests.fixtures_daemon import Daemon
 from tests.integration.crashing import crasher
 from tests.integration.vaults import MASTER_KEY, owner, running
 from tests.unit.connectors.baileys_states import entries, life, paired
@@ -149,6 +150,20 @@ async def test_on_a_clean_host_sessions_stay_stopped_until_their_keys_are_accept
     assert (again.whole, again.stopped) == (False, ())
     assert {decision.verdict for decision in again.decisions.values()} == {Verdict.SAME}
     assert held(other) == set()
+
+
+async def test_a_session_that_an_operator_had_stopped_stays_his(state: Path, tmp_path: Path) -> None:
+    await store(state, one=entries(paired()), two={"k": b"v"})
+    with closing(sqlite3.connect(state / "api.db")) as conn, conn:
+        conn.execute("INSERT INTO desired VALUES ('one', 0, 1.0, 'grafana'), ('two', 1, 1.0, 'grafana')")
+    make(state, tmp_path / "backup", running=False)
+    other = tmp_path / "other"
+    other.mkdir(mode=0o700)
+    wishes = "SELECT session, enabled, who FROM desired ORDER BY session"
+    assert restore(tmp_path / "backup", other, KEYS, accept_stale=False).stopped == ("two",)
+    assert rows(other / "api.db", wishes) == [("one", 0, "grafana"), ("two", 0, RESTORED)]
+    assert restore(tmp_path / "backup", other, KEYS, accept_stale=True).stopped == ()
+    assert rows(other / "api.db", wishes) == [("one", 0, "grafana")]
 
 
 async def test_what_no_host_had_taken_over_fails_instead_of_being_sent_twice(state: Path, tmp_path: Path) -> None:
@@ -288,6 +303,27 @@ def killed(at: int, backup: Path, state: Path) -> bool:
     status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
     assert status in {0, 9}
     return status == 9
+
+
+async def test_a_backup_after_a_killed_restore_is_of_what_that_restored(state: Path, tmp_path: Path) -> None:
+    await store(state, one=entries(paired()))
+    backup, host, target = tmp_path / "backup", tmp_path / "host", tmp_path / "again"
+    make(state, backup, running=False)
+    for at in itertools.count(1):
+        host.mkdir(mode=0o700)
+        assert killed(at, backup, host), "it was never killed between its decision and its end"
+        if (host / READY).is_dir() and len(list((host / READY).iterdir())) == 2:
+            break
+        shutil.rmtree(host)
+    config = tmp_path / "wavigil.yaml"
+    config.write_text(f"state_dir: {host}\n")
+    process = await Daemon.run("backup", str(target), "--config", str(config))
+    said, _ = await process.communicate()
+    assert process.returncode == 0, said.decode()
+    assert not (host / READY).exists()
+    assert content(target) == content(host)
+    assert set(content(target)) == {f"{name}.db" for name in DATABASES}
+    assert await stored(host, "one") == entries(paired())
 
 
 @pytest.mark.parametrize("clean", [True, False], ids=["clean host", "beside databases"])
