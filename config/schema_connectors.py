@@ -55,6 +55,9 @@ class Baileys(Section):
     connects_per_second: ConnectsPerSecond = 5.0
     """New connections of the whole fleet, start-up included."""
 
+    connects_per_second_per_host: ConnectsPerSecond | None = None
+    """New connections of one connector process; null is no bound but the fleet's."""
+
     open_deadline: Annotated[float, Span("1s", "10m")] = 45.0
     """How long a connection may take from its start until it is open."""
 
@@ -97,6 +100,9 @@ class Simulator(Section):
     connects_per_second: ConnectsPerSecond = 50.0
     """New connections of the whole fleet, start-up included."""
 
+    connects_per_second_per_host: ConnectsPerSecond | None = None
+    """New connections of one connector process; null is no bound but the fleet's."""
+
     profile: SimulatorProfile = Field(default_factory=SimulatorProfile)
     """How every simulated session behaves that says nothing else."""
 
@@ -123,6 +129,9 @@ class External(Section):
 
     connects_per_second: ConnectsPerSecond = 5.0
     """New connections of the whole fleet, start-up included."""
+
+    connects_per_second_per_host: ConnectsPerSecond | None = None
+    """New connections of one connector process; null is no bound but the fleet's."""
 
     open_deadline: Annotated[float, Span("1s", "10m")] = 45.0
     """How long a connection may take from its start until it is open."""

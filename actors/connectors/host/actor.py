@@ -118,7 +118,8 @@ class ConnectorHost(Worker):
         self.spawn(self._news.run(), name="news")
         queue = Queue(self._roster.importance, self._sends.waits, launch.PAIRINGS)
         self._gate = Gatekeeper(args.shard, self._board, queue, link_of)
-        self._gate.use(launch.connects_per_second(args.settings, args.connector), args.share, self._roster.running())
+        bounds = launch.bounds_on_connects(args.settings, args.connector)
+        self._gate.use(*bounds, args.share, self._roster.running())
         self.spawn(self._gate.run(), name="gate")
         self._recycling = Recycling(self._connectors, self._sends, self._roster, args.settings, place, self.post)
         self._healing = Healing(
@@ -326,8 +327,8 @@ class ConnectorHost(Worker):
         self._upkeep.use(settings)
         self._sends.use(settings.ack_timeout)
         self._recycling.use(settings)
-        bound = launch.connects_per_second(settings, self._args.connector)
-        self._gate.use(bound, message.share, self._roster.running())
+        bounds = launch.bounds_on_connects(settings, self._args.connector)
+        self._gate.use(*bounds, message.share, self._roster.running())
         await self._connectors.use(settings, message.share)
         if settings.connectors.baileys.client_version != before.connectors.baileys.client_version:
             self._try_outdated_again()

@@ -17,7 +17,7 @@ from actors.admission.evidence import Evidence, evidence
 from actors.admission.ledger import Ledger, ledger_path
 from actors.admission.outage import Outage
 from actors.admission.queue import Queue
-from actors.admission.slots import USABLE
+from actors.admission.slots import USABLE, gap
 from actors.connectors.link_events import PhaseChanged
 from actors.connectors.protocol import ErrorCode, Phase
 from actors.runtime.rpc import Link, LinkClosed, RemoteError
@@ -68,6 +68,9 @@ class Gatekeeper:
         self._wall = wall
         self._wake = asyncio.Event()
         self._rate = 0.0
+        self._own_rate: float | None = None
+        self._free_at = float("-inf")
+        """When this host's own bound lets it take another slot."""
         self._members = 0
         self._news: list[tuple[str, Cause | None]] = []
         """Sessions that got through (None), or failed for a cause that others may share: not on the board yet."""
@@ -90,8 +93,12 @@ class Gatekeeper:
         self.lost = 0
         """Slots that went by, since the connector was too late to use them."""
 
-    def use(self, bound: float, share: float, members: int) -> None:
-        """Connects per second of the fleet, this host's share of it (0-1), how many sessions of it should run."""
+    def use(self, bound: float, own: float | None, share: float, members: int) -> None:
+        """New bounds: connects per second of the fleet and of this host, its share of the fleet's (0-1).
+
+        ``members``: how many sessions of it should run.
+        """
+        self._own_rate = own
         self._rate = bound if self._ledger.shared else bound * (share or LEAST_SHARE)
         self._members = members
         self._wake.set()
@@ -179,17 +186,20 @@ class Gatekeeper:
         after = self._tell(found, now)
         eligible = self._queue.eligible()
         own = self._own.on and not after.outage.on
-        held = own and self._own.due(now) > now
+        free_at = max(self._free_at, self._own.due(now) if own else now)
+        held = free_at > now
         first = self._queue.first(now)
         urgency = 0 if first is None else self._queue.urgency(first, now)
         ask = Ask(self._shard, self._members, 0 if held else len(eligible), urgency, self._unused)
         after, answer = board.take(after, ask, now, self._rate)
         self._unused = None
         self._fleet = after.outage
-        if held:
-            return after, Later(min(answer.at, self._own.due(now)))
-        if own and isinstance(answer, Slot):
+        if isinstance(answer, Later):
+            return after, Later(min(answer.at, free_at)) if held else answer
+        if own:
             self._own = self._own.probed(now)
+        if self._own_rate is not None:
+            self._free_at = answer.at + gap(self._own_rate)
         return after, answer
 
     def _tell(self, found: Board, now: float) -> Board:

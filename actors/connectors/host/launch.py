@@ -33,14 +33,16 @@ PAIRINGS = 2
 
 def admission(settings: Settings, connector: str, share: float) -> Admission:
     """The bounds of a host with that share of the fleet's; they hold in a connector that does not wait for its host."""
-    bound = connects_per_second(settings, connector)
+    bound, own = bounds_on_connects(settings, connector)
     rate = bound * share if share > 0 else min(LEAST, bound)
+    rate = rate if own is None else min(rate, own)
     return Admission(rate, burst=1, pairings=PAIRINGS, by_host=True)
 
 
-def connects_per_second(settings: Settings, connector: str) -> float:
-    """The bound of the whole fleet."""
-    return settings.connectors.of(connector).connects_per_second
+def bounds_on_connects(settings: Settings, connector: str) -> tuple[float, float | None]:
+    """Connects per second of the whole fleet, and of one host: None, no bound of its own."""
+    section = settings.connectors.of(connector)
+    return section.connects_per_second, section.connects_per_second_per_host
 
 
 def options(settings: Settings, connector: str) -> dict[str, Any]:

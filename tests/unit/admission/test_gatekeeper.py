@@ -36,6 +36,7 @@ class Shard:
         self.opens: list[tuple[float, str]] = []
         self.open: set[str] = set()
         self.rng = random.Random(number)
+        self.own: float | None = None
         self.tasks: list[asyncio.Task[None]] = []
         queue = Queue(lambda session: importance.get(session, 0), lambda _: False, 2)
         link_of = lambda _: rig.host.link  # noqa: E731
@@ -63,7 +64,7 @@ class Shard:
 
     async def start(self, *sessions: str) -> None:
         """So many sessions that want to be open."""
-        self.gate.use(BOUND, 1.0, len(self.tasks) + len(sessions))
+        self.gate.use(BOUND, self.own, 1.0, len(self.tasks) + len(sessions))
         for session in sessions:
             self.tasks.append(asyncio.ensure_future(self._keep(session, await self.rig.session(session))))
 
@@ -131,6 +132,17 @@ async def test_one_shard_alone_gets_the_whole_bound() -> None:
     async with fleet(4) as shards:
         await shards[2].start(*(f"s{n}" for n in range(20)))
         assert await until_open(shards, 20, 60) <= 20 / BOUND * 1.2 + 0.2
+
+
+@in_virtual_time
+async def test_a_process_may_have_a_bound_of_its_own() -> None:
+    async with fleet(2) as shards:
+        shards[0].own = 1.0
+        for number, shard in enumerate(shards):
+            await shard.start(*(f"s{number}-{n}" for n in range(10)))
+        assert await until_open(shards[1:], 10, 60) <= 10 / (BOUND - 1) * 1.3, "the other one takes what it leaves"
+        assert await until_open(shards, 20, 60) <= 10 * 1.3
+        assert most_in_a_second([at for at, _ in shards[0].connects]) == 1
 
 
 @in_virtual_time
