@@ -82,6 +82,10 @@ class SessionLive:
     """alive, quiet, deaf, half_open, outbound_stuck; None while it is not open, or not judged yet"""
     liveness_detail: Mapping[str, Any] = field(default_factory=dict)
     """since, unusual, evidence; empty without a liveness"""
+    canaries: Mapping[str, int] = field(default_factory=dict)
+    """sent, arrived, missed, void: test messages to the session"""
+    rhythm_since: float | None = None
+    """When the learning of its rhythm began."""
     rtt_ms: Mapping[str, float] = field(default_factory=dict)
     """last, p50, p95"""
     rtt_trend: float | None = None

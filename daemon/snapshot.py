@@ -74,6 +74,8 @@ class Snapshot:
             disconnects_by=view.get("disconnectsBy", {}),
             components=view.get("components", {}),
             checked_at=view.get("checkedAt"),
+            canaries=view.get("canaries", {}),
+            rhythm_since=view.get("rhythmSince"),
             rtt_ms=view.get("rttMs", {}),
             counts=view.get("counts", {}),
             undecryptable_share=view.get("undecryptableShare"),

@@ -275,6 +275,8 @@ class MemoryBackend:
             new_chats={"used": 3, "total": 10, "capped": False, "until": None} if state == "open" else None,
             liveness="alive" if state == "open" else None,
             liveness_detail={"since": now, "unusual": False, "evidence": {"deliveryAgeSeconds": 1.5}},
+            canaries={"sent": 2, "arrived": 2} if state == "open" else {},
+            rhythm_since=now if state == "open" else None,
             rtt_ms={"last": 41.0, "p50": 40.0, "p95": 95.5} if state == "open" else {},
             versions={"connector": "1.0"},
             counts={"sent": len(item.sends), "disconnects": 0},

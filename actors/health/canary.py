@@ -12,6 +12,7 @@ from hashlib import blake2b
 
 from actors.health.liveness import FAULTS, Liveness
 from actors.health.signals import HOUR, Signals, window
+from actors.session.causes_table import Cause
 from actors.session.vocabulary import State
 from actors.store.records import Canary
 
@@ -19,6 +20,8 @@ SUSPICIOUS = 5e-3
 """A silence of a smaller probability is looked into at once."""
 SETTLED_S = 10.0
 """A connection is open for so long before it sends or gets a canary."""
+LOGIN_S = 2.0
+"""What the delivery path brings within so long after the opening belongs to the login."""
 SPACING_S = 5.0
 """Seconds between two canaries of a sender, and between two to a receiver."""
 CONFIRMATIONS, CONFIRM_S = 4, 25.0
@@ -124,10 +127,18 @@ def is_due(peer: Peer, past: Past, policy: Policy, now: float) -> bool:
         return peer.liveness is Liveness.DEAF and waited >= policy.interval
     if past.missed and past.silent_since == peer.silent_since:
         return True
+    if _has_to_prove_itself(peer.signals) and past.last_at < peer.signals.since:
+        return True
     if waited >= _patience(policy, _share(f"{peer.id}/{peer.silent_since}")):
         return True
     pause = min(policy.interval, FIRST_PAUSE_S * 2.0 ** min(past.arrived - 1, 16)) if past.arrived else 0.0
     return peer.silence < SUSPICIOUS and now - past.last_at >= pause
+
+
+def _has_to_prove_itself(signals: Signals) -> bool:
+    """It was deaf, and on the new connection nothing came yet but what a login brings."""
+    heard = signals.last_delivery
+    return signals.cause is Cause.DEAF and (heard is None or heard <= signals.since + LOGIN_S)
 
 
 def _patience(policy: Policy, share: float) -> float:

@@ -2,7 +2,15 @@
 
 from pathlib import Path
 
-from daemon.metrics.table import MESSAGE_RESULTS, METRICS, QUANTILES, SEND_OUTCOMES, SESSION_LIVENESS, SESSION_STATUSES
+from daemon.metrics.table import (
+    CANARY_OUTCOMES,
+    MESSAGE_RESULTS,
+    METRICS,
+    QUANTILES,
+    SEND_OUTCOMES,
+    SESSION_LIVENESS,
+    SESSION_STATUSES,
+)
 
 PAGE = Path(__file__).parents[2] / "docs" / "metrics.md"
 
@@ -47,6 +55,7 @@ def _values() -> str:
         "quantile": quantiles,
     }
     lines = [f"- `{label}`: {', '.join(f'`{value}`' for value in values)}" for label, values in closed.items()]
+    lines[3] += f"; of canaries {', '.join(f'`{value}`' for value in CANARY_OUTCOMES)}"
     lines[0] += "; of `wavigil_api_requests_total` the HTTP status"
     lines += [
         "- `route`: a template such as `/api/sessions/{sessionId}`, or `unmatched`",

@@ -3,6 +3,7 @@
 There is no database, no actor and no instrument to keep in step.
 """
 
+import time
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -40,6 +41,8 @@ class _Prefixes:
     sends: tuple[tuple[str, str], ...]
     waiting: str
     standing: Mapping[Metric, str]
+    canaries: tuple[tuple[str, str], ...]
+    rhythm: str
     round_trip: tuple[tuple[str, str], ...]
     last_seen: str
 
@@ -60,6 +63,10 @@ class _Prefixes:
             sends=tuple((outcome, prefix(table.SESSION_SENDS, (session, outcome))) for outcome in table.SEND_OUTCOMES),
             waiting=prefix(table.SESSION_SENDS_WAITING, (session,)),
             standing={metric: prefix(metric, (session,)) for metric in _STANDING},
+            canaries=tuple(
+                (outcome, prefix(table.SESSION_CANARIES, (session, outcome))) for outcome in table.CANARY_OUTCOMES
+            ),
+            rhythm=prefix(table.SESSION_RHYTHM_AGE, (session,)),
             round_trip=tuple(
                 (key, prefix(table.SESSION_ROUND_TRIP, (session, quantile))) for key, quantile in table.QUANTILES
             ),
@@ -76,6 +83,7 @@ class SessionFamilies:
     def render(self, records: Mapping[str, SessionRecord], live: Callable[[str], SessionLive]) -> str:
         """All families in the text format, in the order of the table."""
         pairs = [(self._prefixes_of(record), live(record.id)) for record in records.values()]
+        now = time.time()
         if len(self._prefixes) > len(records):
             self._prefixes = {session: self._prefixes[session] for session in records}
         return "".join(
@@ -117,6 +125,19 @@ class SessionFamilies:
                         [f"{p.standing[metric]}{number(value)}" for p, s in pairs if (value := read(s)) is not None],
                     )
                     for metric, read in _STANDING.items()
+                ),
+                family(
+                    table.SESSION_CANARIES,
+                    [
+                        f"{line}{s.canaries.get(outcome, 0)}"
+                        for p, s in pairs
+                        if s.canaries.get("sent")
+                        for outcome, line in p.canaries
+                    ],
+                ),
+                family(
+                    table.SESSION_RHYTHM_AGE,
+                    [f"{p.rhythm}{number(now - s.rhythm_since)}" for p, s in pairs if s.rhythm_since is not None],
                 ),
                 family(
                     table.SESSION_ROUND_TRIP,

@@ -33,6 +33,9 @@ class Metric:
 SESSION_STATUSES = ("connected", "connecting", "pairing", "disconnected", "blocked", "error", "stopped")
 """Values of the label `status`."""
 
+CANARY_OUTCOMES = ("sent", "arrived", "missed", "void")
+"""Values of the label `outcome` of canaries."""
+
 SESSION_LIVENESS = ("alive", "quiet", "deaf", "half_open", "outbound_stuck")
 """Values of the label `liveness`."""
 
@@ -184,6 +187,20 @@ SESSION_NEW_CHATS_QUOTA = Metric(
     "New chats that the account may begin in WhatsApp's present cycle.",
     ("session",),
     "each session whose account has a cap",
+)
+SESSION_CANARIES = Metric(
+    "wavigil_session_canaries_total",
+    "counter",
+    "Test messages to the session from another one: sent, arrived, missed, void (they proved nothing).",
+    ("session", "outcome"),
+    "each session that got one",
+)
+SESSION_RHYTHM_AGE = Metric(
+    "wavigil_session_rhythm_age_seconds",
+    "gauge",
+    "For how long wavigil has been learning when messages usually come to the session.",
+    ("session",),
+    "each session",
 )
 SESSION_ROUND_TRIP = Metric(
     "wavigil_session_round_trip_seconds",
@@ -400,6 +417,8 @@ METRICS: tuple[Metric, ...] = (
     SESSION_TIMELOCKED,
     SESSION_NEW_CHATS_USED,
     SESSION_NEW_CHATS_QUOTA,
+    SESSION_CANARIES,
+    SESSION_RHYTHM_AGE,
     SESSION_ROUND_TRIP,
     SESSION_LAST_SEEN,
     SUPERVISION_RESTARTS,

@@ -95,3 +95,18 @@ def test_the_tree_is_summed_up_by_kind() -> None:
     assert 'wavigil_supervision_children{kind="session",state="parked"} 1\n' in rendered
     assert 'wavigil_supervision_children{kind="x",state="y"} 1\n' in rendered
     assert supervision.render(None) == ""
+
+
+def test_liveness_is_counted_and_canaries_show_where_there_are_any() -> None:
+    live = {
+        "a": SessionLive(state="open", liveness="deaf", canaries={"sent": 3, "missed": 2}, rhythm_since=1000.0),
+        "b": SessionLive(state="open", liveness="quiet", canaries={"sent": 0}),
+        "c": SessionLive(state="waiting"),
+    }
+    rendered = SessionFamilies().render({id: SessionRecord(id, "baileys") for id in live}, live.__getitem__)
+    found = dict(re.findall(r'wavigil_sessions_by_liveness\{liveness="(\w+)"\} (\d)', rendered))
+    assert found == {"alive": "0", "quiet": "1", "deaf": "1", "half_open": "0", "outbound_stuck": "0"}
+    assert 'wavigil_session_canaries_total{session="a",outcome="missed"} 2\n' in rendered
+    assert 'wavigil_session_canaries_total{session="b"' not in rendered
+    assert 'wavigil_session_rhythm_age_seconds{session="a"}' in rendered
+    assert 'wavigil_session_rhythm_age_seconds{session="b"}' not in rendered

@@ -122,3 +122,14 @@ def test_nothing_new_is_the_same_object_and_news_another_one(monkeypatch: pytest
     assert (first.status, shown.live("a").status) == ("connected", "error")
     shown.health({"a": {"score": 50, "checkedAt": now}})
     assert shown.live("a").score == 50
+
+
+def test_a_verdict_holds_for_the_connection_that_it_is_about() -> None:
+    shown = snapshot("a")
+    shown.load({"a": SessionState("a", 1, 1, "open", 500.0, data={})})
+    detail = {"since": 550.0, "unusual": True, "evidence": {"canariesMissed": 3}}
+    shown.health({"a": {"liveness": "deaf", "livenessDetail": detail, "checkedAt": 600.0, "lastSeen": 600.0}})
+    live = shown.live("a")
+    assert (live.status, live.liveness, live.liveness_detail) == ("error", "deaf", detail)
+    shown.apply(OutboxEvent(2, 601.0, "session.state", "a", {"state": "open", "previous": "connecting"}))
+    assert (shown.live("a").liveness, shown.live("a").liveness_detail) == (None, {})

@@ -29,6 +29,7 @@ from actors.health.canary import (
 )
 from actors.health.liveness import Liveness
 from actors.health.signals import Bucket, Counts, Signals
+from actors.session.causes import Cause
 from actors.session.inputs import MessageCap
 from actors.session.vocabulary import State
 from actors.store.records import Canary
@@ -105,6 +106,15 @@ def test_a_deaf_session_gets_one_an_interval_and_a_stuck_one_none() -> None:
     assert not is_due(peer(liveness=Liveness.DEAF, silence=0.0), Past(last_at=NOW - 60), POLICY, NOW)
     assert is_due(peer(liveness=Liveness.DEAF), Past(last_at=NOW - 60), POLICY, NOW + POLICY.interval)
     assert not is_due(peer(liveness=Liveness.OUTBOUND_STUCK, silence=0.0), Past(), POLICY, NOW + POLICY.interval)
+
+
+def test_what_was_deaf_is_tried_at_once_on_its_new_connection() -> None:
+    base = peer()
+    again = replace(base, signals=replace(base.signals, cause=Cause.DEAF, last_delivery=T0 + 1))
+    assert is_due(again, Past(last_at=T0 - 60), POLICY, T0 + SETTLED_S + 1)
+    assert not is_due(again, Past(last_at=T0 + SETTLED_S), POLICY, T0 + 60), "once"
+    hears = replace(again, signals=replace(again.signals, last_delivery=T0 + 5))
+    assert not is_due(hears, Past(last_at=T0 - 60), POLICY, T0 + SETTLED_S + 1)
 
 
 REFUSED = (Bucket(int(NOW // 60), Counts(nacks={463: 1})),)

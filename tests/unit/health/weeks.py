@@ -26,7 +26,7 @@ START = datetime(2026, 9, 7, tzinfo=UTC).timestamp()
 WARM_UP, SCORED = 28, 7
 """Days."""
 IDLE_LOOK, LOOK = 60.0, 5.0
-"""Seconds between looks: while nothing is under way, and else, as in the actor."""
+"""Seconds between looks at everybody, and at those whom a canary or a fault concerns, as in the actor."""
 SAMPLE = 10.0
 """Seconds until a session's sample and its shard's report have told of something, at the latest."""
 LOST = 0.005
@@ -76,7 +76,7 @@ class Found:
     most_sent: int = 0
     """Canaries of one session within 24 hours."""
     unusual: int = 0
-    """Looks at which the silence of a healthy session was unusual."""
+    """Minutes in which the silence of a healthy session was unusual."""
 
 
 class Weeks:
@@ -100,6 +100,7 @@ class Weeks:
         self._deaf: dict[str, float] = {}
         self._counts: dict[str, Counter[int]] = defaultdict(Counter)
         """Messages by the hour since the start."""
+        self._full_look = 0.0
         self.found = Found()
         for life in self._lives:
             self._open(life.id, START)
@@ -215,8 +216,17 @@ class Weeks:
                 sample = Sample(since=at - 1, at=at + 1, state="open", received=1, heard=1)
                 self.listening.sampled(session, sample)
 
+    def _doubtful(self) -> set[str]:
+        """Whom a look between two full ones may concern."""
+        under_way = (life.id for life in self._lives if self.canaries.is_under_way(life.id))
+        return {*self._deaf, *under_way, *(id for id, verdict in self._verdicts.items() if verdict is None)}
+
     def _look(self, now: float, events: list[tuple[float, int, str, str]]) -> None:
-        for session, opened in self._opened.items():
+        full = now - self._full_look >= IDLE_LOOK
+        if full:
+            self._full_look = now
+        for session in self._opened if full else self._doubtful():
+            opened = self._opened[session]
             signals = self._signals[session] = Signals(
                 state=State.OPEN,
                 since=opened,
@@ -229,7 +239,7 @@ class Weeks:
             inbound = self.listening.inbound(session, signals, now)
             verdict = self._verdicts[session] = judge(signals, now, inbound)
             assert verdict is not None
-            if session not in self._deaf:
+            if full and session not in self._deaf:
                 self.found.unusual += inbound.unusual
             if verdict.liveness in FAULTS:
                 self._noticed(session, verdict, now)
