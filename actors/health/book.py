@@ -10,7 +10,7 @@ from actors.health.canary import Peer, Policy
 from actors.health.history.recorder import Recorder, Seen
 from actors.health.listening import Listening
 from actors.health.liveness import Verdict, judge
-from actors.health.proof import Patience, prove
+from actors.health.proof import Patience, is_lasting, prove
 from actors.health.quality import Bands, Quality, quality
 from actors.health.signals import Signals, fold
 from actors.health.status import Status
@@ -50,6 +50,8 @@ class Book:
         self._patience = patience or Patience()
         self._unproven: dict[str, float] = {}
         """Sessions whose connection has yet to prove itself -> when it opened."""
+        self._faults: dict[str, str] = {}
+        """Sessions that were deaf or stuck, and have not proved that this is over -> which."""
         self._verdicts: dict[str, Verdict | None] = {}
         self.listening = listening or Listening(Canaries(Policy(), str), UTC)
 
@@ -89,6 +91,7 @@ class Book:
         self._fresh.discard(session)
         self.history.forget(session)
         self._unproven.pop(session, None)
+        self._faults.pop(session, None)
 
     def sessions(self) -> set[str]:
         """The sessions of which something is known."""
@@ -145,8 +148,12 @@ class Book:
             totals = self._totals.get(session, Totals())
             computed = view(signals, totals, session in parked, now, self._scoring, verdict)
             before = self._shown.get(session, {})
+            if verdict is not None and is_lasting(verdict.liveness):
+                self._faults[session] = str(verdict.liveness)
             if session in self._unproven:
                 self._prove(session, verdict, now)
+            elif verdict is not None and not is_lasting(verdict.liveness):
+                self._faults.pop(session, None)
             computed["canaries"] = dict(self.listening.canaries.counts[session])
             computed["rhythmSince"] = self.listening.rhythm_since(session)
             computed["lastLiveness"] = self._turn(session, verdict, before.get("lastLiveness"), now)
@@ -174,10 +181,13 @@ class Book:
 
     def _prove(self, session: str, verdict: Verdict | None, now: float) -> None:
         """Notes, once for each opening, whether the connection works."""
-        proof = prove(self._signals[session], self._unproven[session], verdict, now, self._patience)
+        fault = self._faults.get(session)
+        proof = prove(self._signals[session], self._unproven[session], verdict, now, self._patience, fault)
         if proof is not None:
             self._turns.append(NewEvent(now, EventType.HEALTH_PROOF, session, proof.to_event()))
             del self._unproven[session]
+            if proof.proven:
+                self._faults.pop(session, None)
 
     def turns(self) -> list[NewEvent]:
         """The changes of liveness, and the proofs, since the last call."""

@@ -7,13 +7,13 @@ message.  A session that has nothing to send or to hear is not restarted for it:
 nothing speaks against it, that is proof enough.  Times are seconds since 1970.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any
 
 from actors.health.liveness import FAULTS, Verdict
 from actors.health.signals import DAY, Signals, window
-from actors.session.causes_table import Cause
 from actors.session.vocabulary import State
 
 LONG_PATIENCE_S = 600.0
@@ -45,7 +45,13 @@ class Needed(StrEnum):
     ACKNOWLEDGEMENT = "acknowledgement"
 
 
-_NEEDED = {Cause.DEAF: Needed.DELIVERY, Cause.OUTBOUND_STUCK: Needed.ACKNOWLEDGEMENT}
+_AFTER: Mapping[str, Needed] = {"deaf": Needed.DELIVERY, "outbound_stuck": Needed.ACKNOWLEDGEMENT}
+"""By the name of a liveness, which is that of the cause as well."""
+
+
+def is_lasting(liveness: str) -> bool:
+    """Whether a liveness is a fault that only its own kind of proof ends."""
+    return liveness in _AFTER
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,11 +74,22 @@ class Proof:
         }
 
 
-def prove(signals: Signals, opened_at: float, verdict: Verdict | None, now: float, patience: Patience) -> Proof | None:
-    """The proof of a session's connection, open since then, or that there is none; None: it is too early to tell."""
+def prove(
+    signals: Signals,
+    opened_at: float,
+    verdict: Verdict | None,
+    now: float,
+    patience: Patience,
+    fault: str | None = None,
+) -> Proof | None:
+    """The proof of a session's connection, open since then, or that there is none; None: it is too early to tell.
+
+    ``fault``: the liveness that was a fault before, and has not been proved to be over; it outweighs the last cause,
+    which may be no more than a move to another process.
+    """
     if signals.state is not State.OPEN or verdict is None:
         return None
-    needed = _NEEDED.get(signals.cause, Needed.HEARTBEAT) if signals.cause is not None else Needed.HEARTBEAT
+    needed = _AFTER.get(fault or "", _AFTER.get(signals.cause or "", Needed.HEARTBEAT))
     proof = Proof(opened_at, True, needed, signals.last_in, signals.last_out)
     if _satisfied(signals, opened_at, needed):
         return proof

@@ -233,8 +233,11 @@ class Book:
         """What was decided is ordered; the slow lane of a session that tries by itself needs no order."""
         case = self.cases[session]
         if decision.strategy is Strategy.SLOW_LANE and case.episode.strategy is not Strategy.SLOW_LANE:
-            slow = replace(climbed(case.episode, Strategy.SLOW_LANE, now), escalated=True, pending_at=None)
-            notes = () if case.episode.escalated else (Note(EventType.RECOVERY_ESCALATED, now, slow),)
+            # without a deed there is nothing that did not help: that it lasts is told by recovery.loop
+            tried = case.episode.strategy.is_deed
+            slow = climbed(case.episode, Strategy.SLOW_LANE, now)
+            slow = replace(slow, escalated=case.episode.escalated or tried, pending_at=None)
+            notes = (Note(EventType.RECOVERY_ESCALATED, now, slow),) if tried and not case.episode.escalated else ()
             after = self.cases[session] = replace(case, episode=slow)
             return Step(session, case, after, notes)
         logins = decision.facts.get("cost", 1)

@@ -22,7 +22,8 @@ STRANGER = "15550199999"
 class Traffic:
     """Sends between the sessions, and messages from a stranger to each of them, until it is told to end."""
 
-    def __init__(self, lab: Lab, daemon: Daemon) -> None:
+    def __init__(self, lab: Lab, daemon: Daemon, pause: float = 0.0) -> None:
+        self._pause = pause
         self._lab = lab
         self._daemon = daemon
         self._over = asyncio.Event()
@@ -38,6 +39,7 @@ class Traffic:
             self.sent.append((sender, f"order-{number}", text))
             self.delivered.append((recipient, await self._lab.deliver(PHONES[recipient], STRANGER, text)))
             number += 1
+            await asyncio.sleep(self._pause)
 
     def end(self) -> None:
         self._over.set()

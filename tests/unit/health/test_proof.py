@@ -37,8 +37,8 @@ def sampled(signals: Signals, at: float, heartbeats: int = 0, missed: int = 0, *
     return fold(signals, sample, at)
 
 
-def found(signals: Signals, now: float) -> Proof | None:
-    return prove(signals, T0, judge(signals, now), now, PATIENCE)
+def found(signals: Signals, now: float, fault: str | None = None) -> Proof | None:
+    return prove(signals, T0, judge(signals, now), now, PATIENCE, fault)
 
 
 def test_an_opening_alone_proves_nothing() -> None:
@@ -63,6 +63,10 @@ def test_what_had_been_wrong_has_to_work_again() -> None:
     assert heard is not None
     assert (heard.proven, heard.needed) == (True, Needed.DELIVERY)
 
+    # it moved to another process in between, which proves nothing about its ears
+    moved = sampled(reopened(Cause.CONNECTOR_RECYCLED), T0 + 12, 1, last_heartbeat=T0 + 10, last_delivery=T0 + 1)
+    assert found(moved, T0 + 12) is not None
+    assert found(moved, T0 + 12, "deaf") is None
     stuck = sampled(reopened(Cause.OUTBOUND_STUCK), T0 + 12, 1, last_heartbeat=T0 + 10, last_delivery=T0 + 10)
     assert found(stuck, T0 + 100) is None
     acknowledged = found(sampled(stuck, T0 + 20, last_ack=T0 + 15), T0 + 20)

@@ -219,3 +219,18 @@ def test_what_health_said_of_an_earlier_state_is_not_heeded() -> None:
     told(book, 3, 360.0, "a", "stopped", "connecting")
     told(book, 4, 370.0, "a", "connecting", "open")
     assert book.event("health", OutboxEvent(1, 300.0, "health.liveness", "a", {"liveness": "deaf", "since": 1.0})) == ()
+
+
+def test_an_outage_is_no_reason_to_call_somebody_for_each_session() -> None:
+    book = Book()
+    told(book, 1, 100.0, "a", "connecting", "open")
+    told(book, 2, 200.0, "a", "open", "waiting", "network_unreachable")
+    for n in range(8):
+        told(book, 3 + 2 * n, 210.0 + 10 * n, "a", "waiting", "connecting")
+        told(book, 4 + 2 * n, 211.0 + 10 * n, "a", "connecting", "waiting", "network_unreachable")
+    decision = book.decide("a", book.survey(300.0), 300.0)
+    assert (decision.act, decision.strategy) == (True, Strategy.SLOW_LANE)
+    step = book.order("a", decision, 300.0)
+    assert step.notes == ()
+    assert book.cases["a"].episode.pending_at is None
+    assert not book.decide("a", book.survey(301.0), 301.0).act
