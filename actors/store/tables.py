@@ -242,6 +242,8 @@ def _history(name: str) -> Table:
     )
 
 
+BULKY = frozenset({"history_raw", "history_minutes", "history_hours", "history_days"})
+"""Tables that grow large and that nothing else depends on: a start does not read them through."""
 history_raw = _history("history_raw")
 history_minutes = _history("history_minutes")
 history_hours = _history("history_hours")

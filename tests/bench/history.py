@@ -118,8 +118,16 @@ class Waiting:
             self.seconds.append(time.perf_counter() - began)
             await asyncio.sleep(0.02)
 
+    def tell(self) -> None:
+        """Prints it."""
+        waits = sorted(self.seconds)
+        print(
+            f"{'a small transaction meanwhile, p50, p99, most':<58} {waits[len(waits) // 2] * 1000:9.1f} ms, "
+            f"{waits[int(len(waits) * 0.99)] * 1000:.1f} ms, {waits[-1] * 1000:.1f} ms"
+        )
 
-def fill(path: Path, lived_hours: int) -> None:
+
+def fill(path: Path, lived_hours: int, now: float) -> None:
     """Copies what was lived into the past, as long as the defaults keep it."""
     with closing(sqlite3.connect(path, isolation_level=None)) as conn:
         conn.execute("PRAGMA synchronous=OFF")
@@ -129,15 +137,16 @@ def fill(path: Path, lived_hours: int) -> None:
             lived = max(1, round(lived_hours * 3600 / width))
             first = conn.execute(f"SELECT min(bucket) FROM {table}").fetchone()[0]  # noqa: S608 - its own names
             if first is None:
-                hours = "SELECT min(bucket) / 24, session, data FROM history_hours GROUP BY session"
+                hours = "SELECT max(bucket) / 24, session, data FROM history_hours GROUP BY session"
                 conn.execute(f"INSERT INTO {table} {hours}")
                 first = conn.execute(f"SELECT min(bucket) FROM {table}").fetchone()[0]  # noqa: S608
-            for back in range(lived, round(keep / width), lived):
+            oldest = int((now - keep) // width)
+            for back in range(lived, round(keep / width) + lived, lived):
                 conn.execute("BEGIN")
                 conn.execute(
                     f"INSERT OR IGNORE INTO {table} SELECT bucket - ?, session, data FROM {table} "  # noqa: S608
-                    "WHERE bucket >= ? AND bucket < ?",
-                    (back, first, first + lived),
+                    "WHERE bucket >= ? AND bucket < ? AND bucket - ? >= ?",
+                    (back, first, first + lived, back, oldest),
                 )
                 conn.execute("COMMIT")
             count = conn.execute(f"SELECT count(*) FROM {table}").fetchone()[0]  # noqa: S608
@@ -200,16 +209,12 @@ async def live(path: Path, sessions: int, hours: int, troubled: float) -> None:
         for what, seconds in (("observing", fleet.observing), ("writing", fleet.writing), ("upkeep", fleet.upkeep)):
             print(f"processor time, {what:<42} {seconds / minutes / 60:9.4f} of a core")
         print(f"{'writing a minute of all sessions':<58} {statistics.median(fleet.turns) * 1000:9.1f} ms")
-        waits = sorted(waiting.seconds)
-        print(
-            f"{'a small transaction meanwhile, p50, p99, most':<58} {waits[len(waits) // 2] * 1000:9.1f} ms, "
-            f"{waits[int(len(waits) * 0.99)] * 1000:.1f} ms, {waits[-1] * 1000:.1f} ms"
-        )
+        waiting.tell()
         print(f"\n{'table':<20} {'rows':>12} {'MB':>9} {'bytes a row':>12}")
         for name, rows, total in sizes(path):
             print(f"{name:<20} {rows:>12,} {total / 1e6:>9.1f} {total / max(1, rows):>12.1f}")
 
-        fill(path, hours)
+        fill(path, hours, fleet.now)
         print(f"\nfilled with what the defaults keep:\n{'table':<20} {'rows':>12} {'MB':>9}")
         for name, rows, total in sizes(path):
             print(f"{name:<20} {rows:>12,} {total / 1e6:>9.1f}")
@@ -224,11 +229,15 @@ async def live(path: Path, sessions: int, hours: int, troubled: float) -> None:
                 ("400 days by the day", 399 * 86_400, 86_400),
             ):
                 await timed(f"reading {what}", partial(read, reader, fleet, fleet.now - span, step))
+        waiting.seconds.clear()
+        task = asyncio.create_task(waiting.run())
         fleet.now += 3600
         await timed("a turn in which an hour of everything is pruned", fleet.keeper.turn, 1)
         fleet.recorder.remove("session-00007", kept=False)
         fleet.now += 60
         await timed("a turn in which a session is purged", fleet.keeper.turn, 1)
+        waiting.tell()
+        task.cancel()
 
     async def check() -> None:
         upgrade(path, Kind.HEALTH)

@@ -47,6 +47,17 @@ def test_migrations_make_exactly_the_tables(tmp_path: Path, kind: Kind) -> None:
     command.history(config_for(kind))
 
 
+def _with_a_damaged(folder: Path, table: str) -> Path:
+    path = folder / f"health-{table}.db"
+    upgrade(path, Kind.HEALTH)
+    with closing(sqlite3.connect(path)) as conn:
+        page = conn.execute("SELECT rootpage FROM sqlite_master WHERE name = ?", (table,)).fetchone()[0]
+    content = bytearray(path.read_bytes())
+    content[4096 * (page - 1) : 4096 * page] = b"\xff" * 4096
+    path.write_bytes(content)
+    return path
+
+
 def test_rights_of_others_are_taken_away(tmp_path: Path) -> None:
     path = tmp_path / "api.db"
     upgrade(path, Kind.API)
@@ -97,6 +108,9 @@ def test_foreign_and_damaged_files_are_refused(tmp_path: Path) -> None:
     content[4096 * 2 : 4096 * 6] = b"\xff" * 4096 * 4
     damaged.write_bytes(content)
     assert refused(damaged, Kind.API).reason is StoreReason.CORRUPT
+    assert refused(_with_a_damaged(tmp_path, "scores"), Kind.HEALTH).reason is StoreReason.CORRUPT
+    # nothing depends on the past: it is not read through at each start
+    upgrade(_with_a_damaged(tmp_path, "history_raw"), Kind.HEALTH)
 
     assert refused(tmp_path, Kind.API).reason is StoreReason.FOREIGN
     assert refused(tmp_path / "no" / "where.db", Kind.API).reason is StoreReason.IO

@@ -94,9 +94,10 @@ class HistoryKeeper:
         removed = self._recorder.removed()
         for key in [key for key in self._waiting if key[1] in removed]:
             del self._waiting[key]
-        while len(self._waiting) > MOST_WAITING:
-            del self._waiting[min(self._waiting)]
-            self._lost += 1
+        if (excess := len(self._waiting) - MOST_WAITING) > 0:
+            for key in sorted(self._waiting)[:excess]:
+                del self._waiting[key]
+            self._lost += excess
         if removed:
             try:
                 await self._run(lambda conn: queries.mark_gone(conn, sorted(removed), now))

@@ -97,6 +97,7 @@ class Recorder:
 
     def close(self, before: int, now: float) -> Minutes:
         """Takes out the minutes before this one; the time of all sessions is accounted for first."""
+        self.looked(now)
         until = min(before * MINUTE_MS, round(now * 1000))
         for session in self._seen:
             self._account(session, until)

@@ -78,10 +78,17 @@ def test_while_nobody_looked_there_is_a_gap() -> None:
     assert total.watched_ms == 20_000 + 10_000
 
 
+def test_a_minute_that_is_closed_after_a_pause_has_the_gap() -> None:
+    recorder = watched(T0, T0 + 20)
+    found = recorder.close(M0 + 60, T0 + 3600)  # before anybody looked again
+    assert sum(roll_up(minute["a"]).watched_ms for minute in found.values()) == 20_000
+
+
 def test_a_clock_that_is_set_back_lives_no_moment_twice() -> None:
     recorder = watched(T0, T0 + 50)
     recorder.looked(T0 + 10)
     recorder.sampled("a", sample(T0 + 20), T0 + 20)
+    recorder.looked(T0 + 60)
     part = entries(recorder, M0 + 1, T0 + 75)[M0]
     total = roll_up(part)
     assert total.watched_ms == MINUTE_MS
