@@ -24,6 +24,8 @@ MATERIAL = ("status", "quality", "score")
 """A change of one of these is an event."""
 SHOWN = (*MATERIAL, "lastLiveness")
 """A change of one of these is shown at once."""
+NEWS_AFTER_S = 45.0
+"""Seconds after its start until a fresh actor has heard of each session; what was known before holds until then."""
 
 
 class Book:
@@ -47,6 +49,8 @@ class Book:
         self._fresh: set[str] = set()
         self._turns: list[NewEvent] = []
         self.history = Recorder()
+        self._restored: set[str] = set()
+        self._began: float | None = None
         self._patience = patience or Patience()
         self._unproven: dict[str, float] = {}
         """Sessions whose connection has yet to prove itself -> when it opened."""
@@ -59,6 +63,7 @@ class Book:
         """The views that an earlier actor stored: totals and quality go on from them."""
         for session, stored in views.items():
             self._shown[session] = dict(stored)
+            self._restored.add(session)
             self._totals[session] = Totals(dict(stored.get("counts", {})))
             self.listening.canaries.counts[session].update(stored.get("canaries", {}))
 
@@ -144,6 +149,8 @@ class Book:
         news: dict[str, dict[str, Any]] = {}
         for session in list(self._signals) if everybody else list(self._fresh & self._signals.keys()):
             signals = self._signals[session]
+            if session not in parked and self._awaits_news(session, signals, now):
+                continue
             verdict = self._verdicts[session] = judge(signals, now, self.listening.inbound(session, signals, now))
             totals = self._totals.get(session, Totals())
             computed = view(signals, totals, session in parked, now, self._scoring, verdict)
@@ -164,6 +171,17 @@ class Book:
                 self.history.observed(session, _seen(computed, signals), now)
         self._fresh.clear()
         return news
+
+    def _awaits_news(self, session: str, signals: Signals, now: float) -> bool:
+        """A fresh actor has not heard of a connection that an earlier one judged: that is no sign of its death."""
+        if session not in self._restored:
+            return False
+        self._began = now if self._began is None else self._began
+        quiet = signals.state is State.OPEN and signals.since < self._began and signals.sampled_at is None
+        if quiet and 0 <= now - self._began < NEWS_AFTER_S:
+            return True
+        self._restored.discard(session)
+        return False
 
     def _turn(self, session: str, verdict: Verdict | None, before: str | None, now: float) -> str | None:
         """Notes a liveness other than the last; while the session is not open the last one stays."""

@@ -66,6 +66,26 @@ def test_totals_go_on_after_a_restart() -> None:
     assert again.changed(T0 + 20, everybody=False)["a"]["counts"]["acknowledged"] == 5
 
 
+def test_a_fresh_actor_takes_nobody_for_dead_of_whom_it_has_not_heard() -> None:
+    known = opened()
+    known.report(0, {"a": [sample(T0 + 10, heartbeats=1, last_in=T0 + 10, last_out=T0 + 10)]}, (), T0 + 10)
+    stored = known.changed(T0 + 10, everybody=True)
+    later = T0 + 7200
+    again = book()
+    again.restore(stored)
+    again.states({"a": SessionState("a", 1, 2, "open", T0 + 2, data={"previous": "connecting"})}, later)
+    assert again.changed(later, everybody=True) == {}
+    assert again.turns() == []
+    again.report(0, {"a": [sample(later + 9, heartbeats=1, last_in=later, last_out=later)]}, (), later + 10)
+    assert again.changed(later + 10, everybody=False)["a"]["status"] == "connected"
+
+    silent = book()
+    silent.restore(stored)
+    silent.states({"a": SessionState("a", 1, 2, "open", T0 + 2, data={"previous": "connecting"})}, later)
+    assert silent.changed(later, everybody=True) == {}
+    assert silent.changed(later + 46, everybody=True)["a"]["status"] == "error"
+
+
 def test_old_evidence_lowers_the_score_without_news() -> None:
     known = opened()
     before = known.changed(T0 + 2, everybody=True)["a"]["score"]
