@@ -18,15 +18,17 @@ import asyncio
 import random
 import sys
 import tempfile
-from collections.abc import AsyncIterator
+import time
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 from config.durations import parse_duration
 from tests.bench.campaign import report, truth
-from tests.bench.campaign.campaign import Campaign, Size
+from tests.bench.campaign.campaign import Campaign, Size, listeners
 from tests.bench.campaign.drill import Simulated, placement
+from tests.bench.campaign.habits import accustom
 from tests.bench.campaign.judge import Tally, judge
 from tests.bench.campaign.kinds import KINDS, Kind
 from tests.bench.campaign.onlab import OnLab
@@ -64,9 +66,13 @@ def configuration(ids: list[str], connector: str, lab: Lab | None, rate: float |
 
 @asynccontextmanager
 async def fleet(
-    folder: Path, ids: list[str], connector: str, rate: float | None = None
+    folder: Path, ids: list[str], connector: str, rate: float | None = None, lively: Sequence[str] = ()
 ) -> AsyncIterator[tuple[Daemon, World, Watch]]:
-    """A daemon whose sessions are all open, the world that they are in, and what is stored of them."""
+    """A daemon whose sessions are all open, the world that they are in, and what is stored of them.
+
+    ``lively`` names sessions that are used to a message a minute.
+    """
+    await accustom(folder / "var", lively, time.time(), random.Random(len(ids)))
     if connector == "simulator":
         async with (
             running_daemon(folder, configuration(ids, connector, None, rate)) as daemon,
@@ -148,7 +154,9 @@ async def parts(options: argparse.Namespace) -> list[str]:
         ids = [f"s-{index:04d}" for index in range(count)]
         bound = options.connects or (50.0 if options.connector == "simulator" else 5.0)
         with tempfile.TemporaryDirectory(prefix="wv") as directory:
-            async with fleet(Path(directory), ids, options.connector, options.connects) as (daemon, world, watch):
+            lively = listeners(ids, options.per_class) if part == "campaign" else []
+            start = fleet(Path(directory), ids, options.connector, options.connects, lively)
+            async with start as (daemon, world, watch):
                 print(f"{part}: {describe()}", flush=True)
                 if part == "campaign":
                     short = await campaign(options, daemon, world, watch)

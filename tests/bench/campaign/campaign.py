@@ -83,7 +83,7 @@ class Campaign:
         self.began = time.time()
         self._end = time.monotonic() + self.size.seconds
         listening = [kind for kind in self.kinds if kind.listens]
-        self._listeners = ids[: min(self.size.per_kind, max(1, len(ids) // 3))] if listening else []
+        self._listeners = listeners(ids, self.size.per_kind) if listening else []
         letters = asyncio.create_task(self._letters())
         try:
             await asyncio.gather(self._strike_sessions(), self._kill_shards())
@@ -272,6 +272,11 @@ class Campaign:
         if self._number % 250 == 0:
             self.say(f"  {self._number} troubles after {time.time() - self.began:.0f} s, {len(self._busy)} under way")
         return self._number
+
+
+def listeners(ids: Sequence[str], per_kind: int) -> list[str]:
+    """The sessions to which somebody writes all the time, so that it can be noticed if one turns deaf."""
+    return sorted(ids)[: min(per_kind, max(1, len(ids) // 3))]
 
 
 def _is(move: Moved | None, state: str, since: float) -> bool:
