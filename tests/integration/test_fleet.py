@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -101,6 +102,23 @@ def file(tmp_path: Path, *sessions: dict[str, Any]) -> tuple[Loaded, Settings]:
 
 async def ready(_shards: Collection[int]) -> None:
     """They always are."""
+
+
+async def test_labels_decide_who_is_important(load: Load, tmp_path: Path) -> None:
+    fleet = await load(["a"])
+    await fleet.add(made("b"), "test")
+
+    def importance() -> dict[str, int]:
+        return {plan.id: plan.importance for plans in fleet.plan(range(9)).shards.values() for plan in plans}
+
+    assert importance() == {"a": 0, "b": 0}
+    version = fleet.plan(range(9)).version
+    await fleet.change("b", "test", {"priority": "high"}, None)
+    assert (importance()["b"], fleet.plan(range(9)).version > version) == (10, True)
+    loaded, settings = file(tmp_path, {"id": "a", "connector": "simulator", "labels": {"team": "fire"}})
+    weights = settings.recovery.model_copy(update={"importance": {"team:fire": 7}})
+    await fleet.reload(loaded, replace(settings, recovery=weights), ready)
+    assert importance() == {"a": 7, "b": 0}
 
 
 async def test_a_refused_reload_changes_nothing(
