@@ -29,11 +29,13 @@ def configuration(lab: Lab) -> dict[str, Any]:
 
 
 @asynccontextmanager
-async def paired_fleet(directory: Path, **policy: object) -> AsyncIterator[tuple[Lab, Daemon]]:
-    """The lab and the daemon; ``policy`` holds for everybody."""
+async def paired_fleet(
+    directory: Path, *, config: dict[str, Any] | None = None, **policy: object
+) -> AsyncIterator[tuple[Lab, Daemon]]:
+    """The lab and the daemon; ``policy`` holds for everybody, ``config`` is added to the daemon's."""
     async with (
         Lab(defaults={"preKeyCount": 100, **policy}) as lab,
-        running_daemon(directory, configuration(lab)) as daemon,
+        running_daemon(directory, {**configuration(lab), **(config or {})}) as daemon,
     ):
         for id in PHONES:
             await pair(lab, daemon, id)

@@ -110,7 +110,7 @@ class Book:
         if change is not None:
             before = self._signals.get(session)
             last = self._shown.get(session, {}).get("lastLiveness")
-            self.listening.changed(session, before, change, last)
+            self.listening.changed(session, before, change, last, now)
             self._signals[session] = fold(before or Signals(), change, now)
             self._fresh.add(session)
             if change.cause is not None and is_failure(change):

@@ -82,13 +82,13 @@ class Listening:
 
     # news
 
-    def changed(self, session: str, before: Signals | None, change: Change, last: str | None) -> None:
+    def changed(self, session: str, before: Signals | None, change: Change, last: str | None, now: float) -> None:
         """A transition; ``last``: the liveness until then."""
         ear = self._ear(session, change.at)
         was_open = before is not None and before.state is State.OPEN
         if change.state is State.OPEN:
             if not was_open:
-                ear.rhythm.opened(change.at)
+                ear.rhythm.opened(max(change.at, now))  # of an older connection, its past was learned before
         elif was_open and last == Liveness.DEAF:
             ear.rhythm.disregard()
         elif was_open:
@@ -135,8 +135,8 @@ class Listening:
     def inbound(self, session: str, signals: Signals, now: float) -> Inbound:
         """What speaks for and against the way in of an open session."""
         ear = self._ears.get(session)
-        if ear is None or signals.state is not State.OPEN:
-            return Inbound()
+        if ear is None or signals.state is not State.OPEN or signals.sampled_at is None:
+            return Inbound()  # the last is so after a restart: it has not told yet what it heard
         since = silent_since(signals)
         if since != ear.since or now >= ear.again_at:
             ear.since = since
@@ -147,7 +147,7 @@ class Listening:
     # canaries
 
     def peers(self, signals: Mapping[str, Signals], verdicts: Mapping[str, Verdict | None]) -> dict[str, Peer]:
-        """The open sessions whose account is known, as canaries see them."""
+        """The open sessions whose account is known, as canaries see them; what they have heard must be known, too."""
         return {
             session: Peer(
                 session,
@@ -160,6 +160,7 @@ class Listening:
             )
             for session, known in signals.items()
             if known.state is State.OPEN
+            and known.sampled_at is not None
             and (ear := self._ears.get(session)) is not None
             and ear.address is not None
             and ear.shard is not None

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from tests.fixtures_daemon import Daemon, running_daemon, until
+from tests.fixtures_fleet import PHONES, paired_fleet
 
 pytestmark = [pytest.mark.acceptance, pytest.mark.full, pytest.mark.timeout(300)]
 
@@ -42,6 +43,19 @@ def told(daemon: Daemon, *types: str) -> list[tuple[str, dict[str, Any]]]:
     return found
 
 
+CANARIES = {"enabled": True, "interval": "12s", "timeout": "1s", "daily_budget": 500}
+
+
+def of(daemon: Daemon, id: str, liveness: str) -> list[dict[str, Any]]:
+    """When and how a session got that liveness."""
+    return [{"at": at, **data} for at, who, data in turns(daemon) if who == id and data["liveness"] == liveness]
+
+
+def arrived(daemon: Daemon) -> set[str]:
+    """Sessions at which canaries arrived."""
+    return {canary["receiver"] for canary in canaries(daemon) if canary["outcome"] == "arrived"}
+
+
 async def test_deaf_stuck_and_half_open_sessions_are_told_from_quiet_ones(short_tmp: Path) -> None:
     def session(id: str, *script: dict[str, Any]) -> dict[str, Any]:
         return {"id": id, "connector": "simulator", "simulator": {"paired": True, "script": list(script)}}
@@ -56,26 +70,22 @@ async def test_deaf_stuck_and_half_open_sessions_are_told_from_quiet_ones(short_
         ],
         "supervision": {"heartbeat": "1s"},
         "connectors": {"simulator": {"heartbeat": "1s", "heartbeat_timeout": "900ms"}},
-        "health": {"canary": {"enabled": True, "interval": "12s", "timeout": "1s", "daily_budget": 500}},
+        "health": {"canary": CANARIES},
     }
     async with running_daemon(short_tmp, config) as daemon:
         for spec in config["sessions"]:
             await daemon.until_status(spec["id"], "connected")
         began = time.time()
-        await until("canaries have arrived", lambda: [c for c in canaries(daemon) if c["outcome"] == "arrived"], 40)
+        await until("canaries have arrived", lambda: arrived(daemon), 40)
         await asyncio.sleep(max(0.0, began + 8 - time.time()))
         sent = time.time()
         body = {"id": "stuck-1", "to": "15550109999", "text": "hello", "wait": "0s"}
         assert (await daemon.call("POST", "/api/sessions/stuck/messages", json=body))[0] == 202
 
-        def of(id: str, liveness: str) -> list[dict[str, Any]]:
-            found = [(at, data) for at, who, data in turns(daemon) if who == id and data["liveness"] == liveness]
-            return [{"at": at, **data} for at, data in found]
-
-        (deaf, *_) = await until("the deaf one is known", lambda: of("deaf", "deaf"), 120)
+        (deaf, *_) = await until("the deaf one is known", lambda: of(daemon, "deaf", "deaf"), 120)
         assert deaf["evidence"]["canariesMissed"] >= 3
         assert deaf["evidence"]["heartbeatAgeSeconds"] < 10
-        (stuck, *_) = await until("the stuck one is known", lambda: of("stuck", "outbound_stuck"), 90)
+        (stuck, *_) = await until("the stuck one is known", lambda: of(daemon, "stuck", "outbound_stuck"), 90)
         assert stuck["at"] - sent < STUCK_WITHIN
         assert abs(stuck["since"] - sent) < 5
 
@@ -95,3 +105,17 @@ async def test_deaf_stuck_and_half_open_sessions_are_told_from_quiet_ones(short_
         assert not ids & seen
         page = (await daemon.call("GET", "/metrics"))[1]
         assert "wavigil_sessions_by_liveness" in page
+
+
+async def test_canaries_of_the_real_client(short_tmp: Path) -> None:
+    async with paired_fleet(short_tmp, config={"health": {"canary": CANARIES}}) as (lab, daemon):
+        await until("canaries arrive at all", lambda: arrived(daemon) == set(PHONES), 120)
+        await lab.account(PHONES["beta"], policy={"deaf": True})
+        began = time.time()
+        (deaf, *_) = await until("the deaf one is known", lambda: of(daemon, "beta", "deaf"), 120)
+        assert deaf["since"] < began + 5
+        assert deaf["evidence"]["heartbeatAgeSeconds"] < 10
+        assert not [who for _, who, data in turns(daemon) if data["liveness"] == "deaf" and who != "beta"]
+        ids = {canary["id"] for canary in canaries(daemon)}
+        seen = {data["messageId"] for _, data in told(daemon, "session.message", "session.receipt")}
+        assert not ids & seen

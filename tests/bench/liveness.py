@@ -1,6 +1,6 @@
 """How liveness fares over weeks under a virtual clock: who is called faulty, and after what time the deaf are noticed.
 
-python tests/bench/liveness.py [--sessions 200] [--seeds 1 2 3] [--interval 3600]
+python -m tests.bench.liveness [--sessions 200] [--seeds 1 2 3] [--interval 3600]
 """
 
 import argparse

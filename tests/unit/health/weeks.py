@@ -149,13 +149,13 @@ class Weeks:
         self.listening.compare()
 
     def _open(self, session: str, at: float) -> None:
-        self.listening.changed(session, None, Change(at, State.OPEN, State.CONNECTING), None)
+        self.listening.changed(session, None, Change(at, State.OPEN, State.CONNECTING), None, at)
         self._opened[session], self._delivered[session] = at, None
 
     def _reconnect(self, session: str, at: float) -> None:
         """What recovery does about a deaf session."""
         change = Change(at, State.WAITING, State.OPEN)
-        self.listening.changed(session, self._signals[session], change, Liveness.DEAF)
+        self.listening.changed(session, self._signals[session], change, Liveness.DEAF, at)
         self._open(session, at + 2)
         self._verdicts[session] = None
 

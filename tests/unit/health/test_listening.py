@@ -1,0 +1,128 @@
+"""What is known of the way in: rhythm, silence and canaries of one session kept apart from each other."""
+
+from dataclasses import replace
+from datetime import UTC, datetime
+from itertools import count
+
+from actors.health.canaries import Canaries
+from actors.health.canary import Policy
+from actors.health.listening import Listening
+from actors.health.liveness import Inbound, Liveness
+from actors.health.signals import Signals, fold
+from actors.session.change import Change
+from actors.session.sample import Sample
+from actors.session.vocabulary import State
+
+MONDAY = datetime(2026, 9, 7, tzinfo=UTC).timestamp()
+POLICY = Policy(enabled=True)
+
+
+def listening() -> Listening:
+    numbers = count()
+    return Listening(Canaries(POLICY, lambda: f"C-{next(numbers)}"), UTC)
+
+
+def opened(known: Listening, session: str, at: float = MONDAY, connector: str = "baileys", shard: int = 0) -> Signals:
+    change = Change(at, State.OPEN, State.CONNECTING)
+    known.changed(session, None, change, None, at)
+    known.logged_in(session, f"1555{session}:3@s.whatsapp.net", connector, at)
+    known.placed(session, shard, at)
+    return replace(fold(Signals(), change, at), sampled_at=at)
+
+
+def heard(at: float, **counts: int) -> Sample:
+    return Sample(since=at - 10, at=at, state="open", **(counts or {"received": 1}))  # type: ignore[arg-type]
+
+
+def share(known: Listening, session: str) -> float | None:
+    return known.unstored()[session].share(0)
+
+
+def test_messages_and_other_signs_are_rhythm_and_receipts_are_not() -> None:
+    known = listening()
+    for session, counts in (("a", {"received": 1}), ("b", {"heard": 1}), ("c", {"undecryptable": 1})):
+        opened(known, session)
+        known.sampled(session, heard(MONDAY + 600, **counts))
+    opened(known, "d")
+    known.sampled("d", heard(MONDAY + 600, receipts=5, acks=5))
+    assert known.unstored().keys() == {"a", "b", "c"}
+
+
+def test_a_canary_is_no_rhythm_and_what_comes_with_it_is() -> None:
+    known = listening()
+    signals = {id: opened(known, id) for id in "ab"}
+    known.sampled("a", heard(MONDAY + 120))
+    before = share(known, "a")
+    peers = known.peers(signals, {})
+    assert peers.keys() == {"a", "b"}
+    begun = known.canaries.begin(peers, MONDAY + 7200)
+    assert begun
+    known.arrived("a", "unknown", MONDAY + 7201)
+    known.sampled("a", heard(MONDAY + 7208, received=1, heard=1))
+    assert known.unstored() == {}
+    known.sampled("b", heard(MONDAY + 7208, received=2, heard=1))
+    assert known.unstored().keys() == {"b"}
+    assert before is not None
+
+
+def test_a_deaf_sessions_silence_teaches_nothing() -> None:
+    for last, learned in ((Liveness.DEAF, False), (Liveness.QUIET, True)):
+        known = listening()
+        signals = opened(known, "a")
+        known.sampled("a", heard(MONDAY + 180))
+        before = share(known, "a")
+        known.changed("a", signals, Change(MONDAY + 3000, State.WAITING, State.OPEN), last, MONDAY + 3000)
+        known.changed("a", None, Change(MONDAY + 3100, State.OPEN, State.CONNECTING), None, MONDAY + 3100)
+        known.sampled("a", heard(MONDAY + 3400))
+        after = share(known, "a")
+        assert before is not None
+        assert after is not None
+        assert (after < before / 2) == learned
+
+
+def test_simulated_sessions_reach_those_of_their_process_only() -> None:
+    known = listening()
+    signals = {
+        "a": opened(known, "a", connector="simulator"),
+        "b": opened(known, "b", connector="simulator", shard=1),
+        "c": opened(known, "c", shard=0),
+        "d": opened(known, "d", shard=1),
+    }
+    worlds = {id: peer.world for id, peer in known.peers(signals, {}).items()}
+    assert len({worlds["a"], worlds["b"], worlds["c"]}) == 3
+    assert worlds["c"] == worlds["d"]
+
+
+def test_who_is_not_known_to_be_somebody_gets_no_canary() -> None:
+    known = listening()
+    signals = opened(known, "a")
+    known.logged_in("a", None, "baileys", MONDAY)
+    assert known.peers({"a": signals}, {}) == {}
+    assert known.inbound("never seen", signals, MONDAY + 9999) == Inbound()
+
+
+def test_a_stored_rhythm_goes_on() -> None:
+    known = listening()
+    signals = opened(known, "a")
+    for minute in range(2, 60 * 24 * 7):
+        known.sampled("a", heard(MONDAY + minute * 60))
+    again = listening()
+    again.restore(known.unstored())
+    change = Change(MONDAY + 7 * 86_400, State.OPEN, State.STARTING, resumed=True)
+    again.changed("a", None, change, None, change.at)
+    later = fold(signals, Change(change.at, State.WAITING, State.OPEN), change.at)
+    later = replace(fold(later, change, change.at), sampled_at=None)
+    assert again.peers({"a": later}, {}) == {}
+    assert again.inbound("a", later, change.at + 300) == Inbound(), "it has not told yet whether it heard anything"
+    later = fold(later, heard(change.at + 300, heartbeats=1), change.at + 300)
+    assert again.inbound("a", later, change.at + 300).unusual
+
+
+def test_after_a_restart_the_time_before_is_not_learned_again() -> None:
+    known = listening()
+    change = Change(MONDAY, State.OPEN, State.STARTING, resumed=True)
+    known.changed("a", None, change, None, MONDAY + 50 * 60)
+    known.sampled("a", heard(MONDAY + 54 * 60))
+    after = share(known, "a")
+    assert after is not None
+    assert after > 0.3
