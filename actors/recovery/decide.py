@@ -34,6 +34,8 @@ class Rule(StrEnum):
     """What was done did harm."""
     SHARED = "shared"
     """Many have the same trouble: what would be done to one helps none of them."""
+    REFUSED = "refused"
+    """Whoever should have done it could not, a short time ago."""
     CROWD = "crowd"
     """Enough is being done at the same time."""
     BUDGET = "budget"
@@ -63,6 +65,8 @@ class Limits:
     """For a connector to end a half-open connection by itself."""
     slow_s: float = 1800.0
     """Between two tries in the slow lane of a session that believes to be open."""
+    refused_s: float = 30.0
+    """From a refusal until it is ordered again."""
     shared_least: int = 3
     """Fewer sessions in trouble are no shared trouble."""
     shared_share: float = 0.3
@@ -133,7 +137,8 @@ def decide(episode: Episode | None, around: Around, now: float) -> Decision:
         return Decision(Rule.UNDER_WAY, "What was ordered has yet to show.", episode.strategy, until=due)
     if episode.doubt == FORCED:
         return Decision(Rule.FORCED, "Nothing was seen of what an operator had ordered.", episode.strategy, until=now)
-    if episode.pending_at is not None:
+    # of a closed session its tries are seen, and no more
+    if episode.pending_at is not None and episode.open:
         return _climb(episode, around, now, "Nothing was seen of what had been ordered.")
     return _open(episode, around, now) if episode.open else _closed(episode, around, now)
 
@@ -227,6 +232,9 @@ def _permitted(wanted: Decision, episode: Episode, around: Around, now: float) -
 
     if around.held_until is not None and now < around.held_until:
         return no(Rule.HELD, "What was done before broke other sessions.", around.held_until)
+    if episode.refused_at is not None and now < episode.refused_at + limits.refused_s:
+        because = "Its host could not do it a short time ago."
+        return no(Rule.REFUSED, because, episode.refused_at + limits.refused_s)
     shared = around.troubled >= max(limits.shared_least, limits.shared_share * around.sessions)
     if shared and strategy.is_deed:
         return no(Rule.SHARED, "Many sessions are in trouble: the cause is not in this one.")

@@ -68,6 +68,8 @@ class Episode:
     doubt_at: float | None = None
     pending_at: float | None = None
     """When something was ordered of which nothing is seen so far."""
+    refused_at: float | None = None
+    """When something that was ordered could last not be carried out."""
     escalated: bool = False
     """Operators were told that what is done does not help."""
     planned: Mapping[str, int] = field(default_factory=dict)
@@ -173,7 +175,7 @@ def undone(episode: Episode, at: float) -> Folded:
     if episode.doubt == FORCED:
         ended = _end(episode, at, Outcome.OPERATOR)
         return None, (Note(EventType.RECOVERY_STOPPED, at, ended),)
-    return replace(episode, pending_at=None, rung_deeds=max(0, episode.rung_deeds - 1)), ()
+    return replace(episode, pending_at=None, refused_at=at, rung_deeds=max(0, episode.rung_deeds - 1)), ()
 
 
 def forced(episode: Episode | None, strategy: Strategy, at: float, opened_at: float | None) -> Episode:

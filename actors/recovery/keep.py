@@ -29,6 +29,7 @@ def data(episode: Episode) -> dict[str, Any]:
         "doubt": episode.doubt,
         "doubtAt": episode.doubt_at,
         "pendingAt": episode.pending_at,
+        "refusedAt": episode.refused_at,
         "escalated": episode.escalated,
         "plannedBy": dict(episode.planned),
     }
@@ -56,6 +57,7 @@ def restore(row: records.Episode) -> Episode:
         doubt=stored.get("doubt"),
         doubt_at=stored.get("doubtAt"),
         pending_at=stored.get("pendingAt"),
+        refused_at=stored.get("refusedAt"),
         escalated=bool(stored.get("escalated", False)),
         planned=dict(stored.get("plannedBy", {})),
     )

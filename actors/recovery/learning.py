@@ -11,8 +11,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 
-from actors.recovery.strategies import Strategy, ladder
+from actors.recovery.strategies import Strategy
 from actors.session.causes_table import Cause
+from actors.session.vocabulary import Disposition
 
 Z = 1.645
 LEAST_TRIALS = 8
@@ -87,9 +88,10 @@ def doublings(learnt: Learnt, cause: Cause) -> int:
     """By how many doublings the back-off for a cause begins later than usual: 0 to ``MOST_DOUBLINGS``.
 
     If episodes of a cause usually take n connections, the first ones are for nothing: it begins where about half of
-    them would have come, at ``log2(n) / 2`` doublings.  It never begins earlier, and its highest bound stays.
+    them would have come, at ``log2(n) / 2`` doublings.  It never begins earlier, and its highest bound stays.  Causes
+    that get few tries keep them all.
     """
     healed, attempts = learnt.attempts.get(cause, (0, 0))
-    if healed < LEAST_HEALED or Strategy.RECONNECT not in ladder(cause):
+    if healed < LEAST_HEALED or cause.disposition is not Disposition.BACK_OFF:
         return 0
     return max(0, min(MOST_DOUBLINGS, int(math.log2(max(1.0, attempts / healed)) / 2)))

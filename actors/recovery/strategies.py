@@ -85,8 +85,3 @@ def ladder(cause: Cause) -> Ladder:
     if cause in OUTSIDE:
         return (Strategy.RECONNECT, Strategy.SLOW_LANE)
     return _BY_DISPOSITION[cause.disposition]
-
-
-def above(cause: Cause, strategy: Strategy) -> Strategy | None:
-    """The next rung of that cause's ladder above a strategy, perhaps of another cause's; None at its end."""
-    return next((rung for rung in ladder(cause) if rung.order > strategy.order), None)

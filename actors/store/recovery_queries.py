@@ -107,15 +107,6 @@ async def actions_since(conn: Statements, since: float) -> list[Action]:
     return [Action(**row) for row in (await conn.execute(query)).mappings().all()]
 
 
-async def actions_of(conn: Statements, session: str, since: float, until: float) -> list[Action]:
-    """The actions of a session within a time, oldest first."""
-    within = (actions.c.session == session, actions.c.at >= since, actions.c.at <= until)
-    return [
-        Action(**row)
-        for row in (await conn.execute(select(actions).where(*within).order_by(actions.c.id))).mappings().all()
-    ]
-
-
 async def actions_in(conn: Statements, episode: int) -> list[Action]:
     """What was done in an episode, oldest first."""
     query = select(actions).where(actions.c.episode == episode).order_by(actions.c.id)

@@ -139,6 +139,10 @@ async def test_each_strategy_keeps_what_a_session_has(short_tmp: Path, frozen: s
         if frozen == "for good":
             assert f"connector process {old} does not answer while it is being left" in daemon.log
 
+        if frozen == "for a moment":
+            for victim in ("shard-0/connector", "host", "beta"):
+                os.kill((await daemon.node(victim))["pid"], signal.SIGKILL)
+                await all_are_well(daemon)
         traffic.end()
         await running
         await everything_arrived_once(daemon, lab, traffic)

@@ -146,7 +146,7 @@ async def test_what_was_ordered_is_known_to_the_next_actor(tmp_path: Path) -> No
 
         # nobody took the order: it counts for nothing
         await again.refuse("a", 403.0)
-        once_more = again.book.decide("a", again.book.survey(404.0), 404.0)
+        once_more = again.book.decide("a", again.book.survey(404.0), 434.0)
         assert (once_more.act, once_more.strategy) == (True, Strategy.RECONNECT)
         await again.order("a", once_more, 404.0)
         story = [

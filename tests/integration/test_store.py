@@ -439,7 +439,6 @@ async def test_actions(tmp_path: Path) -> None:
         done = Action(told, first, "a", "deaf", 5.0, "reconnect", {"rule": "first"}, "failed", 9.0)
         under_way = Action(told + 1, first, "a", "deaf", 9.0, "restart")
         assert await recovery_queries.actions_in(conn, first) == [done, under_way]
-        assert await recovery_queries.actions_of(conn, "a", 6.0, 9.0) == [under_way]
         assert [action.session for action in await recovery_queries.actions_since(conn, 6.0)] == ["a", "b"]
         assert await recovery_queries.count_outcomes(conn, 0.0, 9.0) == {("deaf", "reconnect", "failed"): 1}
         assert await recovery_queries.count_outcomes(conn, 0.0, 8.0) == {}

@@ -152,6 +152,12 @@ def test_an_order_of_which_nothing_is_seen_is_followed_by_a_stronger_one() -> No
     assert (decision.rule, decision.strategy, decision.act) == (Rule.CLIMB, RESTART, True)
 
 
+def test_a_closed_session_is_judged_by_its_tries_also_after_an_order() -> None:
+    episode = ordered(closed(Cause.CONNECTION_LOST, 8, lasting=100.0), RESTART, NOW + 101)
+    decision = decide(episode, ALONE, NOW + 150)
+    assert (decision.rule, decision.strategy) == (Rule.RECONNECTS, RESTART)
+
+
 def test_no_proof_in_time_climbs() -> None:
     episode, _ = fold(None, Change(NOW, State.WAITING, State.OPEN, Cause.CONNECTION_CLOSED))
     episode, _ = fold(episode, Change(NOW + 1, State.CONNECTING, State.WAITING))
@@ -206,7 +212,8 @@ def test_a_back_off_begins_later_by_a_bounded_step_and_never_earlier(healed: int
     by = doublings(Learnt(attempts={Cause.CONNECTION_LOST: (healed, attempts)}), Cause.CONNECTION_LOST)
     assert 0 <= by <= MOST_DOUBLINGS
     assert healed >= LEAST_HEALED or by == 0
-    assert doublings(Learnt(attempts={Cause.LOCKED: (healed, attempts)}), Cause.LOCKED) == 0
+    for other in (Cause.LOCKED, Cause.TOKEN_INVALID, Cause.RESTART_REQUIRED):
+        assert doublings(Learnt(attempts={other: (healed, attempts)}), other) == 0
 
 
 # budgets and harm
