@@ -48,6 +48,6 @@ class Canary(Section):
     """Who takes part, by id; empty: all."""
 
     text: Annotated[str, Field(min_length=1, max_length=200)] = "wavigil canary"
-    """What stands in the message; both accounts see it in their chats."""
+    """What stands in the message, followed by the time; both accounts see it in their chats."""
 
     cross_checks: ClassVar[tuple[Rule, ...]] = (Rule(("interval", "timeout"), rules.canaries_in_time),)

@@ -107,10 +107,12 @@ class Canaries:
         self.counts[canary.receiver][result] += 1
         past = self._past[canary.receiver]
         if result is Outcome.ARRIVED:
-            past = replace(past, missed=0, arrived=past.arrived + 1)
+            past = replace(past, missed=0, arrived=past.arrived + 1, void=0)
         elif result is Outcome.MISSED:
             before = past.missed if past.silent_since == silent_since else 0
-            past = replace(past, missed=before + 1, silent_since=silent_since, arrived=0)
+            past = replace(past, missed=before + 1, silent_since=silent_since, arrived=0, void=0)
+        else:
+            past = replace(past, void=past.void + 1)
         self._past[canary.receiver] = past
 
     # what is to be done

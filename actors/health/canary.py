@@ -31,6 +31,8 @@ SOONEST_SHARE, JITTER_SHARE = 0.4, 0.2
 """Of the interval: no sooner than after so much, and up to so much before the latest moment."""
 FIRST_PAUSE_S = 240.0
 """After a canary that arrived in a suspicious silence; doubled with each, up to the interval."""
+VOID_PAUSE_S = 30.0
+"""After a canary that proved nothing, such as one that the sender's account was refused; doubled with each."""
 ANSWER_S = 20.0
 """The server has accepted a canary within so long, or it proves nothing."""
 UNTOLD_S = 60.0
@@ -95,6 +97,8 @@ class Past:
     silent_since: float = 0.0
     arrived: int = 0
     """In a row, without anything else that arrived between them."""
+    void: int = 0
+    """In a row."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +124,7 @@ def is_due(peer: Peer, past: Past, policy: Policy, now: float) -> bool:
     """Whether a session should get one."""
     if peer.signals.state is not State.OPEN or now - peer.signals.since < SETTLED_S:
         return False
-    if now - past.last_at < SPACING_S:
+    if now - past.last_at < max(SPACING_S, _pause(VOID_PAUSE_S, past.void, policy)):
         return False
     waited = now - max(peer.silent_since, past.last_at)
     if peer.liveness in FAULTS:  # known: what is done about it ends with the connection, this only confirms it
@@ -131,8 +135,12 @@ def is_due(peer: Peer, past: Past, policy: Policy, now: float) -> bool:
         return True
     if waited >= _patience(policy, _share(f"{peer.id}/{peer.silent_since}")):
         return True
-    pause = min(policy.interval, FIRST_PAUSE_S * 2.0 ** min(past.arrived - 1, 16)) if past.arrived else 0.0
-    return peer.silence < SUSPICIOUS and now - past.last_at >= pause
+    return peer.silence < SUSPICIOUS and now - past.last_at >= _pause(FIRST_PAUSE_S, past.arrived, policy)
+
+
+def _pause(first: float, times: int, policy: Policy) -> float:
+    """Doubled each time, up to the interval."""
+    return min(policy.interval, first * 2.0 ** min(times - 1, 16)) if times else 0.0
 
 
 def _has_to_prove_itself(signals: Signals) -> bool:

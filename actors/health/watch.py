@@ -94,7 +94,9 @@ class Watch:
             await self._database.run(lambda conn: listening_queries.store_canaries(conn, changed))
         for canary in begun:
             shard = self.listening.shard_of(canary.sender)
-            message = SendCanary(canary.id, canary.sender, peers[canary.receiver].address, self._text)
+            # not the same text again and again: that is what WhatsApp takes for spam
+            text = time.strftime(f"{self._text.replace('%', '%%')} %Y-%m-%d %H:%M UTC", time.gmtime(canary.at))
+            message = SendCanary(canary.id, canary.sender, peers[canary.receiver].address, text)
             if shard is None or not self._tell(host_name(shard), message):
                 self.listening.refused(canary.id, time.time())
 

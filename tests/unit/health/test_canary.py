@@ -108,6 +108,18 @@ def test_a_deaf_session_gets_one_an_interval_and_a_stuck_one_none() -> None:
     assert not is_due(peer(liveness=Liveness.OUTBOUND_STUCK, silence=0.0), Past(), POLICY, NOW + POLICY.interval)
 
 
+def test_after_those_that_prove_nothing_it_is_tried_seldom() -> None:
+    known, peers = canaries(), fleet("a", "b")
+    peers["b"] = replace(peers["b"], silence=0.0)
+    at, times = NOW, []
+    while at < NOW + 3600:
+        for begun in known.begin(peers, at):
+            times.append(at)
+            known.refused(begun.id, at)
+        at += 5
+    assert 3 <= len(times) <= 9
+
+
 def test_what_was_deaf_is_tried_at_once_on_its_new_connection() -> None:
     base = peer()
     again = replace(base, signals=replace(base.signals, cause=Cause.DEAF, last_delivery=T0 + 1))
