@@ -181,8 +181,22 @@ def windows(signals: Signals, now: float) -> Windows:
 
 
 def total(counts: Iterable[Counts]) -> Counts:
-    """The sum of counts."""
-    return sum(counts, Counts())
+    """The sum of counts; many are added at once, since a frozen record a step would cost ten times as much."""
+    heartbeats = missed = acks = receipts = received = undecryptable = 0
+    nacks: Mapping[int, int] = {}
+    disconnects: Mapping[Cause, int] = {}
+    for one in counts:
+        heartbeats += one.heartbeats
+        missed += one.missed
+        acks += one.acks
+        receipts += one.receipts
+        received += one.received
+        undecryptable += one.undecryptable
+        if one.nacks:
+            nacks = _merged(nacks, one.nacks)
+        if one.disconnects:
+            disconnects = _merged(disconnects, one.disconnects)
+    return Counts(heartbeats, missed, acks, receipts, received, undecryptable, nacks, disconnects)
 
 
 def rtt(signals: Signals, now: float) -> tuple[float, float, float] | None:

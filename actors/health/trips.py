@@ -1,7 +1,9 @@
 """Round-trip times of a session's heartbeats, and where they go.  Pure."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from operator import attrgetter
 
 RECENT_S = 60.0
 """Seconds of the latest round-trip times, which are compared with those before."""
@@ -21,6 +23,8 @@ class Trip:
 
 def weighted(trips: Sequence[Trip], share: float, name: str) -> float:
     """A percentile (``share`` in 0..1) of one of the times of trips, each of which counts as its heartbeats do."""
+    if all(t.heartbeats <= 1 for t in trips):  # as usual
+        return float(sorted(map(attrgetter(name), trips))[max(0, math.ceil(share * len(trips)) - 1)])
     ordered = sorted((float(getattr(t, name)), max(1, t.heartbeats)) for t in trips)
     rest = share * sum(weight for _, weight in ordered)
     for value, weight in ordered:

@@ -104,6 +104,7 @@ async def test_removed_while_the_actors_are_down(short_tmp: Path) -> None:
 
 
 async def test_stop_and_start_hold_over_restarts(short_tmp: Path) -> None:
+    first = int(time.time())
     async with running_daemon(short_tmp, SIMULATED) as daemon:
         await daemon.until_status("file-0", "connected")
         for _ in range(2):
@@ -125,6 +126,9 @@ async def test_stop_and_start_hold_over_restarts(short_tmp: Path) -> None:
         status = await daemon.until_status("file-0", "connected")
         since = datetime.fromisoformat(status["statusMetadata"]["since"]).timestamp()
         assert since > began, "a connection of before the restart is not shown as one"
+        past = await act(daemon, "GET", f"/api/sessions/file-0/history?from={first}&step=raw")
+        seen = {name for point in past["points"] for name in point["status"]}
+        assert {"connected", "stopped"} <= seen, "an orderly stop writes down what was observed"
 
 
 async def qr(daemon: Daemon) -> str:
