@@ -19,6 +19,7 @@ from actors.connectors.link_events import (
     Ack,
     Closed,
     Connecting,
+    Heard,
     HeartbeatMissed,
     InboundMessage,
     Opened,
@@ -437,6 +438,20 @@ async def test_half_open_peer_is_noticed(lab: Lab, name: str, phone: str) -> Non
         closed = await peer.next(Closed, within=5)  # with the default limits within 18 s
         assert (closed.code, closed.reason) == (408, "heartbeat")
         await peer.next(HeartbeatMissed)
+
+
+async def test_a_login_is_heard_and_a_deaf_connection_hears_nothing(shared: Rig, name: str, phone: str) -> None:
+    peer = await shared.opened(name, phone)
+    await peer.next(Heard)
+    await shared.lab.fault("deaf", target=phone)
+    heard = len(peer.inbox.of(Heard))
+    await shared.lab.deliver(phone, fresh_phone(), "nobody hears it")
+    for _ in range(3):
+        await peer.next(Rtt)
+    assert peer.inbox.of(Received) == []
+    assert len(peer.inbox.of(Heard)) == heard
+    await shared.lab.fault("deaf", target=phone, on=False)
+    await peer.next(Received)
 
 
 async def test_device_removed_on_the_phone(shared: Rig, name: str, phone: str) -> None:

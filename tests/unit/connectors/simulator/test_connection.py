@@ -5,6 +5,7 @@ import pytest
 
 from actors.connectors.link_events import (
     Closed,
+    Heard,
     HeartbeatMissed,
     Opened,
     PhaseChanged,
@@ -64,6 +65,17 @@ async def test_heartbeats_come_each_interval() -> None:
         assert {beat.ms for beat in beats} == {50}
         gaps = {round((after.at - before.at) / 1000, 1) for before, after in itertools.pairwise(beats)}
         assert gaps == {10}
+
+
+@in_virtual_time
+async def test_a_login_is_heard() -> None:
+    async with rig() as r:
+        peer = await r.session("a")
+        await peer.ask("open")
+        await peer.next(Opened)
+        await peer.next(Heard)
+        await peer.next(Rtt)
+        assert peer.inbox.names.index("heard") == peer.inbox.names.index("open") + 1
 
 
 @in_virtual_time
