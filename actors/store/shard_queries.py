@@ -14,7 +14,7 @@ from actors.store.direct import Statements
 from actors.store.engine import Database
 from actors.store.prepared import Prepared, change, fetch
 from actors.store.records import LEFT, NewEvent, SendProgress, SessionState
-from actors.store.send_states import UNFINISHED, advances
+from actors.store.send_states import QUEUED, UNFINISHED, advances
 from actors.store.tables import send_state, session_state
 
 SENDS_CURSOR: Final = "api.sends"
@@ -96,10 +96,13 @@ async def load_states(conn: Statements) -> dict[str, SessionState]:
 
 
 async def record_send_state(conn: Statements, progress: SendProgress) -> bool:
-    """Stores a send's state and its event ``session.send``; False, and nothing stored, unless it advances."""
+    """Stores a send's state and its event ``session.send``; False, and nothing stored, unless it advances.
+
+    Of a session that was forgotten meanwhile nothing advances any more.
+    """
     known = await find_send_state(conn, progress.session, progress.id)
     previous = None if known is None else known.state
-    if not advances(previous, progress.state):
+    if not advances(previous, progress.state) or (previous is None and progress.state != QUEUED):
         return False
     await change(conn, _KEEP_SEND, _row(progress))
     await outbox.append(conn, [_told(progress, previous)])

@@ -94,6 +94,17 @@ async def test_what_waits_to_be_stored_holds_up_nothing_else(lab: Lab) -> None:
         await lab.wait_for("receipt", account=phone, id=waiting)
 
 
+async def test_text_that_is_no_text_is_told_as_far_as_it_can_be(lab: Lab) -> None:
+    name, phone, contact = fresh_name(), fresh_phone(), fresh_phone()
+    async with rig(lab) as it:
+        await it.opened(name, phone)
+        half = await lab.deliver(phone, contact, "half a face: \ud83d")  # on the wire bytes that are no UTF-8
+        assert (await it.host.next(InboundMessage, message_id=half)).text == "half a face: \ufffd"
+        await lab.wait_for("receipt", account=phone, id=half)
+        whole = await lab.deliver(phone, contact, "a whole one: \U0001f600")
+        assert (await it.host.next(InboundMessage, message_id=whole)).text == "a whole one: \U0001f600"
+
+
 async def test_killed_at_random_nothing_is_lost_or_unreadable(lab: Lab) -> None:
     rng = random.Random(SEED)
     name, phone = fresh_name(), fresh_phone()

@@ -355,6 +355,30 @@ async def test_of_the_texts_that_are_asked_for_only_so_many_wait(shard: Shard) -
     assert shard.peer.told[-1] == ("a", "LAST", None)
 
 
+async def test_what_became_of_a_send_of_a_forgotten_session_is_nobodys(shard: Shard) -> None:
+    shard.peer.hold.clear()
+    await shard.accept("a", "1")
+    shard.sends.phase("a", "open")
+    await shard.sends.take()
+    sent = await shard.until_state("a", "1", "sent-unconfirmed")
+    async with shard.api.begin() as conn:
+        await api_queries.remove_session(conn, "a")
+    assert await shard.upkeep.forget_gone() == ["a"]
+    shard.sends.forget(["a"])
+    before = shard.events("session.send")
+    shard.peer.hold.set()  # the acknowledgement comes now
+    shard.news.take(Receipt(session="a", at=1000, message_id=sent.message_id, type="delivered"), shard.greet())
+    await shard.accept("b", "1")
+    shard.sends.phase("b", "open")
+    await shard.sends.take()
+    await shard.until_state("b", "1", "acknowledged")
+    await shard.news.flush()
+    assert await shard.state("a", "1") is None
+    after = shard.events("session.send")
+    assert [message for message in after[len(before) :] if message == sent.message_id] == []
+    assert await shard.upkeep.forget_gone() == []
+
+
 async def test_news_is_stored_in_its_order(shard: Shard) -> None:
     wanted = [f"M{number}" for number in range(700)]
     confirmer = shard.greet()
