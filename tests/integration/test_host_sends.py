@@ -498,8 +498,9 @@ async def test_what_was_kept_long_enough_is_pruned(shard: Shard) -> None:
     old = SendProgress("a", "old", "M1", TO, "queued", now - 100)
     async with shard.database.begin() as conn:
         for number in range(7):
-            done = SendProgress("b", f"done-{number}", f"D{number}", TO, "acknowledged", now - 100)
+            done = SendProgress("b", f"done-{number}", f"D{number}", TO, "queued", now - 100)
             await shard_queries.record_send_state(conn, done)
+            await shard_queries.record_send_state(conn, replace(done, state="acknowledged"))
         await shard_queries.record_send_state(conn, old)
         await shard_queries.record_send_state(conn, SendProgress("a", "new", "M2", TO, "queued", now - 10))
     assert await shard_queries.prune_sends(shard.database, now - 50, now, batch=3) == 7
