@@ -14,7 +14,7 @@ from typing import Any
 
 from aiohttp import web
 
-from actors.runtime import keeper, liveness, logs
+from actors.runtime import image, keeper, liveness, logs
 from actors.runtime.keeper import Keeper
 from actors.runtime.launcher import launch
 from actors.runtime.liveness import Silence
@@ -280,6 +280,7 @@ def run(path: Path | None, announce: Any = None) -> int:
         return 0
     settings = prepared.settings
     gc.collect()
+    image.gather()
     gc.freeze()  # what is imported stays shared between all processes
     beats = settings.beats
     adopt_orphans()  # whose keeper dies comes here, and is ended before anything else is done

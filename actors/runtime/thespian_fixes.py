@@ -13,6 +13,8 @@
 - The end of the logger ends the admin, and so everything: to start another, it asks for an attribute that nobody set.
 - It makes text of each message it sends, twice, and of each that it receives, for a log that is off.  Here that text
   is the message's type, so that complaints do not quote it either.
+- It looks in each new process for a package that would set its title, and on Python 3.11 and later it finds out what an
+  actor's ``__init__`` takes by way of two errors.  Here a title is set once, and an actor that takes nothing gets that.
 - It keeps a log of its own, messages included, in a file of a well-known name that everybody can read: switched off.
 """
 
@@ -29,7 +31,7 @@ import thespian.system.transport.asyncTransportBase as async_transport
 from thespian.system.messages.multiproc import LoggerConnected
 from thespian.system.transport import ReceiveEnvelope, TransmitIntent, TransmitOnly
 from thespian.system.transport.TCPTransport import TCPTransport
-from thespian.system.utilis import thesplog_control
+from thespian.system.utilis import thesplog_control, withPossibleInitArgs
 
 from actors.runtime import logs, thespian_retries, thespian_turns
 from actors.runtime.process import die_with_parent, set_name
@@ -41,6 +43,7 @@ GREETING_PATIENCE = timedelta(seconds=5)
 
 _plain_admin = multiproc.MultiProcAdmin.__init__
 _plain_probe = TCPTransport.probeAdmin
+_plain_create = withPossibleInitArgs.create
 
 
 class PortTaken(Exception):
@@ -66,6 +69,8 @@ def install(launcher: int, logger_beats: int, period: float) -> None:
     multiproc.MultiProcAdmin.__init__ = admin
     multiproc.startupASLogger = _logger(logger_beats, period)
     multiproc.ThespianLogForwarder = lambda *_args, **_kwargs: logs.root()
+    multiproc.setProcName = lambda *_args: None
+    withPossibleInitArgs.create = _create
     thespian_retries.install()
     thespian_turns.install()
     for each in (TransmitIntent, ReceiveEnvelope):
@@ -95,6 +100,14 @@ def _logger(beats: int, period: float) -> Callable[..., None]:
 def _identify(self: Any) -> str:
     """In place of ``identify`` of a message on its way out or in."""
     return f"{type(self).__name__}({type(self.message).__name__})"
+
+
+def _create(self: Any, actor_class: Any) -> Any:
+    """In place of ``withPossibleInitArgs.create``."""
+    code = getattr(actor_class.__init__, "__code__", None)
+    if code is not None and code.co_argcount == 1 and code.co_kwonlyargcount == 0:
+        return actor_class()
+    return _plain_create(self, actor_class)
 
 
 def _probe(address: Any) -> bool:

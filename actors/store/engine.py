@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, Self, TypeVar
 from urllib.parse import quote
 
+import aiosqlite  # noqa: F401 - SQLAlchemy imports it when it is first used: in each of the forks, each for itself
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
