@@ -218,6 +218,9 @@ class RecoverySums:
     """How often five attempts in a row of those did not help."""
 
 
+Forced = Literal["reconnect", "restart", "failover"]
+
+
 class Recovery(Protocol):
     """What operators see and steer of recovery."""
 
@@ -252,6 +255,14 @@ class Recovery(Protocol):
 
     async def resume(self, pause: int, who: str) -> None:
         """Ends one.  ``unknown_pause``."""
+        ...
+
+    async def force(self, session: str, who: str, strategy: Forced) -> str:
+        """Has a strategy applied now, whatever recovery thinks; returns an operation id.
+
+        ``unknown_session``; ``refused``: the session is stopped, blocked, halted or paused, or its connector process
+        is being replaced; ``unavailable``, ``timeout``.
+        """
         ...
 
 

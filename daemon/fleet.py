@@ -53,7 +53,7 @@ class Fleet:
         self.last_pause = 0
         """The highest id of a pause ever."""
         self._paused: Mapping[str, float] = {}
-        """Session -> until when its recovery is paused, as it is stored."""
+        """Session -> until when its recovery is paused."""
         self._version = 0
         self._left: dict[str, tuple[str, int]] = {}
         """Places that sessions left: while the actors run, a shard's number is not given to another connector."""
@@ -69,7 +69,6 @@ class Fleet:
             self._said = json.loads(await api_queries.get_meta(conn, SAID) or "{}")
             self.pauses = tuple(await pause_queries.load_pauses(conn, time.time()))
             self.last_pause = await pause_queries.last_pause(conn)
-            self._paused = await pause_queries.load_paused(conn)
         async with self._turn:
             await self._take_over(self._loaded, self._settings)
 
@@ -168,8 +167,6 @@ class Fleet:
             if write is not None:
                 await write(conn)
             await api_queries.store_placement(conn, moved)
-            if paused != self._paused:
-                await pause_queries.store_paused(conn, paused)
         self.pauses, self._paused = pauses, paused
         self.last_pause = max([self.last_pause, *(pause.id for pause in pauses)])
         self._loaded, self._settings = loaded, settings

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import time
+import uuid
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from typing import Any, TypeVar
 
@@ -15,7 +16,7 @@ from actors.store.episode_queries import EpisodeFilter
 from actors.store.errors import StoreError
 from actors.store.records import Action, Episode
 from daemon import pauses
-from daemon.backend import BackendError, RecoverySums
+from daemon.backend import BackendError, Forced, RecoverySums, SessionLive
 from daemon.fleet import Fleet
 from daemon.pauses import Pauses
 from daemon.storage import refusal
@@ -23,6 +24,8 @@ from daemon.storage import refusal
 log = logging.getLogger(__name__)
 T = TypeVar("T")
 
+RESTING = frozenset({"stopped", "blocked", "halted", "pairing"})
+"""States that a session keeps whatever process it lives in."""
 FORGET_PERIOD = 3600.0
 """Seconds between two times that old pauses are forgotten."""
 
@@ -31,8 +34,17 @@ class LiveRecovery:
     """Implements ``daemon.backend.Recovery``."""
 
     def __init__(
-        self, settings: Settings, fleet: Fleet, database: Database, publish: Callable[[], Awaitable[None]]
+        self,
+        settings: Settings,
+        fleet: Fleet,
+        database: Database,
+        publish: Callable[[], Awaitable[None]],
+        command: Callable[..., Awaitable[Any]],
+        live: Callable[[str], SessionLive],
     ) -> None:
+        """``publish`` tells the actors of the fleet as it is now; ``command(session, name, **args)`` asks a session."""
+        self._command = command
+        self._live = live
         self._settings = settings
         self._fleet = fleet
         self._database = database
@@ -107,3 +119,22 @@ class LiveRecovery:
     async def resume(self, pause: int, who: str) -> None:
         """See Recovery."""
         await self._pauses.end(pause, who)
+
+    async def force(self, session: str, who: str, strategy: Forced) -> str:
+        """See Recovery."""
+        if pauses := self.pauses_of(session):
+            raise BackendError(
+                "refused",
+                f"recovery of session {session!r} is paused",
+                remedy=f"End it (wavigil recovery resume {pauses[-1].id}); one connection is made all the same by "
+                f"wavigil sessions reconnect {session}.",
+            )
+        live = self._live(session)
+        if strategy == "reconnect" and live.state != "open":
+            await self._command(session, "reconnect")
+        elif live.state in RESTING:
+            told = f"session {session!r} is {live.state}: another process would not change that"
+            raise BackendError("refused", told, cause=live.cause, remedy=live.remedy or "Start it.")
+        else:
+            await self._command(session, "force", strategy=strategy, who=who)
+        return uuid.uuid4().hex

@@ -66,6 +66,7 @@ class MemoryBackend:
         """False: no QR code comes."""
         self.accounts = MemoryAccounts(clock)
         self.recovery = MemoryRecovery(clock, self.records)
+        self.recovery.state = lambda session: self._sessions[session].live.state
         self.auth = MemoryAuth(lambda session: (self._known(session).record, self._known(session).live))
         self.history = MemoryHistory(clock, self._known)
         self.held: set[str] = set()

@@ -7,7 +7,8 @@ from actors.recovery.pauses import Pause, covering
 from actors.recovery.spread import spread_of
 from actors.store.episode_queries import EpisodeFilter, Sums
 from actors.store.records import Action, Episode
-from daemon.backend import BackendError, RecoverySums, SessionRecord
+from daemon.backend import BackendError, Forced, RecoverySums, SessionRecord
+from daemon.live_recovery import RESTING
 from daemon.pauses import MOST
 
 
@@ -22,6 +23,10 @@ class MemoryRecovery:
         self.ledger: list[Episode] = []
         """Put there by tests."""
         self.actions: list[Action] = []
+        self.state: Callable[[str], str] = lambda _session: "open"
+        """Of a session; set by the backend."""
+        self.forced: list[tuple[str, str, str]] = []
+        """Who, which session, how."""
 
     async def episodes(self, wanted: EpisodeFilter, limit: int, before: tuple[float, int] | None) -> Sequence[Episode]:
         newest = sorted(self.ledger, key=lambda episode: (episode.started_at, episode.id), reverse=True)
@@ -62,6 +67,16 @@ class MemoryRecovery:
         if pause not in {known.id for known in self.pauses()}:
             raise BackendError("unknown_pause", "There is no such pause.")
         self._pauses = [known for known in self._pauses if known.id != pause]
+
+    async def force(self, session: str, who: str, strategy: Forced) -> str:
+        if session not in self._records():
+            raise BackendError("unknown_session", "There is no such session.")
+        if self.pauses_of(session):
+            raise BackendError("refused", "Its recovery is paused.", remedy="End the pause.")
+        if self.state(session) in ({"stopped"} if strategy == "reconnect" else RESTING):
+            raise BackendError("refused", f"It is {self.state(session)}.", remedy="Do what its remedy says.")
+        self.forced.append((who, session, strategy))
+        return f"op-{next(self._numbers)}"
 
     def halted(self, session: str, cause: str) -> None:
         """An episode that ended at once: nothing automatic will be done."""

@@ -131,9 +131,10 @@ class RecoveryActor(Worker):
     async def _act(self) -> None:
         """Decides about every open episode; what is ordered is stored first."""
         now = time.time()
-        survey = self._ledger.book.survey(now)
+        paused = {id: until for of_shard in self._paused.values() for id, until in of_shard.items()}
+        survey = self._ledger.book.survey(now, paused)
         for session in list(self._ledger.book.cases):
-            decision = self._ledger.book.decide(session, survey, now, self._paused_until(session))
+            decision = self._ledger.book.decide(session, survey, now, paused.get(session))
             if decision.act:
                 known = self._ledger.book.known.get(session)
                 self._told(await self._ledger.order(session, decision, now))
@@ -141,15 +142,12 @@ class RecoveryActor(Worker):
                 cause, strategy = str(decision.facts.get("cause")), decision.strategy
                 if ordered and (known is None or not self._orders.give(session, known.shard, strategy, cause)):
                     await self._ledger.refuse(session, now)
-                survey = self._ledger.book.survey(now)
+                survey = self._ledger.book.survey(now, paused)
                 log.info("%s: %s, %s", session, decision.strategy, decision.because)
             elif decision.rule is Rule.FORCED:
                 await self._ledger.refuse(session, now)
             elif decision.rule in {Rule.BUDGET, Rule.HELD}:
                 self._told(await self._ledger.escalate(session, decision, now))
-
-    def _paused_until(self, session: str) -> float | None:
-        return next((paused[session] for paused in self._paused.values() if session in paused), None)
 
     async def _force(self, message: Command) -> tuple[str, str] | None:
         """What an operator orders is stored with its name, then given to the host; returns why not, or None."""

@@ -76,6 +76,8 @@ class Survey:
     sessions: int
     troubled: int
     under_way: int
+    paused: frozenset[str] = frozenset()
+    """Shards with a session whose recovery is paused."""
 
 
 class Book:
@@ -182,8 +184,8 @@ class Book:
 
     # decisions
 
-    def survey(self, now: float) -> Survey:
-        """What decisions about all sessions have in common."""
+    def survey(self, now: float, paused: Mapping[str, float] | None = None) -> Survey:
+        """What decisions about all sessions have in common; ``paused``: session -> until when its recovery is."""
         there: dict[str, int] = {}
         deeds: dict[str, tuple[Deed, ...]] = {}
         for known in self.known.values():
@@ -197,6 +199,11 @@ class Book:
             sessions=sum(known.state not in IDLE for known in self.known.values()),
             troubled=sum(case.episode.strategy.order <= Strategy.SLOW_LANE.order for case in self.cases.values()),
             under_way=sum(_under_way(case.episode) for case in self.cases.values()),
+            paused=frozenset(
+                self.known[session].shard
+                for session, until in (paused or {}).items()
+                if until > now and session in self.known
+            ),
         )
 
     def around(self, session: str, survey: Survey, now: float, paused_until: float | None = None) -> Around:
@@ -215,6 +222,7 @@ class Book:
             under_way=survey.under_way,
             held_until=self.held.get(session),
             paused_until=paused_until,
+            process_paused=shard in survey.paused,
         )
 
     def decide(self, session: str, survey: Survey, now: float, paused_until: float | None = None) -> Decision:

@@ -100,6 +100,8 @@ class Around:
     """Nothing is done to the session before, since what was done did harm."""
     paused_until: float | None = None
     """Recovery is paused: infinity until somebody ends it."""
+    process_paused: bool = False
+    """So it is for a session of its connector process, whose connection must not be touched."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -245,6 +247,8 @@ def _permitted(wanted: Decision, episode: Episode, around: Around, now: float) -
     if process.free_at is not None:
         return no(Rule.BUDGET, "The budget of its connector process for logins is used up.", process.free_at)
     if strategy is Strategy.FAILOVER:
+        if around.process_paused:
+            return no(Rule.PAUSED, "Recovery of another session of its connector process is paused.")
         last = max((d.at for d in around.process_deeds if d.strategy is Strategy.FAILOVER), default=-math.inf)
         if now < last + limits.failover_pause_s:
             because = "Its connector process was replaced a short time ago."

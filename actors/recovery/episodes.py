@@ -74,6 +74,8 @@ class Episode:
     """Operators were told that what is done does not help."""
     planned: Mapping[str, int] = field(default_factory=dict)
     """Attempts by who planned them: recovery, session (it heard nothing of recovery), rule (no plan is needed)."""
+    held: bool = False
+    """A pause held it up: how long it took says nothing about recovery."""
     ended_at: float | None = None
     healed_at: float | None = None
     outcome: Outcome | None = None
@@ -134,7 +136,7 @@ def fold(episode: Episode | None, change: Change) -> Folded:
             episode = replace(episode, waiting_since=change.at)
     if episode is None:
         return None, ()
-    episode = _seen(episode, change)
+    episode = replace(_seen(episode, change), held=episode.held or change.held)
     if change.state is State.CONNECTING and (episode.waiting_since is not None or change.previous is State.CLOSING):
         episode = _attempt(episode, change, notes)
     banned = change.state is State.BLOCKED and change.until is not None

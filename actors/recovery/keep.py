@@ -32,6 +32,7 @@ def data(episode: Episode) -> dict[str, Any]:
         "refusedAt": episode.refused_at,
         "escalated": episode.escalated,
         "plannedBy": dict(episode.planned),
+        "held": episode.held,
     }
 
 
@@ -60,6 +61,7 @@ def restore(row: records.Episode) -> Episode:
         refused_at=stored.get("refusedAt"),
         escalated=bool(stored.get("escalated", False)),
         planned=dict(stored.get("plannedBy", {})),
+        held=bool(stored.get("held", False)),
     )
 
 

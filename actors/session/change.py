@@ -48,6 +48,8 @@ class Change:
     """When the server had last said anything."""
     planned_by: str | None = None
     """Of an attempt: recovery, session (it heard nothing of recovery in time), rule (no plan is needed)."""
+    held: bool = False
+    """It waits for the end of a pause of recovery."""
 
 
 def is_failure(change: Change) -> bool:
@@ -78,6 +80,7 @@ def read_change(at: float, data: Mapping[str, Any]) -> Change | None:
         resumed=data.get("resumed") is True,
         heard_at=float(heard) if isinstance(heard, int | float) else None,
         planned_by=planned if isinstance(planned, str) else None,
+        held=data.get("held") is True,
     )
 
 

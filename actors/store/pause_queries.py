@@ -1,14 +1,11 @@
-"""Pauses of recovery in api.db, written by the main process and read by recovery."""
-
-import math
-from collections.abc import Mapping
+"""Pauses of recovery in api.db, written by the main process."""
 
 from sqlalchemy import delete, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from actors.recovery.pauses import Pause
 from actors.store.direct import Statements
-from actors.store.tables import recovery_paused, recovery_pauses
+from actors.store.tables import recovery_pauses
 
 
 async def add_pause(conn: AsyncConnection, pause: Pause) -> None:
@@ -40,17 +37,3 @@ async def prune_pauses(conn: AsyncConnection, before: float) -> int:
     """Forgets those that were over before that time; returns how many."""
     over = or_(recovery_pauses.c.ended_at < before, recovery_pauses.c.until < before)
     return (await conn.execute(delete(recovery_pauses).where(over))).rowcount
-
-
-async def store_paused(conn: AsyncConnection, paused: Mapping[str, float]) -> None:
-    """Which sessions are paused, and until when (infinity: until it is ended): all of them."""
-    await conn.execute(delete(recovery_paused))
-    rows = [{"session": id, "until": until if math.isfinite(until) else None} for id, until in paused.items()]
-    if rows:
-        await conn.execute(insert(recovery_paused), rows)
-
-
-async def load_paused(conn: Statements) -> dict[str, float]:
-    """As it was stored; a time that is over means: not paused any more."""
-    rows = (await conn.execute(select(recovery_paused))).all()
-    return {row.session: math.inf if row.until is None else row.until for row in rows}

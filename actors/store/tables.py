@@ -150,12 +150,6 @@ recovery_pauses = Table(
     Column("ended_by", Text),
     sqlite_autoincrement=True,
 )
-recovery_paused = Table(
-    "recovery_paused",
-    API,
-    Column("session", Text, primary_key=True),
-    Column("until", Float),
-)
 
 SHARD = MetaData()
 shard_outbox = _outbox(SHARD)

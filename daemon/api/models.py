@@ -266,7 +266,7 @@ class Interventions(Response):
 
     since: Time
     manual: dict[str, int]
-    """Action -> count: reconnect, start, stop, logout, pair, restart_daemon."""
+    """Action -> count: reconnect, start, stop, logout, force, pair, restart_daemon."""
     automatic: dict[str, int]
     """Action -> count: reconnect, restart_ and the kind of the process."""
     manual_total: int

@@ -7,6 +7,7 @@ from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
 from config.durations import DURATION_PATTERN, parse_duration
 from daemon.api.fields import WINDOW_PATTERN, Labels, Moment, SessionId, parse_window
 from daemon.api.requests import Query, Request
+from daemon.backend import Forced
 
 SHORTEST, LONGEST = 1.0, 366 * 86400.0
 """Seconds of a pause that is given as a duration."""
@@ -72,6 +73,14 @@ class RecoverySummaryQuery(Query):
 
     window: Annotated[LongWindow, Field(json_schema_extra={"default": "24h"})] = 86400.0
     """How far back, 1h to 90d: the episodes that ended within that time."""
+
+
+class ForceCreate(Request):
+    """What to do about a session now."""
+
+    strategy: Forced
+    """`reconnect`: close the connection, if there is one, and open a new one, also after a verdict; `restart`: the same
+    with a fresh actor; `failover`: a fresh connector process, to which all its sessions move, this one first."""
 
 
 class PauseCreate(Request):

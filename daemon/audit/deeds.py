@@ -44,6 +44,7 @@ _HEALING = {
     "session.start": "start",
     "session.stop": "stop",
     "session.logout": "logout",
+    "recovery.force": "force",
 }
 _PAIRING = frozenset({"session.pairing", "session.pairing_code"})
 
@@ -73,7 +74,7 @@ class Deed:
 
 
 def healing(action: str, detail: Mapping[str, Any], *, paired_before: bool) -> str | None:
-    """Which manual intervention an action is: reconnect, start, stop, logout, pair; None for those that heal nothing.
+    """The manual intervention that an action is: reconnect, start, stop, logout, force, pair; None if it heals nothing.
 
     The first pairing of a session heals nothing, a later one does.
     """

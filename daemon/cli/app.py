@@ -225,6 +225,15 @@ recovery_app.command(
     )
     + "\n\nOpen connections are not touched. `wavigil sessions reconnect` works all the same, once.",
 )(connected(recovery.pause))
+recovery_app.command(
+    "force",
+    epilog=examples(
+        "wavigil recovery force support-1 reconnect     another connection",
+        "wavigil recovery force support-1 restart       … by a fresh actor",
+        "wavigil recovery force support-1 failover      a fresh connector process, for all that live there",
+    )
+    + "\n\nIt is entered in the audit log, and counts as a manual intervention.",
+)(connected(recovery.force))
 recovery_app.command("pauses", epilog=examples("wavigil recovery pauses", "wavigil recovery pauses --json"))(
     connected(recovery.pauses)
 )

@@ -9,7 +9,7 @@ import typer
 from daemon.cli.audit import moment
 from daemon.cli.client import Client, segment
 from daemon.cli.errors import USAGE, CliError
-from daemon.cli.options import JsonOption
+from daemon.cli.options import IdArgument, JsonOption
 from daemon.cli.output import ago, dash, duration, labels_text, table, write, write_json
 from daemon.cli.sessions import labels_of
 
@@ -69,6 +69,9 @@ ReasonOption = Annotated[
 PausedArgument = Annotated[
     str | None,
     typer.Argument(metavar="[WHAT]", help="Number of a pause, or a session that was paused by itself."),
+]
+StrategyArgument = Annotated[
+    str, typer.Argument(metavar="STRATEGY", help="reconnect, restart or failover.", show_default=False)
 ]
 EndAllOption = Annotated[bool, typer.Option("--all", help="End all pauses.")]
 
@@ -265,6 +268,15 @@ def pause(
     typer.echo(f"pause {made['id']} of {whom(made)}: {count} session{'s' if count != 1 else ''} now, {end}")
     if count == 0:
         typer.echo("  No session has that label at present; those that get it are covered.")
+
+
+def force(client: Client, session: IdArgument, strategy: StrategyArgument, json: JsonOption = False) -> None:
+    """Have a strategy applied to a session now: reconnect, restart (fresh actor) or failover (fresh connector)."""
+    answer = client.post(f"/api/recovery/{segment(session)}/force", {"strategy": strategy})
+    if json:
+        write_json(answer)
+    else:
+        typer.echo(f"{session}: {strategy} is under way")
 
 
 def resume(client: Client, what: PausedArgument = None, everything: EndAllOption = False) -> None:

@@ -49,7 +49,7 @@ SUPERVISED = ("supervisor", "service", "connector-host", "session")
 """Values of the label `kind` of what can be restarted."""
 
 INTERVENTIONS_KNOWN = (
-    *(("manual", action) for action in ("reconnect", "start", "stop", "logout", "pair", "restart_daemon")),
+    *(("manual", action) for action in ("reconnect", "start", "stop", "logout", "force", "pair", "restart_daemon")),
     ("automatic", "reconnect"),
     *(("automatic", f"restart_{kind.replace('-', '_')}") for kind in SUPERVISED),
     ("automatic", "restart_system"),

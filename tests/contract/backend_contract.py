@@ -256,6 +256,17 @@ class BackendContract:
         for since, until, step in ((now, now, 60), (now + 9, now + 99, 60), (now - 99, now, 90), (0.0, now, 60)):
             assert await _reason(backend.history.read("opens-1", since, until, step)) == "invalid"
 
+    async def test_a_strategy_can_be_forced(self, backend: Backend) -> None:
+        recovery = backend.recovery
+        assert await recovery.force("opens-1", "test", "restart")
+        await until(lambda: backend.live("opens-1").state == "open")
+        assert await _reason(recovery.force("nobody-1", "test", "reconnect")) == "unknown_session"
+        assert await _reason(recovery.force("locked-1", "test", "restart")) == "refused"
+        assert await _reason(recovery.force("unpaired-1", "test", "failover")) == "refused"
+        pause = await recovery.pause("test", "opens-1", {}, None, "")
+        assert await _reason(recovery.force("opens-1", "test", "reconnect")) == "refused"
+        await recovery.resume(pause.id, "test")
+
     async def test_trouble_is_in_the_ledger(self, backend: Backend) -> None:
         recovery, wanted = backend.recovery, EpisodeFilter(session="locked-1", open=False)
 

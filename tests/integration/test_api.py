@@ -33,6 +33,7 @@ BODIES: dict[str, Any] = {
     "createPairingCode": {"phone": "15550100189"},
     "sendMessage": MESSAGE,
     "pauseRecovery": {"all": True},
+    "forceRecovery": {"strategy": "reconnect"},
 }
 
 

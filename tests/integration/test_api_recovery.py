@@ -167,3 +167,20 @@ async def test_the_summary(api: CheckedClient, memory: MemoryBackend, ledger: li
     assert set(found["byStrategy"]) == {"reconnect", "stop"}
     for window in ("30m", "91d", "1w", ""):
         assert (await api("GET", f"/api/recovery/summary?window={window}")).status == 422
+
+
+async def test_a_forced_strategy_is_a_manual_intervention(api: CheckedClient, memory: MemoryBackend) -> None:
+    force = "/api/recovery/opens-1/force"
+    done = await api("POST", force, Role.OPERATOR, json={"strategy": "failover"})
+    assert (done.status, done.json["sessionId"]) == (202, "opens-1")
+    assert memory.recovery.forced == [("operator", "opens-1", "failover")]
+    entry = memory.accounts.trail.entries[-1]
+    assert (entry.action, entry.target, entry.outcome) == ("recovery.force", "opens-1", "done")
+    assert entry.detail == {"strategy": "failover", "operation": done.json["operationId"]}
+    assert (await api("GET", "/api/interventions")).json["manual"] == {"force": 1}
+    for body in ({}, {"strategy": "pray"}, {"strategy": "restart", "cause": "deaf"}):
+        assert (await api("POST", force, json=body)).status == 422
+    assert (await api("POST", "/api/recovery/locked-1/force", json={"strategy": "restart"})).status == 409
+    assert (await api("POST", "/api/recovery/nobody-1/force", json={"strategy": "restart"})).status == 404
+    assert (await api("POST", force, Role.VIEWER, json={"strategy": "restart"})).status == 403
+    assert (await api("GET", "/api/interventions")).json["manual"] == {"force": 1}

@@ -47,6 +47,15 @@ async def test_wrong_usage(wavigil: Shell) -> None:
     assert "GET /api/sessions" in unknown.err
 
 
+async def test_a_strategy_is_forced(wavigil: Shell, memory: MemoryBackend) -> None:
+    assert (await wavigil("recovery", "force", "opens-1", "restart")).out == "opens-1: restart is under way\n"
+    assert "operationId" in json.loads((await wavigil("recovery", "force", "opens-1", "reconnect", "--json")).out)
+    assert [how for _, _, how in memory.recovery.forced] == ["restart", "reconnect"]
+    assert (await wavigil("recovery", "force", "locked-1", "restart")).status == 1
+    assert (await wavigil("recovery", "force", "opens-1", "pray")).status == 2
+    assert (await wavigil("recovery", "force", "opens-1")).status == 2
+
+
 async def test_the_summary_and_the_episodes(wavigil: Shell, memory: MemoryBackend) -> None:
     memory.recovery.halted("opens-1", "banned")
     await wavigil("recovery", "pause", "--all")

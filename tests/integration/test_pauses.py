@@ -12,7 +12,7 @@ import yaml
 
 from actors.settings import settings_from
 from actors.store import pause_queries
-from actors.store.engine import Database, open_reader, open_writer
+from actors.store.engine import Database, open_writer
 from actors.store.errors import StoreFull
 from actors.store.migrate import upgrade
 from actors.store.tables import Kind
@@ -59,11 +59,6 @@ class Main:
         plan = self.fleet.plan(range(99))
         return {session.id: session.paused_until for sessions in plan.shards.values() for session in sessions}
 
-    async def stored(self) -> dict[str, float]:
-        """As the recovery actor reads it."""
-        async with await open_reader(self.directory / "api.db") as reader:
-            return await reader.run(pause_queries.load_paused)
-
 
 LABELS = {"a": {"team": "x"}, "b": {"team": "y"}}
 
@@ -97,7 +92,6 @@ async def test_what_is_stored_and_was_told_nobody_holds_after_a_restart(main: Ma
         await Pauses(main.fleet, killed).add("op", None, {"team": "x"}, None, "upkeep")
     again = await Main(main.directory, main.database, LABELS).start()
     assert again.plan() == {"a": math.inf, "b": None}
-    assert await again.stored() == {"a": math.inf}
     (pause,) = again.pauses.active()
     assert (pause.who, pause.reason, dict(pause.labels)) == ("op", "upkeep", {"team": "x"})
     assert main.fleet.plan(()).version > version
@@ -117,7 +111,6 @@ async def test_of_overlapping_pauses_the_last_to_end_counts(main: Main) -> None:
     assert main.plan() == {"a": later, "b": later}
     await main.pauses.end(2, "op")
     assert main.published[-1] == {"a": soon, "b": None} == main.plan()
-    assert await main.stored() == {"a": soon}
     assert [pause.id for pause in main.pauses.active()] == [first.id]
 
 
@@ -125,12 +118,11 @@ async def test_a_pause_follows_its_label_when_a_reload_moves_it(main: Main) -> N
     await main.pauses.add("op", None, {"team": "x"}, None, "")
     await main.reload({"a": {"team": "y"}, "b": {"team": "x"}, "c": {"team": "x"}})
     assert main.plan() == {"a": None, "b": math.inf, "c": math.inf}
-    assert await main.stored() == {"b": math.inf, "c": math.inf}
     await main.fleet.add(SessionRecord("d", "simulator", {"team": "x"}, origin="api"), "op")
     await main.fleet.change("d", "op", {"team": "z"}, None)
-    assert await main.stored() == {"b": math.inf, "c": math.inf}
+    assert main.plan() == {"a": None, "b": math.inf, "c": math.inf, "d": None}
     await main.reload({"a": {}})
-    assert await main.stored() == {}
+    assert main.plan() == {"a": None, "d": None}
 
 
 async def test_a_pause_ends_by_itself_and_is_forgotten_later(main: Main, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -156,7 +148,7 @@ async def test_what_can_not_be_stored_is_not_in_effect(main: Main, monkeypatch: 
         raise StoreFull(main.directory / "api.db")
 
     with monkeypatch.context() as patch:
-        patch.setattr(pause_queries, "store_paused", full)
+        patch.setattr(pause_queries, "add_pause", full)
         assert await reason(main.pauses.add("op", "a", {}, None, "")) == "storage_full"
     assert (main.plan(), main.pauses.active(), main.published) == ({"a": None, "b": None}, [], [])
     assert await reason(main.pauses.add("op", "nobody", {}, None, "")) == "unknown_session"

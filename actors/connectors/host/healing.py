@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -44,9 +45,13 @@ class Healing:
 
     def order(self, message: Command) -> bool:
         """Begins what is ordered, and answers; False if the session itself does all of it."""
-        strategy, session = message.args.get("strategy"), message.session
+        strategy, session, now = message.args.get("strategy"), message.session, time.time()
         if session not in self._roster:
             self._answer(message, f"there is no session {session} here")
+        elif self._roster.is_paused(session, now):
+            self._answer(message, "recovery of it is paused")
+        elif strategy == "failover" and any(self._roster.is_paused(id, now) for id in self._roster.ids()):
+            self._answer(message, "recovery of another session of its connector process is paused")
         elif strategy == "failover":
             self._answer(message, self._recycling.ask(session))
         elif strategy == "restart":

@@ -101,6 +101,11 @@ class Roster:
     def __contains__(self, session: str) -> bool:
         return session in self._members
 
+    def is_paused(self, session: str, now: float) -> bool:
+        """Whether recovery of it is paused."""
+        until = self._members[session].paused_until if session in self._members else None
+        return until is not None and until > now
+
     def forget(self, session: str) -> None:
         """What was stored of a session is stored no more."""
         self._states.pop(session, None)

@@ -5,11 +5,11 @@ import time
 
 from actors.recovery.pauses import Pause
 from actors.store.episode_queries import EpisodeFilter
-from daemon.api import models_recovery, render_recovery, requests
+from daemon.api import models, models_recovery, render_recovery, requests
 from daemon.api.call import Call, Reply
 from daemon.api.fields import NUMBER_PATTERN
 from daemon.api.problems import ProblemError, Reason
-from daemon.api.requests_recovery import EpisodesQuery, PauseCreate, RecoverySummaryQuery
+from daemon.api.requests_recovery import EpisodesQuery, ForceCreate, PauseCreate, RecoverySummaryQuery
 from daemon.backend import Backend
 
 
@@ -46,6 +46,13 @@ async def summary(call: Call[RecoverySummaryQuery, requests.NoBody]) -> Reply:
     since, recovery = time.time() - call.query.window, call.backend.recovery
     paused = sum(bool(recovery.pauses_of(session)) for session in call.backend.records()) if recovery.pauses() else 0
     return Reply(render_recovery.summary(since, await recovery.summary(since), paused))
+
+
+async def force(call: Call[requests.NoQuery, ForceCreate]) -> Reply:
+    """Have a strategy applied now."""
+    session = call.session.id
+    operation = await call.backend.recovery.force(session, call.who, call.body.strategy)
+    return Reply(models.Operation(operation_id=operation, session_id=session), 202)
 
 
 async def pauses(call: Call[requests.NoQuery, requests.NoBody]) -> Reply:

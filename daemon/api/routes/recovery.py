@@ -2,14 +2,15 @@
 
 from typing import Any
 
-from daemon.api import models_recovery
+from daemon.api import models, models_recovery
 from daemon.api.audited import Audited
 from daemon.api.auth import Role
 from daemon.api.handlers import recovery
 from daemon.api.problems import Reason
 from daemon.api.requests import NoBody, NoQuery
-from daemon.api.requests_recovery import EpisodesQuery, PauseCreate, RecoverySummaryQuery
+from daemon.api.requests_recovery import EpisodesQuery, ForceCreate, PauseCreate, RecoverySummaryQuery
 from daemon.api.route import Answer, Route
+from daemon.api.routes.common import ACT
 
 EPISODES = "/api/recovery/episodes"
 PAUSES = "/api/recovery/pauses"
@@ -110,5 +111,21 @@ ROUTES: tuple[Route[Any, Any], ...] = (
         (Reason.UNKNOWN_PAUSE,),
         recovery.resume,
         audited=Audited("recovery.resume"),
+    ),
+    Route(
+        "POST",
+        "/api/recovery/{sessionId}/force",
+        "forceRecovery",
+        "recovery",
+        Role.OPERATOR,
+        "Force a strategy of recovery",
+        NoQuery,
+        ForceCreate,
+        (Answer(202, "It is under way", models.Operation),),
+        ACT,
+        recovery.force,
+        "Whatever recovery would do by itself, and outside of its budgets. Refused while recovery of the session is "
+        "paused.",
+        audited=Audited("recovery.force", ("strategy",)),
     ),
 )

@@ -245,3 +245,11 @@ def test_failures_of_siblings_shortly_after_a_deed_are_put_down_to_it() -> None:
     assert not harm.failed(watch, "c", NOW - 1).harmful
     assert harm.failed(watch, "c", NOW + 20).harmful
     assert not harm.Watch("a", NOW, frozenset("b"), frozenset("b")).harmful
+
+
+def test_no_process_is_replaced_under_a_session_whose_recovery_is_paused() -> None:
+    restarted = replace(deaf(), strategy=RESTART, rung_deeds=1)
+    assert decide(restarted, ALONE, NOW).strategy is FAILOVER
+    decision = decide(restarted, replace(ALONE, process_paused=True), NOW)
+    assert (decision.rule, decision.act) == (Rule.PAUSED, False)
+    assert decide(deaf(), replace(ALONE, process_paused=True), NOW).act  # what touches it alone may be done

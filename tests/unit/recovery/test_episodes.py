@@ -246,3 +246,18 @@ def test_a_change_is_read_as_far_as_it_is_known() -> None:
     assert read_change(1.0, {}) is None
     change = read_change(1.0, {"state": "waiting", "previous": "open", "cause": "gremlins", "resumed": True})
     assert change == Change(1.0, State.WAITING, State.OPEN, Cause.UNKNOWN, resumed=True)
+
+
+def test_what_a_pause_held_up_says_so() -> None:
+    lost = Change(10.0, State.WAITING, State.OPEN, Cause.CONNECTION_CLOSED, held=True)
+    episode, _ = fold(None, lost)
+    assert episode is not None
+    assert episode.held
+    episode, _ = fold(episode, Change(90.0, State.CONNECTING, State.WAITING))
+    assert episode is not None
+    assert episode.held
+    other, _ = fold(None, Change(10.0, State.WAITING, State.OPEN, Cause.CONNECTION_CLOSED))
+    assert other is not None
+    later, _ = fold(other, Change(12.0, State.WAITING, State.WAITING, Cause.CONNECTION_CLOSED, resumed=True, held=True))
+    assert later is not None
+    assert (later.held, later.failures) == (True, 1)

@@ -1,4 +1,4 @@
-"""Pauses of recovery, and which sessions they cover."""
+"""Pauses of recovery."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -22,9 +22,4 @@ def upgrade() -> None:
         sa.Column("ended_at", sa.Float()),
         sa.Column("ended_by", sa.Text()),
         sqlite_autoincrement=True,
-    )
-    op.create_table(
-        "recovery_paused",
-        sa.Column("session", sa.Text(), primary_key=True),
-        sa.Column("until", sa.Float()),
     )
