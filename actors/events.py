@@ -53,6 +53,6 @@ class EventType(StrEnum):
     Data: connector, cause (of the last failure), since, ended (null while it lasts); seconds since 1970.
     """
     RECOVERY_SUCCEEDED = "recovery.succeeded"
-    """The session is open and has proved that it works; data: episode, attempts, seconds, strategy, cause."""
+    """The session is open and has proved that it works; data: episode, attempts, seconds, strategy, cause, held."""
     RECOVERY_STOPPED = "recovery.stopped"
     """Nothing automatic will be done; data: episode, cause, outcome, strategy, remedy."""

@@ -6,11 +6,13 @@ from pathlib import Path
 from typing import Any, Literal, Protocol
 
 from actors.health.history.reading import Series
+from actors.recovery.explain import Explanation
 from actors.recovery.pauses import Pause
 from actors.store.episode_queries import EpisodeFilter, Sums
 from actors.store.records import Action, Episode
 from daemon.audit.deeds import AuditTrail
 from daemon.backup.manifest import Manifest
+from daemon.metrics.recovery import RecoveryMetrics
 
 SendState = Literal["queued", "sent-unconfirmed", "acknowledged", "delivered", "read", "failed"]
 Origin = Literal["file", "api"]
@@ -224,6 +226,11 @@ Forced = Literal["reconnect", "restart", "failover"]
 class Recovery(Protocol):
     """What operators see and steer of recovery."""
 
+    @property
+    def metrics(self) -> RecoveryMetrics:
+        """What the events of recovery add up to since the start."""
+        ...
+
     async def episodes(self, wanted: EpisodeFilter, limit: int, before: tuple[float, int] | None) -> Sequence[Episode]:
         """The latest that match, newest first; ``before`` (beginning and id of the last one seen) pages on."""
         ...
@@ -255,6 +262,13 @@ class Recovery(Protocol):
 
     async def resume(self, pause: int, who: str) -> None:
         """Ends one.  ``unknown_pause``."""
+        ...
+
+    async def explain(self, session: str, at: float | None) -> Explanation:
+        """What recovery would do about a session now, or would have done at a time, and why.
+
+        ``unknown_session``; ``invalid``: the time is to come.
+        """
         ...
 
     async def force(self, session: str, who: str, strategy: Forced) -> str:

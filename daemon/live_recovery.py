@@ -5,20 +5,28 @@ import logging
 import time
 import uuid
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, TypeVar
 
-from actors.recovery.pauses import Pause
-from actors.settings import Settings
-from actors.store import episode_queries, recovery_queries
+from actors.recovery.explain import Explanation, explain
+from actors.recovery.pauses import Pause, paused_until
+from actors.recovery.plans import Policy
+from actors.recovery.recorded import recorded
+from actors.recovery.tuning import budgets
+from actors.settings import Settings, shard_name
+from actors.store import episode_queries, pause_queries, recovery_queries
 from actors.store.direct import Operation, Statements
 from actors.store.engine import Database, open_reader
 from actors.store.episode_queries import EpisodeFilter
 from actors.store.errors import StoreError
 from actors.store.records import Action, Episode
+from actors.store.tail import Tail
 from daemon import pauses
 from daemon.backend import BackendError, Forced, RecoverySums, SessionLive
 from daemon.fleet import Fleet
+from daemon.metrics.recovery import RecoveryMetrics
 from daemon.pauses import Pauses
+from daemon.shards import Shards
 from daemon.storage import refusal
 
 log = logging.getLogger(__name__)
@@ -26,6 +34,8 @@ T = TypeVar("T")
 
 RESTING = frozenset({"stopped", "blocked", "halted", "pairing"})
 """States that a session keeps whatever process it lives in."""
+FOLLOW_PERIOD = 2.0
+"""Seconds between readings of what recovery has told."""
 FORGET_PERIOD = 3600.0
 """Seconds between two times that old pauses are forgotten."""
 
@@ -41,8 +51,10 @@ class LiveRecovery:
         publish: Callable[[], Awaitable[None]],
         command: Callable[..., Awaitable[Any]],
         live: Callable[[str], SessionLive],
+        shards: Shards,
     ) -> None:
         """``publish`` tells the actors of the fleet as it is now; ``command(session, name, **args)`` asks a session."""
+        self._shards = shards
         self._command = command
         self._live = live
         self._settings = settings
@@ -50,15 +62,21 @@ class LiveRecovery:
         self._database = database
         self._pauses = Pauses(fleet, publish)
         self._ledger: Database | None = None
+        self._health: Database | None = None
+        self.metrics = RecoveryMetrics()
+        path = settings.database("recovery")
+        self._tail = Tail(path, recovery_queries.open_episodes, self.metrics.load, self.metrics.event)
 
     async def open(self) -> None:
-        """Opens the ledger of recovery.  Raises StoreError."""
+        """Opens the ledger of recovery, and what health tells it.  Raises StoreError."""
         self._ledger = await open_reader(self._settings.database("recovery"))
+        self._health = await open_reader(self._settings.database("health"))
 
     async def close(self) -> None:
         """Closes what ``open`` opened."""
-        if self._ledger is not None:
-            await self._ledger.close()
+        await self._tail.close()
+        for database in filter(None, (self._ledger, self._health)):
+            await database.close()
 
     async def _read(self, query: Operation[T]) -> T:
         assert self._ledger is not None
@@ -92,7 +110,12 @@ class LiveRecovery:
 
     def tasks(self) -> list[Coroutine[Any, Any, None]]:
         """What has to run as long as the daemon does."""
-        return [self._forget()]
+        return [self._forget(), self._follow()]
+
+    async def _follow(self) -> None:
+        while True:
+            await self._tail.catch_up()
+            await asyncio.sleep(FOLLOW_PERIOD)
 
     async def _forget(self) -> None:
         while True:
@@ -138,3 +161,28 @@ class LiveRecovery:
         else:
             await self._command(session, "force", strategy=strategy, who=who)
         return uuid.uuid4().hex
+
+    async def explain(self, session: str, at: float | None) -> Explanation:
+        """See Recovery."""
+        record, now = self._fleet.get(session), time.time()
+        if at is not None and at > now:
+            raise BackendError("invalid", "that time is to come")
+        when = now if at is None else at
+        shards = [shard_name(shard) for shard in self._shards.ready]
+        section = self._settings.recovery
+        try:
+            found = await recorded(self._run, shards, session, when, live=at is None)
+            async with self._database.begin() as conn:
+                known = await pause_queries.load_pauses(conn, when)
+        except StoreError as error:
+            raise refusal(error, "what was recorded can't be read") from None
+        lasted = [replace(pause, ended_at=None) for pause in known if pause.lasted(when)]
+        paused = paused_until(lasted, session, record.labels, when)
+        policy = Policy(base_s=section.backoff.min, cap_s=section.backoff.max)
+        return explain(found, budgets(section), policy=policy, paused_until=paused)
+
+    async def _run(self, name: str, query: Operation[Any]) -> Any:
+        database = {"recovery": self._ledger, "health": self._health}.get(name)
+        if database is not None:
+            return await database.run(query)
+        return await self._shards.read(int(name.removeprefix("shard-")), query)

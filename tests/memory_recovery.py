@@ -3,12 +3,16 @@
 from collections.abc import Callable, Mapping, Sequence
 from itertools import count
 
-from actors.recovery.pauses import Pause, covering
+from actors.recovery.book import Known
+from actors.recovery.explain import Explanation, Recorded, explain
+from actors.recovery.pauses import Pause, covering, paused_until
 from actors.recovery.spread import spread_of
+from actors.session.vocabulary import State
 from actors.store.episode_queries import EpisodeFilter, Sums
 from actors.store.records import Action, Episode
 from daemon.backend import BackendError, Forced, RecoverySums, SessionRecord
 from daemon.live_recovery import RESTING
+from daemon.metrics.recovery import RecoveryMetrics
 from daemon.pauses import MOST
 
 
@@ -20,6 +24,7 @@ class MemoryRecovery:
         self._records = records
         self._numbers = count(1)
         self._pauses: list[Pause] = []
+        self.metrics = RecoveryMetrics()
         self.ledger: list[Episode] = []
         """Put there by tests."""
         self.actions: list[Action] = []
@@ -67,6 +72,20 @@ class MemoryRecovery:
         if pause not in {known.id for known in self.pauses()}:
             raise BackendError("unknown_pause", "There is no such pause.")
         self._pauses = [known for known in self._pauses if known.id != pause]
+
+    async def explain(self, session: str, at: float | None) -> Explanation:
+        if session not in self._records():
+            raise BackendError("unknown_session", "There is no such session.")
+        now = self._clock()
+        if at is not None and at > now:
+            raise BackendError("invalid", "That is to come.")
+        when = now if at is None else at
+        state = State(self.state(session))
+        stands = {session: Known("shard-0", state, when, when if state is State.OPEN else None)}
+        paused = paused_until(self._pauses, session, self._records()[session].labels, when)
+        open_ones = [e for e in self.ledger if e.session == session and e.ended_at is None]
+        found = Recorded(session, when, stands, open_ones[-1] if open_ones else None, complete=not open_ones)
+        return explain(found, paused_until=paused)
 
     async def force(self, session: str, who: str, strategy: Forced) -> str:
         if session not in self._records():

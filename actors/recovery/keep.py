@@ -89,6 +89,7 @@ def told(note: Note, row: int, why: Mapping[str, Any] | None = None, action: int
     return common | {
         "outcome": str(episode.outcome),
         "seconds": episode.seconds,
+        "held": episode.held,
         "remedy": remedy(episode.last_cause, episode.attempts),
     }
 

@@ -133,3 +133,71 @@ class RecoverySummary(Response):
     """Loops of those."""
     paused_sessions: int
     """Sessions under a pause now."""
+
+
+class RecoveryBudget(Response):
+    """How often something was done to a session within the last hour."""
+
+    used: int
+    allowed: int
+    free_at: Time | None
+    """When it may be done again; null: now."""
+
+
+class RecoveryTrials(Response):
+    """How often a strategy has helped against this cause within the last 90 days."""
+
+    helped: int
+    failed: int
+
+
+class ExplainedEpisode(Response):
+    """The episode that goes on, as it was then."""
+
+    since: Time
+    detected_at: Time
+    cause: str
+    last_cause: str
+    failures: int
+    attempts: int
+    opened_at: Time | None
+    """Since when the connection is open that has yet to prove itself."""
+    doubt: str | None
+    """What speaks against it: deaf, outbound_stuck, half_open, unproven."""
+    remedy: str
+
+
+class RecoveryExplanation(Response):
+    """What recovery does about a session, and why."""
+
+    session_id: str
+    at: Time
+    state: str | None
+    """Where the session stood; null: it was not known."""
+    rule: str
+    """What the decision rests on: well, paused, stands, reconnects, under_way, unproven, grace, held, shared, crowd,
+    budget, first, climb, forced, slow."""
+    because: str
+    action: str | None
+    """What is ordered now: reconnect, restart, failover; null: nothing."""
+    strategy: str
+    """The rung that it is on, or gets on now."""
+    until: Time | None
+    """When this is decided anew at the latest, if that is known."""
+    facts: dict[str, Any]
+    """Counters that the decision rests on."""
+    ladder: list[str]
+    """What is tried against its cause, in this order."""
+    budgets: dict[str, RecoveryBudget]
+    learnt: dict[str, RecoveryTrials]
+    next_delay_seconds: list[float] | None
+    """Shortest and longest delay before the session's own next attempt, as planned."""
+    held_until: Time | None
+    """Nothing is done before, since what was done broke other sessions."""
+    paused: bool
+    """Recovery is paused for it."""
+    paused_until: Time | None
+    """When that ends by itself; null: when somebody ends it."""
+    episode: ExplainedEpisode | None
+    complete: bool
+    """False: the beginning of the episode is not kept any more, and counters may be too low."""

@@ -1,9 +1,11 @@
 """Episodes and sums of recovery as answers of the API.  Pure."""
 
+import math
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 
 from actors.recovery.episodes import Outcome
+from actors.recovery.explain import Explanation
 from actors.recovery.plans import remedy
 from actors.recovery.spread import Spread, joined
 from actors.session.causes import Disposition, cause_named
@@ -53,6 +55,17 @@ def action(done: Action) -> models.RecoveryAction:
         outcome=done.outcome,
         ended_at=done.ended_at,
     )
+
+
+def explanation(found: Explanation) -> models.RecoveryExplanation:
+    """A decision with what it rests on."""
+    until = found.paused_until
+    view = {
+        **found.to_view(),
+        "paused": until is not None and until > found.at,
+        "pausedUntil": until if until is not None and math.isfinite(until) else None,
+    }
+    return models.RecoveryExplanation.model_validate(view)
 
 
 def summary(since: float, sums: RecoverySums, paused: int) -> models.RecoverySummary:

@@ -75,6 +75,13 @@ class RecoverySummaryQuery(Query):
     """How far back, 1h to 90d: the episodes that ended within that time."""
 
 
+class ExplainQuery(Query):
+    """As of when."""
+
+    at: Moment | None = None
+    """A time in the past, as far back as events are kept (`events.keep`); now, if it is left out."""
+
+
 class ForceCreate(Request):
     """What to do about a session now."""
 

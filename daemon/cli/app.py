@@ -226,6 +226,15 @@ recovery_app.command(
     + "\n\nOpen connections are not touched. `wavigil sessions reconnect` works all the same, once.",
 )(connected(recovery.pause))
 recovery_app.command(
+    "explain",
+    epilog=examples(
+        "wavigil recovery explain support-1                     why is it not healed?",
+        "wavigil recovery explain support-1 --at 15m            what did it do a quarter of an hour ago, and why?",
+        "wavigil recovery explain support-1 --at 2026-01-31T08:15:30Z",
+    )
+    + "\n\nA time in the past replays what was recorded through the same decisions.",
+)(connected(recovery.explain))
+recovery_app.command(
     "force",
     epilog=examples(
         "wavigil recovery force support-1 reconnect     another connection",

@@ -73,6 +73,10 @@ PausedArgument = Annotated[
 StrategyArgument = Annotated[
     str, typer.Argument(metavar="STRATEGY", help="reconnect, restart or failover.", show_default=False)
 ]
+AtOption = Annotated[
+    str | None,
+    typer.Option("--at", metavar="TIME", help="A time in the past, or how long ago: 15m.", show_default=False),
+]
 EndAllOption = Annotated[bool, typer.Option("--all", help="End all pauses.")]
 
 
@@ -277,6 +281,54 @@ def force(client: Client, session: IdArgument, strategy: StrategyArgument, json:
         write_json(answer)
     else:
         typer.echo(f"{session}: {strategy} is under way")
+
+
+def explain(client: Client, session: IdArgument, at: AtOption = None, json: JsonOption = False) -> None:
+    """Say what recovery does about a session, and why; with --at what it did at that time, and why."""
+    found = client.get(f"/api/recovery/{segment(session)}/explain", at=moment(at))
+    if json:
+        write_json(found)
+        return
+    done = f"orders a {found['action']}" if found["action"] else "does nothing itself"
+    until = f", until {found['until']} at the latest" if found["until"] else ""
+    lines = [
+        f"{session} is {found['state'] or 'not known'} at {found['at']}: recovery {done}{until}",
+        f"  {found['because']}  ({found['rule']})",
+    ]
+    if found["paused"]:
+        lines.append(f"  Recovery is paused, until {found['pausedUntil'] or 'somebody ends it'}.")
+    if found["heldUntil"]:
+        lines.append(f"  Nothing is done to it before {found['heldUntil']}: what was done broke other sessions.")
+    if found["nextDelaySeconds"] and not found["paused"]:
+        least, most = found["nextDelaySeconds"]
+        lines.append(f"  Its own next attempt comes {least:g} to {most:g} s after the failure before.")
+    write("\n".join(lines))
+    if (episode := found["episode"]) is not None:
+        _trouble(episode, complete=found["complete"])
+    if found["ladder"]:
+        rows = [_rung(found, rung) for rung in found["ladder"]]
+        write("", table(("", "LADDER", "USED WITHIN 1 H", "FREE", "HELPED", "FAILED"), rows))
+
+
+def _trouble(episode: dict[str, Any], *, complete: bool) -> None:
+    causes = " … ".join(dict.fromkeys((episode["cause"], episode["lastCause"])))
+    doubt = f", in doubt: {episode['doubt']}" if episode["doubt"] else ""
+    opened = f"\n  open since {episode['openedAt']}, to be proved{doubt}" if episode["openedAt"] else ""
+    partly = "" if complete else "\n  (its beginning is not kept any more: counters may be too low)"
+    counts = f"failures: {episode['failures']}, attempts: {episode['attempts']}"
+    write(f"\nTrouble since {episode['since']}: {causes}, {counts}{opened}{partly}", f"  {episode['remedy']}")
+
+
+def _rung(found: dict[str, Any], rung: str) -> list[str]:
+    budget, trials = found["budgets"].get(rung), found["learnt"].get(rung)
+    return [
+        ">" if rung == found["strategy"] else "",
+        rung,
+        f"{budget['used']} of {budget['allowed']}" if budget else "-",
+        ("now" if budget["freeAt"] is None else ago(budget["freeAt"])) if budget else "-",
+        str(trials["helped"]) if trials else "-",
+        str(trials["failed"]) if trials else "-",
+    ]
 
 
 def resume(client: Client, what: PausedArgument = None, everything: EndAllOption = False) -> None:

@@ -3,7 +3,10 @@
 from pathlib import Path
 
 from daemon.metrics.table import (
+    ACTION_OUTCOMES,
     CANARY_OUTCOMES,
+    EPISODE_OUTCOMES,
+    ESCALATION_REASONS,
     MESSAGE_RESULTS,
     METRICS,
     QUANTILES,
@@ -58,6 +61,10 @@ def _values() -> str:
     lines[3] += f"; of canaries {', '.join(f'`{value}`' for value in CANARY_OUTCOMES)}"
     lines[0] += "; of `wavigil_api_requests_total` the HTTP status"
     lines += [
+        "- `cause`: [a name](causes.md)",
+        "- `strategy`: reconnect, restart, failover, slow_lane, wait_until, pair_again, stop, none",
+        f"- `outcome` of an episode: {', '.join(EPISODE_OUTCOMES)}; of an action: {', '.join(ACTION_OUTCOMES)}",
+        f"- `reason`: {', '.join(f'`{reason}`' for reason in ESCALATION_REASONS)}",
         "- `route`: a template such as `/api/sessions/{sessionId}`, or `unmatched`",
         "- `level`: `raw`, `minute`, `hour`, `day`",
         "- `kind`, `state`: of a node of the supervision tree, as in `GET /api/supervision`",

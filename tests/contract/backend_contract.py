@@ -256,6 +256,21 @@ class BackendContract:
         for since, until, step in ((now, now, 60), (now + 9, now + 99, 60), (now - 99, now, 90), (0.0, now, 60)):
             assert await _reason(backend.history.read("opens-1", since, until, step)) == "invalid"
 
+    async def test_what_recovery_would_do_is_explained(self, backend: Backend) -> None:
+        recovery = backend.recovery
+        for session, state in (("opens-1", "open"), ("locked-1", "blocked")):
+            found = render_recovery.explanation(await recovery.explain(session, None))
+            assert (found.session_id, found.state, found.action) == (session, state, None)
+            assert (found.paused, found.paused_until) == (False, None)
+            assert found.because
+        assert await _reason(recovery.explain("nobody-1", None)) == "unknown_session"
+        assert await _reason(recovery.explain("opens-1", time.time() + 600.0)) == "invalid"
+        pause = await recovery.pause("test", "opens-1", {}, None, "")
+        assert render_recovery.explanation(await recovery.explain("opens-1", None)).paused
+        await recovery.resume(pause.id, "test")
+        before = render_recovery.explanation(await recovery.explain("opens-1", pause.at - 0.001))
+        assert (before.session_id, before.paused) == ("opens-1", False)
+
     async def test_a_strategy_can_be_forced(self, backend: Backend) -> None:
         recovery = backend.recovery
         assert await recovery.force("opens-1", "test", "restart")

@@ -184,3 +184,17 @@ async def test_a_forced_strategy_is_a_manual_intervention(api: CheckedClient, me
     assert (await api("POST", "/api/recovery/nobody-1/force", json={"strategy": "restart"})).status == 404
     assert (await api("POST", force, Role.VIEWER, json={"strategy": "restart"})).status == 403
     assert (await api("GET", "/api/interventions")).json["manual"] == {"force": 1}
+
+
+async def test_the_explanation(api: CheckedClient, ledger: list[Episode]) -> None:
+    assert ledger
+    found = (await api("GET", "/api/recovery/locked-1/explain", Role.VIEWER)).json
+    assert (found["rule"], found["action"], found["episode"]) == ("well", None, None)
+    await api("POST", PAUSES, json={"sessionId": "locked-1"})
+    paused = (await api("GET", "/api/recovery/locked-1/explain")).json
+    assert (paused["paused"], paused["pausedUntil"]) == (True, None)
+    at = "2026-01-31T08:15:30Z"
+    assert (await api("GET", f"/api/recovery/opens-1/explain?at={at}")).json["at"] == "2026-01-31T08:15:30.000Z"
+    assert (await api("GET", "/api/recovery/opens-1/explain?at=2999-01-01T00:00:00Z")).status == 422
+    assert (await api("GET", "/api/recovery/opens-1/explain?at=yesterday")).status == 422
+    assert (await api("GET", "/api/recovery/nobody-1/explain")).status == 404

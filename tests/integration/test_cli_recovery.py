@@ -1,7 +1,9 @@
 """`wavigil recovery …`: what it shows and does, and what it says when it can't."""
 
 import json
+import time
 
+from actors.store.records import Episode
 from tests.fixtures_cli import Shell
 from tests.memory_backend import MemoryBackend
 
@@ -45,6 +47,21 @@ async def test_wrong_usage(wavigil: Shell) -> None:
     unknown = await wavigil("recovery", "pause", "nobody-1")
     assert unknown.status == 1
     assert "GET /api/sessions" in unknown.err
+
+
+async def test_why_a_session_is_not_healed(wavigil: Shell, memory: MemoryBackend) -> None:
+    assert "opens-1 is open" in (await wavigil("recovery", "explain", "opens-1")).out
+    data = {"lastCause": "deaf", "openedAt": time.time() - 600.0, "doubt": "deaf", "doubtAt": time.time()}
+    began = time.time() - 300.0
+    memory.recovery.ledger.append(Episode(50, "opens-1", "deaf", "reconnect", 2, began, data=data, detected_at=began))
+    await wavigil("recovery", "pause", "opens-1")
+    shown = (await wavigil("recovery", "explain", "opens-1")).out
+    assert "Recovery is paused, until somebody ends it." in shown
+    assert json.loads((await wavigil("recovery", "explain", "opens-1", "--json")).out)["paused"]
+    assert "opens-1 is open" in (await wavigil("recovery", "explain", "opens-1", "--at", "5m")).out
+    assert (await wavigil("recovery", "explain", "nobody-1")).status == 1
+    assert (await wavigil("recovery", "explain", "opens-1", "--at", "2999-01-01")).status == 2
+    assert (await wavigil("recovery", "explain", "opens-1", "--at", "soon")).status == 2
 
 
 async def test_a_strategy_is_forced(wavigil: Shell, memory: MemoryBackend) -> None:

@@ -4,11 +4,13 @@ import asyncio
 import gzip
 import re
 import shutil
+from typing import Any
 
 import pytest
 from aiohttp.test_utils import TestClient
 from prometheus_client.parser import text_string_to_metric_families
 
+from actors.store.records import OutboxEvent
 from daemon.api import build_app
 from daemon.backend import SessionRecord
 from daemon.metrics import table
@@ -17,10 +19,20 @@ from daemon.metrics.text import CONTENT_TYPE
 from tests.fixtures_api import ApiServer, CheckedClient, settings
 from tests.memory_backend import MemoryBackend
 
+RECOVERY: tuple[tuple[str, dict[str, Any]], ...] = (
+    ("recovery.started", {"since": 40.0}),
+    ("recovery.loop", {}),
+    ("recovery.succeeded", {"seconds": 75.0, "outcome": "healed"}),
+)
+"""What an episode tells of itself."""
+
 
 async def scrape(memory: MemoryBackend) -> str:
     """What Prometheus gets after some use of the API."""
     tree = await memory.tree()
+    for number, (type, data) in enumerate(RECOVERY, start=1):
+        told = {"episode": 1, "cause": "deaf", "strategy": "reconnect", "attempts": 5, **data}
+        memory.recovery.metrics.event(OutboxEvent(number, 100.0, type, "opens-1", told))
     app = build_app(memory, settings(), Exporter(memory, "1.2.3", lambda: tree))
     async with TestClient(ApiServer(app)) as client:
         api = CheckedClient(client)

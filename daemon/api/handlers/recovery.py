@@ -9,7 +9,7 @@ from daemon.api import models, models_recovery, render_recovery, requests
 from daemon.api.call import Call, Reply
 from daemon.api.fields import NUMBER_PATTERN
 from daemon.api.problems import ProblemError, Reason
-from daemon.api.requests_recovery import EpisodesQuery, ForceCreate, PauseCreate, RecoverySummaryQuery
+from daemon.api.requests_recovery import EpisodesQuery, ExplainQuery, ForceCreate, PauseCreate, RecoverySummaryQuery
 from daemon.backend import Backend
 
 
@@ -46,6 +46,11 @@ async def summary(call: Call[RecoverySummaryQuery, requests.NoBody]) -> Reply:
     since, recovery = time.time() - call.query.window, call.backend.recovery
     paused = sum(bool(recovery.pauses_of(session)) for session in call.backend.records()) if recovery.pauses() else 0
     return Reply(render_recovery.summary(since, await recovery.summary(since), paused))
+
+
+async def explain(call: Call[ExplainQuery, requests.NoBody]) -> Reply:
+    """What recovery would do about a session, and why."""
+    return Reply(render_recovery.explanation(await call.backend.recovery.explain(call.session.id, call.query.at)))
 
 
 async def force(call: Call[requests.NoQuery, ForceCreate]) -> Reply:

@@ -8,7 +8,7 @@ from daemon.api.auth import Role
 from daemon.api.handlers import recovery
 from daemon.api.problems import Reason
 from daemon.api.requests import NoBody, NoQuery
-from daemon.api.requests_recovery import EpisodesQuery, ForceCreate, PauseCreate, RecoverySummaryQuery
+from daemon.api.requests_recovery import EpisodesQuery, ExplainQuery, ForceCreate, PauseCreate, RecoverySummaryQuery
 from daemon.api.route import Answer, Route
 from daemon.api.routes.common import ACT
 
@@ -111,6 +111,20 @@ ROUTES: tuple[Route[Any, Any], ...] = (
         (Reason.UNKNOWN_PAUSE,),
         recovery.resume,
         audited=Audited("recovery.resume"),
+    ),
+    Route(
+        "GET",
+        "/api/recovery/{sessionId}/explain",
+        "explainRecovery",
+        "recovery",
+        Role.VIEWER,
+        "What would be done about a session, and why",
+        ExplainQuery,
+        NoBody,
+        (Answer(200, "The decision, and what it rests on", models_recovery.RecoveryExplanation),),
+        READ,
+        recovery.explain,
+        "Now, or at a time in the past: then what was recorded is replayed through the same decisions.",
     ),
     Route(
         "POST",
