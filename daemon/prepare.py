@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 
+from actors.admission.ledger import boards
 from actors.connectors.node import NodeNotFound, find_node
 from actors.settings import SOCKET_GATEWAY, Settings, settings_from
 from actors.store.errors import StoreError
@@ -72,6 +73,8 @@ def prepare(loaded: Loaded) -> Prepared:
             refuse(path, kind)
         for path, kind in files.items():
             upgrade(path, kind)
+        for board in boards(runtime).values():
+            board.unlink(missing_ok=True)  # an outage may be over, or this start be what ends it: a newer version
         settings = settings_from(config, _node(loaded))
         # A wrong key is told to whoever starts the daemon, and not by a vault that crashes over and over.
         rotates = rotation.prepare(settings.database(Kind.VAULT), Keyring(settings.vault_keys))

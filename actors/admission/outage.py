@@ -69,6 +69,10 @@ class Outage:
         begun = replace(self, probes=self.probes + 1)
         return replace(begun, probe_at=now + self.wait())
 
+    def hurried(self, now: float) -> "Outage":
+        """Somebody wants to know it now: the next probe may begin."""
+        return replace(self, probe_at=min(self.probe_at, now)) if self.on else self
+
     def passed(self, now: float) -> "Outage":
         """Somebody got through."""
         return replace(self, since=None, ended_at=now) if self.on else self

@@ -28,6 +28,7 @@ class Queue:
         self._waiting: dict[str, _Entry] = {}
         self._pairing: set[str] = set()
         self._tried: dict[str, float] = {}
+        self._favoured: set[str] = set()
 
     def __len__(self) -> int:
         return len(self._waiting)
@@ -44,16 +45,22 @@ class Queue:
         if entry is not None and entry.pairing:
             self._pairing.add(session)
         self._tried[session] = now
+        self._favoured.discard(session)
 
     def leave(self, session: str) -> None:
         """It waits no more, and if it was a pairing, the costly part of that is over."""
         self._waiting.pop(session, None)
         self._pairing.discard(session)
 
+    def favour(self, session: str) -> None:
+        """The next that tries for all is this one."""
+        self._favoured.add(session)
+
     def forget(self, session: str) -> None:
         """The session is no more."""
         self.leave(session)
         self._tried.pop(session, None)
+        self._favoured.discard(session)
 
     def eligible(self) -> list[str]:
         """Those who could use a slot: only a pairing that waits for another one could not."""
@@ -76,6 +83,11 @@ class Queue:
         """
         return min(
             self.eligible(),
-            key=lambda s: (self._tried.get(s, float("-inf")), self.urgency(s, now), self._waiting[s].since),
+            key=lambda s: (
+                s not in self._favoured,
+                self._tried.get(s, float("-inf")),
+                self.urgency(s, now),
+                self._waiting[s].since,
+            ),
             default=None,
         )

@@ -297,6 +297,8 @@ class ConnectorHost(Worker):
             return
         if message.name in {"start", "stop"}:
             self._roster.enable(message.session, message.name == "start")
+        if message.name == "reconnect":
+            self._gate.hurry(message.session)
         address = self._roster.address(message.session)
         if address is None:
             error = ("unavailable", f"the actor of {message.session} is starting, or parked after crashes")

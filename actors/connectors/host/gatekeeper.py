@@ -9,6 +9,7 @@ import logging
 import random
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from actors.admission import board
@@ -85,6 +86,8 @@ class Gatekeeper:
         """A trouble that the sessions of this host alone share."""
         self._fleet = Outage()
         """What the board said at the last look."""
+        self._hurried: set[str] = set()
+        """Sessions that an operator wants to connect now."""
         self._unused: float | None = None
         """A slot that was taken and not used."""
         self._told = False
@@ -123,6 +126,8 @@ class Gatekeeper:
             self._queue.admitted(session, self._clock())
         else:
             self._queue.leave(session)
+        if event.phase in {Phase.CONNECTING, Phase.OPEN}:
+            self._hurried.discard(session)
         if event.phase in {Phase.OPEN, Phase.PAIRING} and session in self._trying:
             self._trying.discard(session)
             self._news.append((session, None))
@@ -146,12 +151,18 @@ class Gatekeeper:
     def forget(self, session: str) -> None:
         """The session is no more."""
         self._queue.forget(session)
-        for known in (self._trying, self._failing, self._here):
+        for known in (self._trying, self._failing, self._here, self._hurried):
             known.discard(session)
 
     def try_again(self) -> None:
         """What led to an outage was changed: nobody is held for it any more."""
         self._news.append(("", None))
+        self._wake.set()
+
+    def hurry(self, session: str) -> None:
+        """An operator wants it to connect: in an outage it is the next that tries, and at once."""
+        self._queue.favour(session)
+        self._hurried.add(session)
         self._wake.set()
 
     # the loop
@@ -185,6 +196,9 @@ class Gatekeeper:
         now = self._clock()
         after = self._tell(found, now)
         eligible = self._queue.eligible()
+        if self._hurried.intersection(eligible):
+            after = replace(after, outage=after.outage.hurried(now))
+            self._own = self._own.hurried(now)
         own = self._own.on and not after.outage.on
         free_at = max(self._free_at, self._own.due(now) if own else now)
         held = free_at > now
@@ -231,6 +245,7 @@ class Gatekeeper:
         link = None if session is None else self._link_of(session)
         if session is None or link is None:
             self._unused = slot.at
+            await asyncio.sleep(SPREAD)
             return
         self._trying.add(session)
         try:

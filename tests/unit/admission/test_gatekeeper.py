@@ -79,6 +79,10 @@ class Shard:
                 return
             await asyncio.sleep(self.rng.uniform(0, 32))
 
+    def tries(self) -> list[str]:
+        """The sessions that want to be open and are not."""
+        return sorted({session for _, session in self.opens} - self.open)
+
     async def stop(self) -> None:
         """Ends its tasks."""
         for task in (self.running, *self.tasks):
@@ -216,6 +220,11 @@ async def test_an_outdated_client_costs_few_sessions_their_try() -> None:
         await asyncio.sleep(1000)
         tried = len(connects(shards))
         assert 8 <= tried <= 12
+        waits = next(s for s in shards[0].tries() if s not in {session for _, session in shards[0].connects})
+        shards[0].gate.hurry(waits)
+        await asyncio.sleep(2)
+        assert [session for _, session in shards[0].connects][-1:] == [waits], "who acts is not held"
+        tried = len(connects(shards))
         for shard in shards:
             await shard.rig.host.ask("clear", session="*")
             shard.gate.try_again()

@@ -83,6 +83,11 @@ def test_the_prober_is_who_was_not_tried_for_longest_and_matters_least() -> None
     assert order == "abhabh"
     q.forget("a")
     assert q.prober(9.0) == "b"
+    q.favour("h")
+    assert q.prober(9.0) == "h", "an operator wants it"
+    q.admitted("h", 9.0)
+    q.enter("h", 10.0, pairing=False)
+    assert q.prober(10.0) == "b"
 
 
 def test_importance_is_the_sum_over_the_labels() -> None:
