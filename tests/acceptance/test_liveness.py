@@ -89,6 +89,13 @@ async def test_deaf_stuck_and_half_open_sessions_are_told_from_quiet_ones(short_
         assert stuck["at"] - sent < STUCK_WITHIN
         assert abs(stuck["since"] - sent) < 5
 
+        # recovery takes it from there: another connection, with the cause, on which a canary follows and arrives
+        def healed() -> bool:
+            causes = [data["cause"] for who, data in told(daemon, "session.state") if who == "deaf"]
+            again = [c for c in canaries(daemon) if c["receiver"] == "deaf" and c["at"] > deaf["at"]]
+            return "deaf" in causes and any(c["outcome"] == "arrived" for c in again)
+
+        await until("the deaf one hears again", healed, 60)
         everything = turns(daemon)
         assert {who for _, who, data in everything if data["liveness"] == "deaf"} == {"deaf"}
         assert {who for _, who, data in everything if data["liveness"] == "outbound_stuck"} == {"stuck"}
