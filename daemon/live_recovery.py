@@ -164,7 +164,8 @@ class LiveRecovery:
 
     async def explain(self, session: str, at: float | None) -> Explanation:
         """See Recovery."""
-        record, now = self._fleet.get(session), time.time()
+        self._fleet.get(session)
+        now = time.time()
         if at is not None and at > now:
             raise BackendError("invalid", "that time is to come")
         when = now if at is None else at
@@ -177,9 +178,10 @@ class LiveRecovery:
         except StoreError as error:
             raise refusal(error, "what was recorded can't be read") from None
         lasted = [replace(pause, ended_at=None) for pause in known if pause.lasted(when)]
-        paused = paused_until(lasted, session, record.labels, when)
+        ends = {id: paused_until(lasted, id, record.labels, when) for id, record in self._fleet.records.items()}
+        paused = {id: end for id, end in ends.items() if end is not None}
         policy = Policy(base_s=section.backoff.min, cap_s=section.backoff.max)
-        return explain(found, budgets(section), policy=policy, paused_until=paused)
+        return explain(found, budgets(section), policy=policy, paused=paused)
 
     async def _run(self, name: str, query: Operation[Any]) -> Any:
         database = {"recovery": self._ledger, "health": self._health}.get(name)

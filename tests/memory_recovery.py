@@ -82,10 +82,10 @@ class MemoryRecovery:
         when = now if at is None else at
         state = State(self.state(session))
         stands = {session: Known("shard-0", state, when, when if state is State.OPEN else None)}
-        paused = paused_until(self._pauses, session, self._records()[session].labels, when)
+        until = paused_until(self._pauses, session, self._records()[session].labels, when)
         open_ones = [e for e in self.ledger if e.session == session and e.ended_at is None]
         found = Recorded(session, when, stands, open_ones[-1] if open_ones else None, complete=not open_ones)
-        return explain(found, paused_until=paused)
+        return explain(found, paused={} if until is None else {session: until})
 
     async def force(self, session: str, who: str, strategy: Forced) -> str:
         if session not in self._records():

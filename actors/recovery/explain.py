@@ -108,12 +108,13 @@ def explain(
     budgets: Budgets | None = None,
     limits: Limits | None = None,
     policy: Policy = DEFAULT_POLICY,
-    paused_until: float | None = None,
+    paused: Mapping[str, float] | None = None,
 ) -> Explanation:
-    """The explanation as of ``recorded.at``; ``paused_until`` as ``pauses.paused_until`` says it of that time."""
+    """The explanation as of ``recorded.at``; ``paused``: sessions and until when their recovery was paused then."""
     book = rebuild(recorded, budgets, limits)
     session, at = recorded.session, recorded.at
-    decision = book.decide(session, survey(book, recorded), at, paused_until)
+    paused_until = (paused or {}).get(session)
+    decision = book.decide(session, survey(book, recorded, paused), at, paused_until)
     case, known = book.cases.get(session), book.known.get(session)
     episode = None if case is None else case.episode
     rungs = () if episode is None else ladder(episode.last_cause)
@@ -144,9 +145,9 @@ def next_delay(book: Book, episode: Episode, policy: Policy) -> tuple[float, flo
     return 0.0, bound(later, base_s=policy.base_s, cap_s=policy.cap_s)
 
 
-def survey(book: Book, recorded: Recorded) -> Survey:
+def survey(book: Book, recorded: Recorded, paused: Mapping[str, float] | None = None) -> Survey:
     """What was around the session; of the others' episodes only what was ordered last is known."""
-    own = book.survey(recorded.at)
+    own = book.survey(recorded.at, paused)
     others = recorded.troubled - (recorded.episode is not None)
     latest = {order.episode: order for order in recorded.orders if order.session != recorded.session}
     under_way = sum(

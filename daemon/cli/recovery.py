@@ -267,7 +267,8 @@ def pause(
     if json:
         write_json(made)
         return
-    end = f"ends {ago(made['until'])}" if made["until"] else f"until: wavigil recovery resume {made['id']}"
+    end = f"until {made['until']}" if made["until"] else f"until: wavigil recovery resume {made['id']}"
+    end = f"for {length}" if length is not None else end
     count = made["sessions"]
     typer.echo(f"pause {made['id']} of {whom(made)}: {count} session{'s' if count != 1 else ''} now, {end}")
     if count == 0:

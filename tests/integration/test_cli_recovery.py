@@ -10,7 +10,7 @@ from tests.memory_backend import MemoryBackend
 
 async def test_a_maintenance_window(wavigil: Shell, memory: MemoryBackend) -> None:
     made = await wavigil("recovery", "pause", "--label", "team:a", "--for", "2h", "--reason", "new proxy")
-    assert made.out == "pause 1 of team:a: 2 sessions now, ends in 1h\n"
+    assert made.out == "pause 1 of team:a: 2 sessions now, for 2h\n"
     made = await wavigil("recovery", "pause", "opens-1")
     assert made.out == "pause 2 of opens-1: 1 session now, until: wavigil recovery resume 2\n"
     assert "No session has that label" in (await wavigil("recovery", "pause", "-l", "team:none")).out

@@ -10,7 +10,7 @@ import pytest
 from actors.events import EventType
 from actors.recovery.book import Book
 from actors.recovery.decide import Rule
-from actors.recovery.explain import explain
+from actors.recovery.explain import explain, rebuild, survey
 from actors.recovery.keep import DEED, REFUSED
 from actors.recovery.ledger import Ledger
 from actors.recovery.recorded import recorded
@@ -197,6 +197,16 @@ async def test_a_session_that_is_well_and_one_that_is_condemned(stage: Stage) ->
     waits = explain(await recorded(stage.run, SHARDS, "b", stage.now + 1))
     assert (waits.decision.rule, waits.ladder[0]) == (Rule.RECONNECTS, Strategy.RECONNECT)
     assert waits.next_delay_s == (0.0, 1.0)
-    paused = explain(await recorded(stage.run, SHARDS, "b", stage.now + 1), paused_until=float("inf"))
+    paused = explain(await recorded(stage.run, SHARDS, "b", stage.now + 1), paused={"b": float("inf")})
     assert paused.decision.rule is Rule.PAUSED
     assert paused.to_view()["until"] is None
+
+
+async def test_a_pause_of_a_neighbour_is_part_of_what_is_around(stage: Stage) -> None:
+    await stage.goes("a", State.OPEN)
+    await stage.goes("b", State.OPEN)
+    found = await recorded(stage.run, SHARDS, "a", stage.now + 1)
+    book = rebuild(found)
+    assert survey(book, found, {"b": float("inf")}).paused == {"shard-0"}
+    assert survey(book, found, {"b": stage.now}).paused == frozenset()  # it is over
+    assert survey(book, found).paused == frozenset()
