@@ -24,7 +24,7 @@ LOGIN_S = 2.0
 """What the delivery path brings within so long after the opening belongs to the login."""
 SPACING_S = 5.0
 """Seconds between two canaries of a sender, and between two to a receiver."""
-CONFIRMATIONS, CONFIRM_S = 4, 25.0
+CONFIRMATIONS, CONFIRM_S = 4, 45.0
 """Canaries in a row that it may take to be sure, and seconds for each beside its timeout: what is left of the interval
 when a silent session gets the first."""
 SOONEST_SHARE, JITTER_SHARE = 0.4, 0.2

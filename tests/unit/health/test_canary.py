@@ -11,6 +11,8 @@ from hypothesis import strategies as st
 from actors.health.canaries import Canaries
 from actors.health.canary import (
     ANSWER_S,
+    CONFIRM_S,
+    CONFIRMATIONS,
     DAY_S,
     NEIGHBOURS,
     SETTLED_S,
@@ -74,7 +76,7 @@ def test_the_address_is_that_of_the_account(me: str | None, address: str | None)
 def test_one_is_due_where_silence_is_suspicious_and_once_an_interval() -> None:
     assert not is_due(peer(), Past(), POLICY, NOW)
     assert is_due(peer(silence=SUSPICIOUS / 2), Past(), POLICY, NOW)
-    latest = POLICY.interval - 4 * (POLICY.timeout + 25)
+    latest = POLICY.interval - CONFIRMATIONS * (POLICY.timeout + CONFIRM_S)
     assert not is_due(peer(), Past(), POLICY, T0 + latest - 0.21 * POLICY.interval)
     assert is_due(peer(), Past(), POLICY, T0 + latest)
 
