@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from daemon.backend import Storage
-from daemon.metrics import table
+from daemon.metrics.table import general as table
 from daemon.metrics.text import family, prefix
 
 _RESTARTS = {kind: ("automatic", f"restart_{kind.replace('-', '_')}") for kind in table.SUPERVISED}

@@ -1,7 +1,7 @@
 """Families about the configuration.  Pure."""
 
 from daemon.configuration import ConfigStatus
-from daemon.metrics import table
+from daemon.metrics.table import general as table
 from daemon.metrics.text import family, number, prefix
 
 

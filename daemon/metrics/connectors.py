@@ -3,9 +3,9 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from daemon.metrics import table
 from daemon.metrics.supervision import nodes
 from daemon.metrics.table import Metric
+from daemon.metrics.table import connectors as table
 from daemon.metrics.text import family, number, prefix
 
 _READ: tuple[tuple[Metric, Callable[[Mapping[str, Any]], float]], ...] = (

@@ -2,13 +2,11 @@
 
 from pathlib import Path
 
-from daemon.metrics.table import (
-    ACTION_OUTCOMES,
+from daemon.metrics.table import METRICS
+from daemon.metrics.table.recovery import ACTION_OUTCOMES, EPISODE_OUTCOMES, ESCALATION_REASONS
+from daemon.metrics.table.sessions import (
     CANARY_OUTCOMES,
-    EPISODE_OUTCOMES,
-    ESCALATION_REASONS,
     MESSAGE_RESULTS,
-    METRICS,
     QUANTILES,
     SEND_OUTCOMES,
     SESSION_LIVENESS,
@@ -32,7 +30,7 @@ scrape_configs:
 
 Session ids are labels; phone numbers, JIDs and the labels of sessions never are.
 
-This page is generated from `daemon/metrics/table.py` by `python -m daemon.metrics.docs`.
+This page is generated from `daemon/metrics/table/` by `python -m daemon.metrics.docs`.
 
 | metric | type | labels | series | meaning |
 |---|---|---|---|---|

@@ -12,8 +12,9 @@ import prometheus_client
 
 from daemon.backend import Backend
 from daemon.configuration import ConfigStatus
-from daemon.metrics import accounts, configuration, connectors, history, supervision, table
+from daemon.metrics import accounts, configuration, connectors, history, supervision
 from daemon.metrics.sessions import SessionFamilies
+from daemon.metrics.table import general as table
 from daemon.metrics.text import family, prefix
 
 GZIP_LEVEL = 1

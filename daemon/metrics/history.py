@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
-from daemon.metrics import table
 from daemon.metrics.supervision import nodes
+from daemon.metrics.table import history as table
 from daemon.metrics.text import family, number, prefix
 
 _READ = (

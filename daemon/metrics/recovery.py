@@ -11,8 +11,8 @@ import prometheus_client
 
 from actors.events import EventType
 from actors.store.records import Episode, OutboxEvent
-from daemon.metrics import table
 from daemon.metrics.table import Metric
+from daemon.metrics.table import recovery as table
 
 HALTED = "halted"
 OTHER = "other"

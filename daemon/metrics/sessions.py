@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from typing import Self
 
 from daemon.backend import SessionLive, SessionRecord
-from daemon.metrics import table
 from daemon.metrics.table import Metric
+from daemon.metrics.table import sessions as table
 from daemon.metrics.text import family, number, prefix
 from daemon.sendcounts import WAITING
 

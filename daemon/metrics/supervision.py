@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from daemon.metrics import table
+from daemon.metrics.table import general as table
 from daemon.metrics.text import family, prefix
 
 

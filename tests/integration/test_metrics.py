@@ -15,6 +15,7 @@ from daemon.api import build_app
 from daemon.backend import SessionRecord
 from daemon.metrics import table
 from daemon.metrics.exporter import Exporter
+from daemon.metrics.table import general, sessions
 from daemon.metrics.text import CONTENT_TYPE
 from tests.fixtures_api import ApiServer, CheckedClient, settings
 from tests.memory_backend import MemoryBackend
@@ -59,7 +60,7 @@ async def test_the_output_is_the_table(memory: MemoryBackend) -> None:
     output = await scrape(memory)
     assert samples(output) == {metric.name: {frozenset(metric.labels)} for metric in table.METRICS}
     heads = re.findall(r"^# HELP (\S+) (.*)\n# TYPE (\S+) (\S+)$", output, re.MULTILINE)
-    order = [metric for metric in table.METRICS if metric not in table.PROCESS]
+    order = [metric for metric in table.METRICS if metric not in general.PROCESS]
     assert [head for head in heads if head[0].startswith("wavigil_")] == [
         (m.name, m.help, m.name, m.kind) for m in order
     ]
@@ -112,5 +113,5 @@ async def test_gzip_when_it_is_accepted(api: CheckedClient) -> None:
 
 async def test_without_a_tree_the_rest_is_there(api: CheckedClient) -> None:
     found = samples((await api("GET", "/metrics", None)).content.decode())
-    assert table.SUPERVISION_CHILDREN.name not in found
-    assert table.SESSION_UP.name in found
+    assert general.SUPERVISION_CHILDREN.name not in found
+    assert sessions.SESSION_UP.name in found

@@ -9,6 +9,7 @@ from daemon.backend import SessionLive, SessionRecord
 from daemon.metrics import supervision, table, text
 from daemon.metrics.docs import PAGE, page
 from daemon.metrics.sessions import SessionFamilies
+from daemon.metrics.table import general, sessions
 
 # What can be sent as UTF-8, without the line ends that Python's splitlines knows beyond the format's \n.
 values = st.text(st.characters(codec="utf-8", exclude_characters="\r\x0b\x0c\x1c\x1d\x1e\x85\u2028\u2029"))
@@ -51,7 +52,7 @@ def test_counters_and_only_they_end_in_total() -> None:
 def test_names_are_unique_and_ours() -> None:
     names = [metric.name for metric in table.METRICS]
     assert len(names) == len(set(names))
-    assert all(metric.name.startswith("wavigil_") for metric in table.METRICS if metric not in table.PROCESS)
+    assert all(metric.name.startswith("wavigil_") for metric in table.METRICS if metric not in general.PROCESS)
 
 
 def test_the_page_of_the_documentation_is_up_to_date() -> None:
@@ -71,7 +72,7 @@ def test_departed_sessions_leave_no_series_and_a_changed_connector_shows() -> No
 
 def test_unknown_values_have_no_series() -> None:
     rendered = SessionFamilies().render({"a": SessionRecord("a", "baileys")}, lambda _: SessionLive())
-    for metric in (table.SESSION_HEALTH_SCORE, table.SESSION_LAST_SEEN, table.SESSION_ROUND_TRIP):
+    for metric in (sessions.SESSION_HEALTH_SCORE, sessions.SESSION_LAST_SEEN, sessions.SESSION_ROUND_TRIP):
         assert metric.name not in rendered
 
 
@@ -80,7 +81,7 @@ def test_one_status_is_set() -> None:
         {"a": SessionRecord("a", "baileys")}, lambda _: SessionLive(status="pairing", rtt_ms={"p50": 40.0})
     )
     states = dict(re.findall(r'wavigil_session_status\{session="a",status="(\w+)"\} (\d)', rendered))
-    assert states == {status: str(int(status == "pairing")) for status in table.SESSION_STATUSES}
+    assert states == {status: str(int(status == "pairing")) for status in sessions.SESSION_STATUSES}
     assert 'wavigil_session_round_trip_seconds{session="a",quantile="0.5"} 0.04\n' in rendered
 
 

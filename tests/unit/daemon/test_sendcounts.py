@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from actors.store.records import OutboxEvent
 from actors.store.send_states import ARRIVED, SETTLED, advances
-from daemon.metrics.table import SEND_OUTCOMES
+from daemon.metrics.table.sessions import SEND_OUTCOMES
 from daemon.sendcounts import OUTCOMES, WAITING, SendCounts
 
 STATES = ("sent-unconfirmed", "failed", *ARRIVED)
