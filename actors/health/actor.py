@@ -67,9 +67,9 @@ class HealthActor(Worker):
         self._owed = Owed()
         self._turn = asyncio.Lock()
         self._keep = args.events_keep
+        self._history = HistoryKeeper(self._database, self._book.history, health.history)
         self.spawn(self._look(), name="look at everybody")
         self.spawn(self._upkeep(), name="upkeep")
-        self._history = HistoryKeeper(self._database, self._book.history, health.history)
         self.spawn(self._history.run(), name="history")
         self.spawn(self._watch.run_canaries(self._book), name="canaries")
         self.spawn(self._watch.run_rhythms(), name="rhythms")
@@ -97,6 +97,9 @@ class HealthActor(Worker):
         await self._database.close()
 
     async def _look(self) -> None:
+        await self._tails.look()
+        await self._publish(everybody=True)
+        await self._history.recall(self._book.remember)
         while True:
             await self._tails.look()
             await self._publish(everybody=True)

@@ -7,12 +7,13 @@ from typing import Any
 from actors.events import EventType
 from actors.health.canaries import Canaries
 from actors.health.canary import Peer, Policy
+from actors.health.history.recall import Recalled
 from actors.health.history.recorder import Recorder, Seen
 from actors.health.listening import Listening
 from actors.health.liveness import Verdict, judge
 from actors.health.proof import Patience, is_lasting, prove
 from actors.health.quality import Bands, Quality, quality
-from actors.health.signals import Signals, fold
+from actors.health.signals import Signals, fold, remember
 from actors.health.status import Status
 from actors.health.view import Scoring, Totals, view
 from actors.session.change import Change, is_failure, read_change
@@ -87,6 +88,11 @@ class Book:
             self._logged_in(event.session, event.data, now)
         if event.type == "session.canary" and event.session is not None:
             self.listening.arrived(event.session, str(event.data.get("messageId")), event.at)
+
+    def remember(self, session: str, recalled: Recalled) -> None:
+        """What was counted of a session before this actor was started; told once."""
+        if session in self._signals:
+            self._signals[session] = remember(self._signals[session], recalled.minutes, recalled.hours)
 
     def forget(self, session: str) -> None:
         """The session is no more."""

@@ -160,6 +160,18 @@ def _rebased(signals: Signals, now: float) -> Signals:
     )
 
 
+def remember(signals: Signals, minutes: Iterable[Bucket], hours: Iterable[Bucket]) -> Signals:
+    """The signals with what was counted before they began."""
+    return replace(signals, minutes=_united(minutes, signals.minutes), hours=_united(hours, signals.hours))
+
+
+def _united(one: Iterable[Bucket], other: Iterable[Bucket]) -> tuple[Bucket, ...]:
+    counts: dict[int, Counts] = {}
+    for bucket in (*one, *other):
+        counts[bucket.number] = counts.get(bucket.number, Counts()) + bucket.counts
+    return tuple(Bucket(number, counts[number]) for number in sorted(counts))
+
+
 def window(signals: Signals, seconds: float, now: float) -> Counts:
     """The counts of the last ``seconds``: up to ``HOUR`` by the minute, beyond it by the hour, up to ``DAY``."""
     buckets, width = (signals.minutes, _MINUTE) if seconds <= HOUR else (signals.hours, HOUR)

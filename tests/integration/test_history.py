@@ -15,10 +15,13 @@ from actors.health.history import ledger
 from actors.health.history.entries import Content, Entry
 from actors.health.history.keeper import HistoryKeeper
 from actors.health.history.packing import unpack_entries, unpack_rollup
+from actors.health.history.recall import Recalled
 from actors.health.history.recorder import Recorder, Seen
 from actors.health.history.rollups import Rollup, merge, roll_up
 from actors.health.quality import Quality
+from actors.health.signals import Signals, remember, window
 from actors.health.status import Status
+from actors.session.causes import Cause
 from actors.session.sample import Sample
 from actors.store import history_queries as queries
 from actors.store.direct import Direct, Statements, carry_out
@@ -166,6 +169,25 @@ async def test_a_clock_that_is_set_back_and_forth_leaves_no_minute_too_long(worl
     assert max(r.watched_ms for r in (await world.rollups(Level.MINUTE)).values()) <= 60_000
     assert await world.rows(Level.RAW), "a clock that was set has cost nothing"
     assert len(await world.rows(Level.MINUTE)) >= 2 * 5 * 60
+
+
+async def test_a_fresh_actor_recalls_what_was_counted(world: World) -> None:
+    await world.live_on(26)
+    for minutes in (5, 40, 600):
+        world.recorder.failed("a", "connection_lost", world.now - minutes * MINUTE, world.now)
+    await world.live_on(0.5)
+    world.now += 30
+    world.start()
+    recalled: dict[str, Recalled] = {}
+    await world.keeper.recall(recalled.__setitem__)
+    known = remember(Signals(), recalled["a"].minutes, recalled["a"].hours)
+    other = remember(Signals(), recalled["b"].minutes, recalled["b"].hours)
+    assert window(known, HOUR, world.now).disconnects == {Cause.CONNECTION_LOST: 1}
+    assert window(known, DAY, world.now).disconnects == {Cause.CONNECTION_LOST: 3}
+    assert 24 * 180 - 10 <= window(other, DAY, world.now).heartbeats <= 25 * 180
+    assert 165 <= window(other, HOUR, world.now).heartbeats <= 186
+    assert [bucket.number for bucket in known.hours] == sorted({bucket.number for bucket in known.hours})
+    assert remember(known, (), ()) == known
 
 
 async def test_each_level_is_pruned_in_its_time(tmp_path: Path) -> None:

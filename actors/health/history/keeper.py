@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 from actors.health.history import ledger
 from actors.health.history.entries import Entry, union
+from actors.health.history.recall import Recalled, recall
 from actors.health.history.recorder import Recorder
 from actors.health.history.steadiness import Steadiness
 from actors.store import history_queries as queries
@@ -32,6 +33,8 @@ PACKED_AT_ONCE = 25
 """Minutes of sessions that are packed before others in this process have their turn."""
 STORED_AT_ONCE = 1000
 """Minutes of sessions in a transaction."""
+RECALLED_AT_ONCE = 25
+"""Sessions."""
 PRUNED_AT_ONCE = 2000
 """Rows."""
 PURGED_AT_ONCE: Mapping[Level, int] = {Level.RAW: 30, Level.MINUTE: 30, Level.HOUR: 24, Level.DAY: 20}
@@ -60,6 +63,7 @@ class HistoryKeeper:
         self._steadiness = Steadiness(clock(), uptime())
         self._uptime = uptime
         self._began = uptime()
+        self._first_minute = int(clock() // MINUTE)
         self._waiting: dict[tuple[int, str], list[Entry]] = {}
         self._levels: Mapping[Level, Progress] = {}
         self._lost = self._late = self._written = 0
@@ -110,6 +114,20 @@ class HistoryKeeper:
             self._written += len(packed)
             for item in packed:
                 del self._waiting[item.minute, item.session]
+
+    async def recall(self, take: Callable[[str, Recalled], None]) -> None:
+        """Gives what was counted of each session within the last day, before this actor was started."""
+        try:
+            names = {number: session for session, number in (await self._run(queries.numbers)).items()}
+            numbers = sorted(names)
+            for start in range(0, len(numbers), RECALLED_AT_ONCE):
+                some = numbers[start : start + RECALLED_AT_ONCE]
+                for number, found in (await self._run(recall(self._first_minute, (some[0], some[-1])))).items():
+                    if number in names:
+                        take(names[number], found)
+                await asyncio.sleep(PAUSE)
+        except StoreError as error:
+            self._database.watch.tell(log, "what was counted before can't be read", error)
 
     async def finish(self) -> None:
         """At the end: also the minute that is not over.  What can't be stored now is lost."""
