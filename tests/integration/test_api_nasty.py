@@ -5,6 +5,7 @@ from typing import Any
 from urllib.parse import quote
 
 import pytest
+from pydantic import BaseModel
 from yarl import URL
 
 from daemon.api import Role
@@ -22,8 +23,8 @@ VALUES: tuple[Any, ...] = (
     *TEXTS, None, True, 0, -1, 1.5, 2**63, 2**64, 1e308, [], {}, [[]], {"": ""}, {"team": None}, [1] * 1000,
     {"a": {"b": {}}},
 )  # fmt: skip
-FIELDS = ("id", "to", "text", "wait", "connector", "labels", "enabled", "phone", "entries", "directory", "__class__")
-PARAMETERS = ("ids", "status", "quality", "label", "limit", "cursor", "wait", "purge", "nothing")
+STRANGE = ("nothing", "__class__")
+"""Names that no route knows."""
 GOOD: dict[str, Any] = {
     "createSession": {"id": "made-1", "connector": "simulator"},
     "changeSession": {"labels": {}},
@@ -31,18 +32,27 @@ GOOD: dict[str, Any] = {
     "importAuth": {"entries": {"creds": "{}"}},
     "createBackup": {"directory": "/backup/monday"},
     "sendMessage": {"to": "15550100189", "text": "hello", "wait": "0s"},
+    "pauseRecovery": {"sessionId": "opens-1"},
+    "forceRecovery": {"strategy": "restart"},
 }
 
 
+def names_of(model: type[BaseModel]) -> tuple[str, ...]:
+    """What a route knows, and what it does not."""
+    return (*(field.alias or name for name, field in model.model_fields.items()), *STRANGE)
+
+
 def path_of(route: Any, session: str = "opens-1", message: str = "order-1") -> str:
-    return (
-        str(route.path).replace("{sessionId}", quote(session, safe="")).replace("{messageId}", quote(message, safe=""))
-    )
+    path = str(route.path).replace("{sessionId}", quote(session, safe=""))
+    for name in ("{messageId}", "{pauseId}", "{episodeId}"):
+        path = path.replace(name, quote(message, safe=""))
+    return path
 
 
 async def sends(api: CheckedClient, route: Any, path: str, **options: Any) -> None:
     answer = await api(route.method, path, Role.ADMIN, **options)
-    assert answer.status < 500 or answer.json["type"] == "/problems/timeout", answer.json
+    unread = {"/problems/unavailable"} if route.operation == "reloadConfiguration" else set()  # there is no file here
+    assert answer.status < 500 or answer.json["type"] in {"/problems/timeout", *unread}, answer.json
     assert "X-Injected" not in answer.headers
 
 
@@ -60,7 +70,7 @@ async def test_paths(api: CheckedClient, route: Any) -> None:
 
 @pytest.mark.parametrize("route", [r for r in ROUTES if r.role is not None], ids=lambda route: route.operation)
 async def test_queries(api: CheckedClient, route: Any) -> None:
-    for name in PARAMETERS:
+    for name in names_of(route.query):
         for text in TEXTS:
             await sends(api, route, path_of(route, "locked-1"), params={name: text}, json=GOOD.get(route.operation))
 
@@ -68,7 +78,7 @@ async def test_queries(api: CheckedClient, route: Any) -> None:
 @pytest.mark.parametrize("route", [r for r in ROUTES if r.body is not NoBody], ids=lambda route: route.operation)
 async def test_bodies(api: CheckedClient, route: Any) -> None:
     good = GOOD[route.operation]
-    for name in FIELDS:
+    for name in names_of(route.body):
         for value in VALUES:
             await sends(api, route, path_of(route), json={**good, name: value})
     for value in VALUES:
