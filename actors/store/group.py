@@ -5,7 +5,6 @@ from typing import Any, Final, TypeVar
 
 from actors.store.direct import Operation, Statements
 from actors.store.engine import Database
-from actors.store.errors import StoreError
 
 T = TypeVar("T")
 
@@ -25,7 +24,10 @@ class GroupCommit:
         self._wake = asyncio.Event()
 
     async def write(self, operation: Operation[T]) -> T:
-        """Returns the operation's result once it is durable.  Raises StoreError; then nothing of it was stored."""
+        """Returns the operation's result once it is durable.  Raises StoreError; then nothing of it was stored.
+
+        What an operation raises reaches all whose writes were in the same transaction.
+        """
         future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
         self._waiting.append((operation, future))
         self._wake.set()
@@ -52,7 +54,7 @@ class GroupCommit:
 
         try:
             results = await self._database.run(all_of_it)
-        except StoreError as error:
+        except Exception as error:  # noqa: BLE001 - a mistake is for its caller, and not the end of all further writes
             for _, future in group:
                 if not future.done():
                     future.set_exception(error)

@@ -92,9 +92,11 @@ async def send_all(daemon: Daemon, ids: list[str], name: str, rate: float, secon
     async def send(number: int, sender: int) -> None:
         began = loop.time()
         text, to = f"message {number}", phone((sender + 1) % len(ids))
-        body = {"id": f"{name}-{number}", "to": to, "text": text, "wait": "30s"}
-        status, answer = await daemon.call("POST", f"/api/sessions/{ids[sender]}/messages", json=body)
-        assert status == 200, answer
+        body = {"id": f"{name}-{number}", "to": to, "text": text, "wait": "60s"}
+        path = f"/api/sessions/{ids[sender]}/messages"
+        while (answer := await daemon.call("POST", path, json=body))[0] == 202:
+            pass  # a machine that can't carry the rate: how late it was is what is asked
+        assert answer[0] == 200, answer
         times.append((loop.time() - began) * 1000)
 
     began = loop.time()

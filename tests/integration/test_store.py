@@ -18,7 +18,9 @@ from actors.store import api_queries, audit_queries, cursors, health_queries, ou
 from actors.store.direct import Statements
 from actors.store.engine import Database, open_reader, open_writer, sync_reader, sync_writer
 from actors.store.errors import SchemaTooNew, StoreError, StoreReason
+from actors.store.group import GroupCommit
 from actors.store.migrate import APPLICATION_ID, config_for, known_revision, upgrade
+from actors.store.prepared import Prepared, fetch
 from actors.store.records import (
     Action,
     AuditEntry,
@@ -460,3 +462,25 @@ async def test_a_reader_sees_one_snapshot(api: Database) -> None:
             assert await api_queries.get_meta(seen, "a") is None
         async with reader.begin() as seen:
             assert await api_queries.get_meta(seen, "a") == "b"
+
+
+async def test_a_group_is_one_transaction_and_a_mistake_in_it_ends_no_further_ones(api: Database) -> None:
+    async def put(conn: Statements, key: str) -> str:
+        await conn.execute(insert(meta).values(key=key, value="1"))
+        return key
+
+    async def fail(_: Statements) -> str:
+        raise KeyError("a mistake")
+
+    async with api:
+        group = GroupCommit(api)
+        running = asyncio.create_task(group.run())
+        assert await asyncio.gather(*(group.write(lambda c, k=f"k{n}": put(c, k)) for n in range(5))) == [  # type: ignore[misc]
+            f"k{n}" for n in range(5)
+        ]
+        mixed = [group.write(lambda conn: put(conn, "with it")), group.write(fail)]
+        assert [type(each) for each in await asyncio.gather(*mixed, return_exceptions=True)] == [KeyError, KeyError]
+        assert await group.write(lambda conn: put(conn, "after it")) == "after it"
+        keys = await group.read(lambda conn: fetch(conn, Prepared(select(meta.c.key).order_by(meta.c.key))))
+        assert [key for (key,) in keys] == ["after it", *(f"k{n}" for n in range(5))]
+        running.cancel()
