@@ -45,6 +45,11 @@ async def are(daemon: Daemon, held: set[str]) -> bool:
     return True
 
 
+async def held(daemon: Daemon, session: str) -> bool:
+    found = (await daemon.get(f"/api/recovery/episodes?session={session}&open=true"))["episodes"]
+    return bool(found) and bool(found[0]["held"])
+
+
 async def test_a_maintenance_window(short_tmp: Path) -> None:
     async with running_daemon(short_tmp, CONFIG) as daemon:
         await until("all are connected", lambda: are(daemon, set()), 30)
@@ -54,6 +59,11 @@ async def test_a_maintenance_window(short_tmp: Path) -> None:
         await until("those of the label wait, the other is back", lambda: are(daemon, {"a-1", "a-2"}), 60)
         after = await daemon.marks("a-1", "a-2", "b-1")
         assert {id: mark[0] for id, mark in after.items()} == {id: mark[0] for id, mark in before.items()}
+
+        await until("the ledger knows that a pause holds it up", lambda: held(daemon, "a-1"), 30)
+        assert "wavigil_recovery_paused_sessions 2.0" in await daemon.get("/metrics")
+        explained = await daemon.get("/api/recovery/a-1/explain")
+        assert (explained["rule"], explained["paused"], explained["action"]) == ("paused", True, None)
 
         # without recovery too, and a session's own actor as it starts
         await daemon.kill("recovery")
