@@ -145,6 +145,15 @@ async def test_after_a_kill_all_that_was_stored_counts_once_and_the_rest_is_a_ga
     assert 3 * HOUR - 300 <= total.watched_ms / 1000 <= 3 * HOUR - 20
 
 
+async def test_an_end_in_the_middle_of_a_turn_stores_each_minute_once(world: World) -> None:
+    world.live(HOUR)
+    await asyncio.gather(world.keeper.turn(), world.keeper.finish())
+    await world.agree()
+    total = merge(r for (_, session), r in (await world.rollups(Level.MINUTE)).items() if session == 1)
+    assert total.heartbeats == 180
+    assert world.keeper.stats()["waiting"] == 0
+
+
 async def test_a_minute_that_is_stored_again_changes_nothing(world: World) -> None:
     world.live(180)
     minutes = world.recorder.close(int(world.now // MINUTE), world.now)

@@ -112,8 +112,8 @@ class HistoryKeeper:
             packed = [item async for item in self._packed(islice(dict(self._waiting).items(), STORED_AT_ONCE))]
             self._late += await self._run(ledger.store(packed, before))
             self._written += len(packed)
-            for item in packed:
-                del self._waiting[item.minute, item.session]
+            for item in packed:  # some may have been stored by ``finish`` meanwhile, which changes nothing
+                self._waiting.pop((item.minute, item.session), None)
 
     async def recall(self, take: Callable[[str, Recalled], None]) -> None:
         """Gives what was counted of each session within the last day, before this actor was started."""
