@@ -5,6 +5,8 @@ import { BufferJSON } from '@whiskeysockets/baileys'
 const HOST = '127.0.0.1'
 const MAX_WAIT_MS = 30_000
 const MAX_BODY_BYTES = 1 << 20
+/** Longer than a client keeps an idle connection: else one could be closed here at the moment in which it is used again. */
+const KEEP_ALIVE_MS = 60_000
 
 class BadRequest extends Error {}
 
@@ -93,6 +95,7 @@ export async function startControl(lab, { port = 0, shutdown }) {
     }
     response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(answer))
   })
+  server.keepAliveTimeout = KEEP_ALIVE_MS
   await new Promise((resolve, reject) => {
     server.once('error', reject)
     server.listen(port, HOST, resolve)
