@@ -22,10 +22,11 @@ from actors.store.errors import StoreError
 from actors.store.records import Action, Episode
 from actors.store.tail import Tail
 from daemon import pauses
-from daemon.backend import BackendError, Forced, RecoverySums, SessionLive
+from daemon.backend import BackendError, SessionLive
 from daemon.fleet import Fleet
 from daemon.metrics.recovery import RecoveryMetrics
 from daemon.pauses import Pauses
+from daemon.recovery_port import Forced, RecoverySums
 from daemon.shards import Shards
 from daemon.storage import refusal
 

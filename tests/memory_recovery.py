@@ -10,10 +10,11 @@ from actors.recovery.spread import spread_of
 from actors.session.vocabulary import State
 from actors.store.episode_queries import EpisodeFilter, Sums
 from actors.store.records import Action, Episode
-from daemon.backend import BackendError, Forced, RecoverySums, SessionRecord
+from daemon.backend import BackendError, SessionRecord
 from daemon.live_recovery import RESTING
 from daemon.metrics.recovery import RecoveryMetrics
 from daemon.pauses import MOST
+from daemon.recovery_port import Forced, RecoverySums
 
 
 class MemoryRecovery:

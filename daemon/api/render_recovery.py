@@ -12,7 +12,7 @@ from actors.session.causes import Disposition, cause_named
 from actors.store.episode_queries import HELD, Sums
 from actors.store.records import Action, Episode
 from daemon.api import models_recovery as models
-from daemon.backend import RecoverySums
+from daemon.recovery_port import RecoverySums
 
 
 def episode(found: Episode) -> models.RecoveryEpisode:

@@ -7,7 +7,7 @@ from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
 from config.durations import DURATION_PATTERN, parse_duration
 from daemon.api.fields import WINDOW_PATTERN, Labels, Moment, SessionId, parse_window
 from daemon.api.requests import Query, Request
-from daemon.backend import Forced
+from daemon.recovery_port import Forced
 
 SHORTEST, LONGEST = 1.0, 366 * 86400.0
 """Seconds of a pause that is given as a duration."""

@@ -10,6 +10,7 @@ from daemon.cli import (
     history,
     local,
     pair,
+    pauses,
     recovery,
     reload,
     send,
@@ -224,7 +225,7 @@ recovery_app.command(
         "wavigil recovery pause --all --until 2026-12-01T06:00",
     )
     + "\n\nOpen connections are not touched. `wavigil sessions reconnect` works all the same, once.",
-)(connected(recovery.pause))
+)(connected(pauses.pause))
 recovery_app.command(
     "explain",
     epilog=examples(
@@ -244,7 +245,7 @@ recovery_app.command(
     + "\n\nIt is entered in the audit log, and counts as a manual intervention.",
 )(connected(recovery.force))
 recovery_app.command("pauses", epilog=examples("wavigil recovery pauses", "wavigil recovery pauses --json"))(
-    connected(recovery.pauses)
+    connected(pauses.pauses)
 )
 recovery_app.command(
     "resume",
@@ -253,7 +254,7 @@ recovery_app.command(
         "wavigil recovery resume support-1      those of that session alone",
         "wavigil recovery resume --all",
     ),
-)(connected(recovery.resume))
+)(connected(pauses.resume))
 
 auth_app.command("import", epilog=examples("wavigil auth import support-1 ./auth_info_baileys"))(
     connected(auth.import_)

@@ -1,4 +1,4 @@
-"""`wavigil recovery …`: what became of trouble, what was done about it, and maintenance of recovery."""
+"""`wavigil recovery …`: what became of trouble, what was done about it and why, and what is to be done now."""
 
 import json as jsonlib
 from collections.abc import Iterator
@@ -8,13 +8,10 @@ import typer
 
 from daemon.cli.audit import moment
 from daemon.cli.client import Client, segment
-from daemon.cli.errors import USAGE, CliError
 from daemon.cli.options import IdArgument, JsonOption
-from daemon.cli.output import ago, dash, duration, labels_text, table, write, write_json
-from daemon.cli.sessions import labels_of
+from daemon.cli.output import ago, dash, duration, table, write, write_json
 
 EPISODES = "/api/recovery/episodes"
-PAUSES = "/api/recovery/pauses"
 PAGE = 1000
 
 WindowOption = Annotated[str, typer.Option("--window", metavar="LENGTH", help="How far back: 1h to 90d.")]
@@ -45,31 +42,6 @@ SinceOption = Annotated[
 ]
 LimitOption = Annotated[int, typer.Option("--limit", "-n", metavar="N", min=1, help="At most so many, the latest.")]
 
-WhomArgument = Annotated[str | None, typer.Argument(metavar="[ID]", help="This session.", show_default=False)]
-WhomLabels = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--label",
-        "-l",
-        metavar="NAME:VALUE",
-        help="All sessions with this label; repeated: with all of them.",
-        show_default=False,
-    ),
-]
-AllOption = Annotated[bool, typer.Option("--all", help="All sessions.")]
-ForOption = Annotated[
-    str | None, typer.Option("--for", metavar="LENGTH", help="How long: 90m, 2h, 1d.", show_default=False)
-]
-UntilOption = Annotated[
-    str | None, typer.Option("--until", metavar="TIME", help="Until when: 2026-01-31T08:15.", show_default=False)
-]
-ReasonOption = Annotated[
-    str, typer.Option("--reason", metavar="TEXT", help="For those who see the sessions waiting.", show_default=False)
-]
-PausedArgument = Annotated[
-    str | None,
-    typer.Argument(metavar="[WHAT]", help="Number of a pause, or a session that was paused by itself."),
-]
 StrategyArgument = Annotated[
     str, typer.Argument(metavar="STRATEGY", help="reconnect, restart or failover.", show_default=False)
 ]
@@ -77,7 +49,6 @@ AtOption = Annotated[
     str | None,
     typer.Option("--at", metavar="TIME", help="A time in the past, or how long ago: 15m.", show_default=False),
 ]
-EndAllOption = Annotated[bool, typer.Option("--all", help="End all pauses.")]
 
 
 def summary(client: Client, window: WindowOption = "24h", json: JsonOption = False) -> None:
@@ -219,62 +190,6 @@ def _latest(client: Client, query: dict[str, Any], limit: int) -> Iterator[dict[
             return
 
 
-def pauses(client: Client, json: JsonOption = False) -> None:
-    """List the pauses of recovery in effect."""
-    found = client.get(PAUSES)["pauses"]
-    if json:
-        write_json(found)
-        return
-    rows = [
-        [
-            str(pause["id"]),
-            whom(pause),
-            str(pause["sessions"]),
-            ago(pause["at"]),
-            ago(pause["until"]) if pause["until"] else "until ended",
-            pause["who"],
-            dash(pause["reason"]),
-        ]
-        for pause in found
-    ]
-    write(table(("PAUSE", "OF", "SESSIONS", "BEGAN", "ENDS", "BY", "REASON"), rows))
-
-
-def pause(
-    client: Client,
-    session: WhomArgument = None,
-    label: WhomLabels = None,
-    everything: AllOption = False,
-    length: ForOption = None,
-    until: UntilOption = None,
-    reason: ReasonOption = "",
-    json: JsonOption = False,
-) -> None:
-    """Pause recovery: what is open stays open, what closes waits until the pause ends."""
-    if [session is not None, bool(label), everything].count(True) != 1:
-        raise CliError("pause what? Give one of ID, --label and --all", "wavigil recovery pause --help", USAGE)
-    if length is not None and until is not None:
-        raise CliError("--for and --until exclude each other", status=USAGE)
-    body = {
-        "sessionId": session,
-        "labels": labels_of(label) if label else None,
-        "all": everything or None,
-        "for": length,
-        "until": moment(until),
-        "reason": reason,
-    }
-    made = client.post(PAUSES, {name: value for name, value in body.items() if value is not None})
-    if json:
-        write_json(made)
-        return
-    end = f"until {made['until']}" if made["until"] else f"until: wavigil recovery resume {made['id']}"
-    end = f"for {length}" if length is not None else end
-    count = made["sessions"]
-    typer.echo(f"pause {made['id']} of {whom(made)}: {count} session{'s' if count != 1 else ''} now, {end}")
-    if count == 0:
-        typer.echo("  No session has that label at present; those that get it are covered.")
-
-
 def force(client: Client, session: IdArgument, strategy: StrategyArgument, json: JsonOption = False) -> None:
     """Have a strategy applied to a session now: reconnect, restart (fresh actor) or failover (fresh connector)."""
     answer = client.post(f"/api/recovery/{segment(session)}/force", {"strategy": strategy})
@@ -330,38 +245,3 @@ def _rung(found: dict[str, Any], rung: str) -> list[str]:
         str(trials["helped"]) if trials else "-",
         str(trials["failed"]) if trials else "-",
     ]
-
-
-def resume(client: Client, what: PausedArgument = None, everything: EndAllOption = False) -> None:
-    """End a pause of recovery; the sessions that waited for it connect."""
-    if (what is None) is not everything:
-        raise CliError("resume what? Give a pause, a session, or --all", "wavigil recovery pauses", USAGE)
-    found = client.get(PAUSES)["pauses"]
-    if what is not None and not what.isdigit():
-        own = [pause for pause in found if pause["sessionId"] == what]
-        if not own:
-            raise CliError(f"{what} is under no pause of its own", _others(client, what, found))
-        found = own
-    ids = [what] if what is not None and what.isdigit() else [str(pause["id"]) for pause in found]
-    for id in ids:
-        client.request("DELETE", f"{PAUSES}/{segment(id)}")
-        typer.echo(f"pause {id} has ended")
-    if not ids:
-        typer.echo("nothing was paused")
-
-
-def _others(client: Client, session: str, found: list[dict[str, Any]]) -> str:
-    """What to do about a session that only pauses of others cover."""
-    status = client.get(f"/api/whatsapp-status/{segment(session)}")["statusMetadata"]["recoveryPaused"]
-    covering = [] if status is None else [pause for pause in found if pause["id"] in status["pauses"]]
-    if not covering:
-        return "Its recovery is not paused at all."
-    named = ", ".join(f"{pause['id']} ({whom(pause)})" for pause in covering)
-    return f"It is covered by {named}; to end one for all of them: wavigil recovery resume {covering[0]['id']}"
-
-
-def whom(pause: dict[str, Any]) -> str:
-    """Whom a pause covers.  Pure."""
-    if pause["all"]:
-        return "all sessions"
-    return pause["sessionId"] or labels_text(pause["labels"])
