@@ -94,12 +94,12 @@ async def run(directory: Path, told: Path) -> None:
 
 
 def write(told: Path) -> None:
-    """The lists: what sessions use first, then what only their supervisors do, whose pages sessions inherit."""
+    """The lists: what sessions use, then what their supervisors do, whose pages they inherit, then what hosts do."""
     found = [json.loads(file.read_text("utf-8")) for file in told.iterdir()]
     home = Path(image.__file__).parent
     for kind in ("functions", "names"):
         ordered: dict[str, None] = {}
-        for process in ("wv:s-", "wv:shard-"):
+        for process in ("wv:s-", "wv:shard-", "wv:host"):
             those = {each for one in found if one["process"].startswith(process) for each in one[kind]}
             ordered |= dict.fromkeys(sorted(each for each in those if each.isprintable() and not own(each)))
         print(f"{len(ordered)} {kind} of {len(found)} processes")
