@@ -14,7 +14,7 @@ import pytest
 
 from actors.runtime.rpc import Link, RemoteError
 from tests.acceptance.test_recycling import ROUTES, Traffic, bound, logins
-from tests.acceptance.trouble import arrived, events
+from tests.acceptance.trouble import accept, arrived, events, kill
 from tests.fixtures_daemon import Daemon, until
 from tests.fixtures_fleet import PHONES, paired_fleet
 from tests.labclient import Lab
@@ -139,9 +139,13 @@ async def test_each_strategy_keeps_what_a_session_has(short_tmp: Path, frozen: s
         if frozen == "for good":
             assert f"connector process {old} does not answer while it is being left" in daemon.log
 
+        with pytest.raises(RemoteError, match="short time ago"):
+            await force(daemon, "alpha", "failover")
+        refused = ("failover", "refused", "operator", 0)
+        await until("the refusal is in the ledger", lambda: refused in ledger(daemon, "alpha"))
         if frozen == "for a moment":
             for victim in ("shard-0/connector", "host", "beta"):
-                os.kill((await daemon.node(victim))["pid"], signal.SIGKILL)
+                await until(f"{victim} is killed", lambda name=victim: kill(daemon, name))
                 await all_are_well(daemon)
         traffic.end()
         await running
@@ -149,7 +153,31 @@ async def test_each_strategy_keeps_what_a_session_has(short_tmp: Path, frozen: s
         await nobody_came_twice(lab)
         status = await daemon.status("gamma")
         assert status["labels"] == {"team": "test"}
-        with pytest.raises(RemoteError, match="short time ago"):
-            await force(daemon, "alpha", "failover")
-        refused = ("failover", "refused", "operator", 0)
-        await until("the refusal is in the ledger", lambda: refused in ledger(daemon, "alpha"))
+
+
+@pytest.mark.full
+@pytest.mark.timeout(600)
+async def test_what_stays_stuck_climbs_until_the_server_listens(short_tmp: Path) -> None:
+    async with paired_fleet(short_tmp) as (lab, daemon):
+        (process,), actor = bridges(daemon), (await daemon.node("alpha"))["pid"]
+        await lab.account(PHONES["alpha"], policy={"dropAck": True})
+        await accept(daemon, "alpha", "order", PHONES["beta"], "hello")
+
+        def ordered() -> list[str]:
+            query = "SELECT strategy FROM actions WHERE session = 'alpha' AND cause = 'outbound_stuck' ORDER BY id"
+            with closing(sqlite3.connect(f"file:{daemon.state_dir}/recovery.db?mode=ro", uri=True)) as conn:
+                return [row[0] for row in conn.execute(query)]
+
+        await until("it has climbed", lambda: ordered() == ["reconnect", "restart", "failover"], 400, every=1.0)
+        assert (await daemon.node("alpha"))["pid"] != actor
+        await until("a fresh process", lambda: not psutil.pid_exists(process), 60)
+        await lab.account(PHONES["alpha"], policy={"dropAck": False})
+        await arrived(daemon, "alpha", "order")
+        await until("it is healed", lambda: "healed" in [entry[2] for entry in ledger(daemon, "alpha")], 120)
+        outcomes = [entry[1] for entry in ledger(daemon, "alpha")]
+        assert outcomes[:2] == ["failed", "failed"]
+        assert outcomes[-1] == "helped"
+        with closing(sqlite3.connect(f"file:{daemon.state_dir}/recovery.db?mode=ro", uri=True)) as conn:
+            touched = {row[0] for row in conn.execute("SELECT session FROM actions WHERE cause = 'outbound_stuck'")}
+        assert touched == {"alpha"}, "nobody else was in trouble"
+        await nobody_came_twice(lab)
