@@ -101,14 +101,14 @@ def write(told: Path) -> None:
         ordered: dict[str, None] = {}
         for process in ("wv:s-", "wv:shard-", "wv:host"):
             those = {each for one in found if one["process"].startswith(process) for each in one[kind]}
-            ordered |= dict.fromkeys(sorted(each for each in those if each.isprintable() and not own(each)))
+            ordered |= dict.fromkeys(sorted(each for each in those if each.isprintable() and not left_out(each)))
         print(f"{len(ordered)} {kind} of {len(found)} processes")
         (home / f"hot_{kind}.txt").write_text("".join(f"{each}\n" for each in ordered), "utf-8")
 
 
-def own(entry: str) -> bool:
-    """Whether a function is of this module."""
-    return entry.startswith(("tests.", "__main__ "))
+def left_out(entry: str) -> bool:
+    """Whether a function is of this module, or of none, and so cannot be found again."""
+    return entry.startswith(("tests.", "__main__ ", " "))
 
 
 if __name__ == "__main__":
