@@ -13,6 +13,7 @@ from tests.bench.campaign.world import World
 from tests.bench.fleet import statuses
 from tests.fixtures_daemon import Daemon, until
 
+FIRST_S = 10.0
 PROBE_S = 32.0
 """The longest pause between two attempts while the server is away: so late is its return noticed, at worst."""
 MARGIN = 1.2
@@ -38,6 +39,8 @@ class Cut:
     """How long nobody was let in."""
     meanwhile: int
     """Attempts while nobody was let in."""
+    at_first: int
+    """Of these within the first ten seconds, in which nobody can know yet that all suffer from the same."""
     peak: int
     """Most attempts within a second, from the blow until all were back."""
     shown: float | None
@@ -57,6 +60,7 @@ class Cut:
         if self.lasted:
             rate = self.meanwhile / self.lasted
             found.append(f"    connects meanwhile {self.meanwhile}: {rate:.2f}/s in all (bound 1/s)")
+            found.append(f"    {self.at_first} of them in the first {FIRST_S:g} s")
         found.append(f"    most connects within a second, as the server saw them: {self.peak} (bound {self.bound:g})")
         found.append(f"    all open again after {back} (allowed {self.allowed:.1f} s)")
         if self.shown is not None:
@@ -99,7 +103,8 @@ async def cut(daemon: Daemon, world: World, watch: Watch, ids: Sequence[str], bo
             raise
     times = sorted(world.attempts[calls:])
     meanwhile = bisect_right(times, end) if outage else 0
-    return Cut(len(ids), bound, outage, meanwhile, peak(times), None if shown is None else shown - at, back)
+    at_first = bisect_right(times, min(end, at + FIRST_S))
+    return Cut(len(ids), bound, outage, meanwhile, at_first, peak(times), None if shown is None else shown - at, back)
 
 
 def _open(move: Moved | None, since: float) -> bool:

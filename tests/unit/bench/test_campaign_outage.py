@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from tests.bench.campaign.outage import PROBE_S, Cut, peak
 
-GOOD = Cut(sessions=500, bound=50.0, lasted=60.0, meanwhile=30, peak=50, shown=2.0, back=11.0)
+GOOD = Cut(sessions=500, bound=50.0, lasted=60.0, meanwhile=30, at_first=20, peak=50, shown=2.0, back=11.0)
 
 
 @given(st.lists(st.integers(0, 5000).map(lambda ms: ms / 1000)))
