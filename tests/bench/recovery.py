@@ -43,7 +43,7 @@ from tests.labclient import Lab
 from tests.provision import linked, provision
 
 PARTS = ("campaign", "cut", "visibility", "outage")
-SHOWN_PROBLEMS = 6
+SHOWN_PROBLEMS = 3
 CUT = 500
 
 

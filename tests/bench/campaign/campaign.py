@@ -31,13 +31,16 @@ class Size:
     per_kind: int = 300
     rate: float = 5.0
     """Troubles of single sessions that begin within a second, at most."""
-    rest: float = 15.0
-    """Seconds for which a session has to be well before its next trouble: else it is one that comes again and again."""
+    rest: float = 30.0
+    """Seconds for which a session has to be well before its next trouble: until a connection has proved itself, what
+    happens to it is the same episode, with longer waits."""
     seconds: float = 3600.0
     """When no new trouble begins any more; those under way are seen to their ends."""
     shard_kills_at_once: int = 2
     shard_pause: float = 1.0
     """Seconds, on average, from one of these kills to the next."""
+    service_pause: float = 3.0
+    """Seconds, on average, from the kill of one service to the next."""
     letters_a_minute: float = 2.0
     """To each session that may become deaf."""
     warm_up: float = 0.0
@@ -86,8 +89,7 @@ class Campaign:
         self._listeners = listeners(ids, self.size.per_kind) if listening else []
         letters = asyncio.create_task(self._letters())
         try:
-            await asyncio.gather(self._strike_sessions(), self._kill_shards())
-            await self._kill_services()
+            await asyncio.gather(self._strike_sessions(), self._kill_shards(), self._kill_services())
             await self._outage()
         finally:
             letters.cancel()
@@ -238,6 +240,7 @@ class Campaign:
         self.rng.shuffle(queue)
         while queue and time.monotonic() < self._end:
             await self._kill(self._next(), queue.pop(), "", ())
+            await asyncio.sleep(self.rng.uniform(0.0, 2 * self.size.service_pause))
         self.skipped.update(kind.name for kind in queue)
 
     async def _kill(self, number: int, kind: Kind, target: str, sessions: tuple[str, ...]) -> None:
