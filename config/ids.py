@@ -4,8 +4,8 @@ import re
 
 SESSION_ID_PATTERN = r"^[a-z0-9][a-z0-9_-]{0,62}$"
 
-RESERVED_SESSION_IDS = frozenset({"bulk", "health-summary"})
-"""Ids that would collide with a route below `/api/whatsapp-status/`."""
+RESERVED_SESSION_IDS = frozenset({"bulk", "health-summary", "episodes", "pauses"})
+"""Ids that would collide with a route below `/api/whatsapp-status/` or `/api/recovery/`."""
 
 PHONE_NUMBER_DIGITS = 7
 """From this many digits on, an id of nothing but digits and separators is taken for a phone number

@@ -60,6 +60,7 @@ def test_accepts(session_id: str) -> None:
         ("é", "1 to 63 characters"),
         ("٣", "1 to 63 characters"),
         ("bulk", "reserved"),
+        ("episodes", "reserved"),
         ("health-summary", "reserved"),
     ],
 )
