@@ -4,10 +4,15 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 pytest_plugins = tuple(f"tests.{path.stem}" for path in sorted(Path(__file__).parent.glob("fixtures_*.py")))
 
 NEEDS_ROOT = "needs root"
+
+# How long an example takes says how busy the machine is, and nothing about the law.
+settings.register_profile("wavigil", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("wavigil")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
