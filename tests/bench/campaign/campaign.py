@@ -168,9 +168,10 @@ class Campaign:
         operator_at = None
         if kind.after in {"heals", "waits"}:
             patience = PATIENCE + kind.lasts_s + (kind.notice_s or 0.0)
-            await self._healed(session, at, patience)
-            if kind.policy:
+            if kind.policy:  # it is the account's and outlives the connection: it ends with that, before the next one
+                await self.watch.until(session, lambda move: _left_open(move, at), patience)
                 await self.world.cure(session)
+            await self._healed(session, at, patience)
             await asyncio.sleep(SETTLE)
         else:
             await self.watch.until(session, lambda move: _is(move, kind.state, at), PATIENCE + DEAF_WITHIN)
@@ -284,6 +285,10 @@ def listeners(ids: Sequence[str], per_kind: int) -> list[str]:
 
 def _is(move: Moved | None, state: str, since: float) -> bool:
     return move is not None and move.state == state and move.at >= since - 0.05
+
+
+def _left_open(move: Moved | None, since: float) -> bool:
+    return move is not None and move.at >= since and move.state != "open"
 
 
 def _told(seen: Seen, kind: Kind, sessions: Sequence[str], at: float) -> bool:

@@ -185,7 +185,8 @@ def _rests(struck: Struck, kind: Kind, seen: Seen, tally: Tally, name: str) -> N
         tally.complain(f"{name}: did not come to rest as {kind.state}; {_path(seen)}")
     else:
         tally.right += 1
-    if acted := [act for act in seen.acted if act.at < limit and kind.after == "rests"]:
+    since = own[first].at if first is not None else limit  # until it is refused it may well try
+    if acted := [act for act in seen.acted if since < act.at < limit and kind.after == "rests"]:
         tally.complain(f"{name}: recovery acted: {acted[0].strategy}", wrong=len(acted))
     if struck.operator_at is not None and seen.moves[-1].state != "open":
         tally.complain(f"{name}: not open after the operator's help; {_path(seen)}")

@@ -177,7 +177,7 @@ def test_anything_else_than_resting_is_not_as_planned(steps: list[Step], wrong: 
 
 
 def test_recovery_keeps_its_hands_off_what_rests() -> None:
-    calm, _ = judged(blow("replaced"), path(*RESTED), Acted("a", 100.02, "stop"))
+    calm, _ = judged(blow("replaced"), path(*RESTED), Acted("a", 100.0, "reconnect"), Acted("a", 100.02, "stop"))
     assert calm.wrong == 0
     tally, healthy = judged(blow("replaced"), path(*RESTED), Acted("a", 120.0, "restart"))
     assert tally.wrong == 1
