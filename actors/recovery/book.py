@@ -25,6 +25,7 @@ from actors.recovery.episodes import (
 )
 from actors.recovery.learning import NOTHING, Learnt
 from actors.recovery.strategies import Strategy
+from actors.recovery.survey import Survey, is_troubled, is_under_way
 from actors.session.change import Change, is_failure, read_change
 from actors.session.vocabulary import State
 from actors.store.records import LEFT, OutboxEvent, SessionState
@@ -63,21 +64,6 @@ class Step:
     notes: tuple[Note, ...] = ()
     harmful: bool = False
     """What was done did harm to others."""
-
-
-@dataclass(frozen=True, slots=True)
-class Survey:
-    """What decisions about all sessions have in common, as of one moment."""
-
-    open: Mapping[str, int]
-    """Open sessions by shard."""
-    deeds: Mapping[str, tuple[Deed, ...]]
-    """Of the last hour, by shard."""
-    sessions: int
-    troubled: int
-    under_way: int
-    paused: frozenset[str] = frozenset()
-    """Shards with a session whose recovery is paused."""
 
 
 class Book:
@@ -193,17 +179,16 @@ class Book:
         for session, done in self.deeds.items():
             if (its := self.known.get(session)) is not None:
                 deeds[its.shard] = (*deeds.get(its.shard, ()), *recent(done, now))
+        held = {session for session, until in (paused or {}).items() if until > now}
+        cases = {session: case.episode for session, case in self.cases.items() if session not in held}
+        limits, done_to = self.limits, self.deeds
         return Survey(
             open=there,
             deeds=deeds,
             sessions=sum(known.state not in IDLE for known in self.known.values()),
-            troubled=sum(case.episode.strategy.order <= Strategy.SLOW_LANE.order for case in self.cases.values()),
-            under_way=sum(_under_way(case.episode) for case in self.cases.values()),
-            paused=frozenset(
-                self.known[session].shard
-                for session, until in (paused or {}).items()
-                if until > now and session in self.known
-            ),
+            troubled=sum(is_troubled(its.strategy, its.rung_at, now, limits) for its in cases.values()),
+            under_way=frozenset(id for id, its in cases.items() if is_under_way(its, done_to.get(id, ()), now, limits)),
+            paused=frozenset(self.known[session].shard for session in held if session in self.known),
         )
 
     def around(self, session: str, survey: Survey, now: float, paused_until: float | None = None) -> Around:
@@ -219,7 +204,7 @@ class Book:
             siblings=survey.open.get(shard, 0) - (known is not None and known.state is State.OPEN),
             sessions=survey.sessions,
             troubled=survey.troubled,
-            under_way=survey.under_way,
+            under_way=len(survey.under_way - {session}),
             held_until=self.held.get(session),
             paused_until=paused_until,
             process_paused=shard in survey.paused,
@@ -291,10 +276,6 @@ class Book:
         deeds = self.deeds.get(session, ())
         self.deeds[session] = tuple(deed for deed in deeds if deed.at != episode.pending_at)
         return next(iter(self._put(session, undone(episode, now))), None)
-
-
-def _under_way(episode: Episode) -> bool:
-    return episode.pending_at is not None or (episode.rung_deeds > 0 and not episode.open)
 
 
 def _state(name: str) -> State:

@@ -71,6 +71,8 @@ class Limits:
     """Fewer sessions in trouble are no shared trouble."""
     shared_share: float = 0.3
     """Share of all sessions in trouble from which on it is shared."""
+    shared_s: float = 3600.0
+    """Time in the slow lane after which a session's trouble is its own."""
     crowd: int = 4
     """Deeds that are under way at a time; one when the trouble is shared: that one probes."""
     failover_pause_s: float = 600.0
@@ -93,9 +95,9 @@ class Around:
     sessions: int = 1
     """Of the fleet that are to be connected."""
     troubled: int = 0
-    """Those with an open episode of a cause about which something may be tried."""
+    """Those with an open episode of a cause about which something may be tried; neither paused nor long given up."""
     under_way: int = 0
-    """Deeds in the fleet of which no effect is known yet."""
+    """Other sessions to which something was done a short time ago, of which no effect is known yet."""
     held_until: float | None = None
     """Nothing is done to the session before, since what was done did harm."""
     paused_until: float | None = None
@@ -140,7 +142,7 @@ def decide(episode: Episode | None, around: Around, now: float) -> Decision:
     if episode.doubt == FORCED:
         return Decision(Rule.FORCED, "Nothing was seen of what an operator had ordered.", episode.strategy, until=now)
     # of a closed session its tries are seen, and no more
-    if episode.pending_at is not None and episode.open:
+    if episode.pending_at is not None and episode.open and episode.strategy is not Strategy.SLOW_LANE:
         return _climb(episode, around, now, "Nothing was seen of what had been ordered.")
     return _open(episode, around, now) if episode.open else _closed(episode, around, now)
 

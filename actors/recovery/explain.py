@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from actors.recovery.backoff import bound
-from actors.recovery.book import Book, Known, Survey
+from actors.recovery.book import Book, Known
 from actors.recovery.budgets import HOUR_S, Budgets, Deed, room
 from actors.recovery.decide import Decision, Limits
 from actors.recovery.episodes import Episode
@@ -18,6 +18,7 @@ from actors.recovery.keep import DEED, HARMFUL, REFUSED
 from actors.recovery.learning import NOTHING, Learnt, doublings
 from actors.recovery.plans import DEFAULT_POLICY, Policy, remedy
 from actors.recovery.strategies import Strategy, ladder
+from actors.recovery.survey import Survey
 from actors.session.vocabulary import State
 from actors.store import records
 from actors.store.records import Action, OutboxEvent
@@ -39,8 +40,8 @@ class Recorded:
     """Of all sessions, from an hour before (or from the beginning of the episode), oldest first."""
     open_then: frozenset[int] = frozenset()
     """Rows of all episodes that were open then."""
-    troubled: int = 0
-    """Open episodes in the fleet about which something may be tried."""
+    troubled: frozenset[str] = frozenset()
+    """Sessions with an open episode that may be a sign of a trouble that is shared."""
     learnt: Learnt = NOTHING
     complete: bool = True
     """False: the beginning of what happened is not kept any more."""
@@ -147,21 +148,25 @@ def next_delay(book: Book, episode: Episode, policy: Policy) -> tuple[float, flo
 
 def survey(book: Book, recorded: Recorded, paused: Mapping[str, float] | None = None) -> Survey:
     """What was around the session; of the others' episodes only what was ordered last is known."""
-    own = book.survey(recorded.at, paused)
-    others = recorded.troubled - (recorded.episode is not None)
+    own, at = book.survey(recorded.at, paused), recorded.at
+    held = {session for session, until in (paused or {}).items() if until > at}
+    others = recorded.troubled - held - {recorded.session}
     latest = {order.episode: order for order in recorded.orders if order.session != recorded.session}
-    under_way = sum(
-        order.why.get(DEED) is not None and not _refused(order, recorded.at) and _unseen(order, book.known)
+    under_way = {
+        order.session
         for episode, order in latest.items()
-        if episode in recorded.open_then
-    )
-    return replace(own, troubled=own.troubled + others, under_way=own.under_way + under_way)
+        if episode in recorded.open_then and order.session not in held
+        if order.why.get(DEED) is not None and not _refused(order, at) and _unseen(order, book, at)
+    }
+    return replace(own, troubled=own.troubled + len(others), under_way=own.under_way | under_way)
 
 
-def _unseen(order: Action, known: Mapping[str, Known]) -> bool:
-    """Whether nothing has come of it yet: no transition, or no connection."""
-    stands = known.get(order.session)
-    return stands is None or stands.at < order.at or stands.state is not State.OPEN
+def _unseen(order: Action, book: Book, at: float) -> bool:
+    """Whether nothing has come of it yet, no transition or no connection, and may still come."""
+    stands, limits = book.known.get(order.session), book.limits
+    if stands is None or stands.at < order.at:
+        return at - order.at < limits.unanswered_s
+    return stands.state is not State.OPEN and at - order.at < limits.unanswered_s + limits.patience_s
 
 
 def rebuild(recorded: Recorded, budgets: Budgets | None = None, limits: Limits | None = None) -> Book:

@@ -8,10 +8,13 @@ from sqlalchemy import func, select
 from actors.events import EventType
 from actors.recovery.book import Known
 from actors.recovery.budgets import HOUR_S
+from actors.recovery.decide import Limits
 from actors.recovery.explain import Recorded
 from actors.recovery.follow import HEALTH, OF_HEALTH
 from actors.recovery.learning import Learnt
 from actors.recovery.ledger import learnt
+from actors.recovery.strategies import Strategy
+from actors.recovery.survey import is_troubled
 from actors.session.vocabulary import State
 from actors.store import outbox, recovery_queries, shard_queries
 from actors.store.direct import Operation, Statements
@@ -53,10 +56,17 @@ async def recorded(run: Run, shards: Sequence[str], session: str, at: float, *, 
         facts=tuple(facts),
         orders=tuple(orders),
         open_then=frozenset(row.id for row in open_then),
-        troubled=sum(row.strategy not in FINAL or row.ended_at is not None for row in open_then),
+        troubled=frozenset(row.session for row in open_then if _troubled(row, at)),
         learnt=wisdom,
         complete=complete,
     )
+
+
+def _troubled(row: Episode, at: float) -> bool:
+    """As of that time; the slow lane is the last rung, so that a row that is on it tells when it got there."""
+    if row.strategy in FINAL:
+        return row.ended_at is not None
+    return is_troubled(Strategy(row.strategy), float(row.data.get("rungAt", row.started_at)), at, Limits())
 
 
 def _standing(shard: str, at: float, live: bool) -> Operation[dict[str, Known]]:

@@ -1,6 +1,7 @@
 """What recovery does in any world that facts can make: the laws of its orders."""
 
 import math
+from dataclasses import replace
 from typing import Any
 
 from hypothesis import settings
@@ -9,9 +10,9 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from actors.events import EventType
 from actors.recovery.book import Book, Step
-from actors.recovery.budgets import HOUR_S, Budgets, kind
-from actors.recovery.decide import Rule
-from actors.recovery.episodes import Episode
+from actors.recovery.budgets import HOUR_S, Budgets, Deed, kind
+from actors.recovery.decide import Limits, Rule
+from actors.recovery.episodes import Episode, climbed, ordered
 from actors.recovery.strategies import Strategy
 from actors.session.causes import Cause, Disposition
 from actors.session.vocabulary import State
@@ -22,8 +23,12 @@ RETRIED = sorted(
     c for c in Cause if c.disposition in {Disposition.BACK_OFF, Disposition.AT_ONCE, Disposition.FEW_TRIES}
 )
 VERDICTS = sorted(c for c in Cause if c.disposition.is_verdict)
-FUTURE = {Rule.PAUSED, Rule.STANDS, Rule.RECONNECTS, Rule.UNPROVEN, Rule.SHARED, Rule.CROWD}
+FUTURE = {Rule.PAUSED, Rule.STANDS, Rule.RECONNECTS, Rule.UNPROVEN, Rule.SHARED}
 """Decisions without a time of their own: something else goes on, and news of it decides anew."""
+
+LIMITS = Limits()
+CROWD_S = LIMITS.unanswered_s + LIMITS.patience_s
+"""Longest time for which a deed counts as being under way."""
 
 
 class World(RuleBasedStateMachine):
@@ -148,7 +153,12 @@ class World(RuleBasedStateMachine):
         survey = self.book.survey(self.now)
         for session in self.book.cases:
             decision = self.book.decide(session, survey, self.now)
-            assert decision.act or decision.until is not None or decision.rule in FUTURE
+            if decision.rule is Rule.CROWD and decision.until is None:  # a crowd goes by itself, whatever becomes of it
+                later = self.now + CROWD_S
+                decided = self.book.decide(session, self.book.survey(later), later)
+                assert decided.rule is not Rule.CROWD or decided.until is not None
+            else:
+                assert decision.act or decision.until is not None or decision.rule in FUTURE
             assert decision.until is None or decision.until >= self.now
             assert decision == self.book.decide(session, survey, self.now)
 
@@ -237,3 +247,58 @@ def test_an_outage_is_no_reason_to_call_somebody_for_each_session() -> None:
     assert step.notes == ()
     assert book.cases["a"].episode.pending_at is None
     assert not book.decide("a", book.survey(301.0), 301.0).act
+
+
+def broken(sessions: str, seq: int, at: float, cause: str = "open_deadline") -> Book:
+    """Twenty sessions of which some fail again and again."""
+    book = Book(limits=LIMITS)
+    for n, session in enumerate("abcdefghijklmnopqrst"):
+        told(book, n, 100.0, session, "connecting", "open")
+    for session in sessions:
+        told(book, seq, at, session, "open", "waiting", cause)
+    return book
+
+
+def test_sessions_that_stay_broken_keep_nobody_from_being_helped() -> None:
+    book, now, orders = broken("abcd", 50, 1000.0), 1000.0, []
+    for look in range(400):
+        now = 1000.0 + 20.0 * look
+        for session in "abcd":
+            told(book, 100 + 2 * look, now, session, "waiting", "connecting")
+            told(book, 101 + 2 * look, now + 1, session, "connecting", "waiting", "open_deadline")
+        if look == 100:
+            deaf = {"liveness": "deaf", "since": now - 60}
+            book.event("health", OutboxEvent(1, now, "health.liveness", "m", deaf))
+        for session in list(book.cases):
+            if (decision := book.decide(session, book.survey(now + 2), now + 2)).act:
+                book.order(session, decision, now + 2)
+                orders.append((session, decision.strategy))
+    assert {book.cases[id].episode.strategy for id in "abcd"} == {Strategy.SLOW_LANE}
+    assert ("m", Strategy.RECONNECT) in orders
+
+
+def test_what_is_under_way_is_so_for_a_time_and_not_while_paused() -> None:
+    book = broken("abcd", 50, 1000.0)
+    for session in "abcd":
+        book.cases[session] = replace(
+            book.cases[session], episode=ordered(book.cases[session].episode, Strategy.RESTART, 1100.0)
+        )
+        book.did(session, Deed(1100.0, Strategy.RESTART))
+    assert book.survey(1110.0).under_way == frozenset("abcd")
+    assert book.around("a", book.survey(1110.0), 1110.0).under_way == 3
+    assert book.survey(1110.0, {"a": math.inf, "b": 1105.0}).under_way == frozenset("bcd")
+    assert book.survey(1100.0 + LIMITS.unanswered_s).under_way == frozenset(), "orders that nobody got"
+    for session in "abcd":  # they have begun, and no connection opens
+        told(book, 60, 1101.0, session, "waiting", "connecting")
+    assert book.survey(1100.0 + CROWD_S - 1).under_way == frozenset("abcd")
+    assert book.survey(1100.0 + CROWD_S).under_way == frozenset()
+
+
+def test_the_trouble_of_those_in_the_slow_lane_is_their_own_after_a_time() -> None:
+    book = broken("abcdefg", 50, 1000.0, "service_unavailable")
+    for session in "abcdefg":
+        slow = climbed(book.cases[session].episode, Strategy.SLOW_LANE, 2000.0)
+        book.cases[session] = replace(book.cases[session], episode=slow)
+    assert book.survey(2000.0 + LIMITS.shared_s - 1).troubled == 7
+    assert book.survey(2000.0 + LIMITS.shared_s - 1, {"a": math.inf}).troubled == 6
+    assert book.survey(2000.0 + LIMITS.shared_s).troubled == 0

@@ -145,6 +145,14 @@ def test_a_half_open_connection_is_its_connectors_first() -> None:
     assert decide(episode, ALONE, NOW + 31).act
 
 
+def test_an_order_that_is_lost_in_the_slow_lane_is_given_again_after_its_time() -> None:
+    episode = ordered(replace(deaf(), strategy=SLOW, rung_at=NOW - 9000), SLOW, NOW)
+    lost = replace(ALONE, deeds=(Deed(NOW, SLOW),))
+    waits = decide(episode, lost, NOW + 60)
+    assert (waits.rule, waits.act) == (Rule.SLOW, False)
+    assert decide(episode, lost, waits.until or 0.0).act
+
+
 def test_an_order_of_which_nothing_is_seen_is_followed_by_a_stronger_one() -> None:
     episode = ordered(deaf(), RECONNECT, NOW)
     assert decide(episode, ALONE, NOW + 44).rule is Rule.UNDER_WAY
