@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from actors.connectors import canary_id
+from actors.connectors.host import canaries as host_canaries
 from actors.connectors.link_events import Receipt
 from actors.connectors.protocol import STORED
 from actors.messages import SendCanary
@@ -69,5 +70,34 @@ async def test_one_that_comes_after_a_restart_is_known(shard: Shard) -> None:
     shard.news.take(inbound(canary_id.make(KEY, b"0002"), None), shard.greet())
     await shard.news.flush()
     await asyncio.sleep(0)
+    assert shard.events("session.message") == []
+    assert len(shard.events("session.canary")) == 1
+
+
+async def test_a_broken_database_of_health_does_not_hold_up_messages(
+    short_tmp: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever sends one chooses its id."""
+    monkeypatch.setattr(host_canaries, "KEY_PATIENCE", 0.5)
+    (short_tmp / "health.db").write_bytes(b"no database " * 1000)
+    shard = Shard(short_tmp, Peer())
+    await shard.open()
+    try:
+        suspect, confirmer = canary_id.make(KEY, b"0003"), shard.greet(STORED)
+        for number, id in enumerate((suspect, "M-1"), start=1):
+            shard.news.take(inbound(id, number), confirmer)
+        async with asyncio.timeout(20):
+            await shard.news.flush()
+        assert shard.events("session.message") == [suspect, "M-1"]
+    finally:
+        await shard.close()
+
+
+async def test_the_key_that_was_read_outlives_its_database(shard: Shard) -> None:
+    await shard.canaries.look()
+    for path in shard.folder.glob("health.db*"):
+        path.unlink()
+    shard.news.take(inbound(canary_id.make(KEY, b"0004"), None), shard.greet())
+    await shard.news.flush()
     assert shard.events("session.message") == []
     assert len(shard.events("session.canary")) == 1

@@ -113,6 +113,7 @@ class ConnectorHost(Worker):
         patience, awaited = args.settings.ack_timeout, self._hints.awaited
         self._sends = Sends(args.shard, self._journal, self._api, link_of, patience, self.spawn, awaited)
         self._canaries = Canaries(args.settings, link_of, lambda answer: self.tell("health", answer))
+        self.spawn(self._canaries.look(), name="key of the canaries")
         resends = Resends(self._journal, self._api, link_of, self.spawn)
         self._news = News(self._journal, self._sends, resends, self._canaries, self._hints)
         self.spawn(self._news.run(), name="news")
