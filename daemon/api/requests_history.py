@@ -11,6 +11,8 @@ from daemon.api.requests import Query
 EPOCH_DIGITS = 12
 _EPOCH_PATTERN = r"^[0-9]{1,12}(\.[0-9]{1,6})?$"
 RAW = "raw"
+LONGEST_STEP = 366 * 86_400
+"""Seconds.  Times that nobody can write are many years off: no range of so long steps gets there."""
 
 
 def parse_moment(value: object) -> float:
@@ -43,6 +45,8 @@ def parse_step(value: object) -> int:
         seconds = 0.0
     if seconds < 1 or seconds != int(seconds):
         raise ValueError("a step is raw, or a whole number of minutes, such as 1m, 15m, 1h or 1d")
+    if seconds > LONGEST_STEP:
+        raise ValueError("a step is 366d at most")
     return int(seconds)
 
 

@@ -99,6 +99,8 @@ async def test_without_words_it_is_the_last_day(api: CheckedClient, memory: Memo
         ("step=90s", "step"),
         ("step=0m", "step"),
         ("step=often", "step"),
+        ("from=1769847330&to=999999999999&step=11000d", "step"),
+        ("step=11600d", "step"),
         ("from=1000000000&step=1m", "step"),
         ("from=1000000000&step=raw", "step"),
         ("from=1000000000&step=61m", "step"),
@@ -109,6 +111,13 @@ async def test_what_can_not_be_answered_says_why(api: CheckedClient, query: str,
     assert answer.status == 422
     assert answer.json["type"] == "/problems/invalid"
     assert [error["parameter"] for error in answer.json["errors"]] == [parameter]
+
+
+async def test_the_farthest_time_that_can_be_asked_for_can_be_written(api: CheckedClient) -> None:
+    begin = int(time.time()) - 60
+    answer = await api("GET", f"{HISTORY}?from={begin}&to={begin + 1500 * 366 * 86_400}&step=366d")
+    assert answer.status == 200
+    assert answer.json["step"] == "366d"
 
 
 async def test_nobody_has_no_past(api: CheckedClient) -> None:
