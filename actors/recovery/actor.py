@@ -4,7 +4,7 @@ import asyncio
 import logging
 import random
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from thespian.actors import ActorAddress
@@ -13,11 +13,12 @@ from actors.messages import Command, CommandResult, Hint, PlanAnswer, PlanReques
 from actors.recovery.book import Book
 from actors.recovery.days import Days
 from actors.recovery.decide import Rule
-from actors.recovery.follow import Follower
+from actors.recovery.follow import HEALTH, Follower, is_behind
 from actors.recovery.learning import doublings
 from actors.recovery.ledger import Ledger
 from actors.recovery.orders import Orders
 from actors.recovery.outages import Outages
+from actors.recovery.pauses import in_force
 from actors.recovery.plans import Policy, plan
 from actors.recovery.strategies import Strategy
 from actors.recovery.tuning import budgets
@@ -118,9 +119,9 @@ class RecoveryActor(Worker):
         async with self._turn:
             whole = await self._follower.read_all()
             self._told(whole.upto)
-            if whole.complete:  # nothing is done on half of the news
+            if HEALTH not in whole.behind:  # nothing is done on half of the news
                 try:
-                    await self._act()
+                    await self._act(whole.behind)
                 except StoreError as error:
                     self._database.watch.tell(log, "nothing can be ordered, since it can't be stored", error)
 
@@ -128,12 +129,14 @@ class RecoveryActor(Worker):
         if upto is not None:
             self.tell("gateway", Hint("recovery", upto))
 
-    async def _act(self) -> None:
-        """Decides about every open episode; what is ordered is stored first."""
-        now = time.time()
-        paused = {id: until for of_shard in self._paused.values() for id, until in of_shard.items()}
+    async def _act(self, behind: Collection[str]) -> None:
+        """Decides about every open episode but those of shards that are ``behind``; what is ordered is stored first."""
+        now, known_now = time.time(), self._ledger.book.known
+        paused = in_force(self._paused, {id: known.shard for id, known in known_now.items()})
         survey = self._ledger.book.survey(now, paused)
         for session in list(self._ledger.book.cases):
+            if is_behind(known_now.get(session), behind):
+                continue
             decision = self._ledger.book.decide(session, survey, now, paused.get(session))
             if decision.act:
                 known = self._ledger.book.known.get(session)

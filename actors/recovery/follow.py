@@ -1,14 +1,17 @@
 """Reading on in the outboxes of the shards and of health, up to where the ledger is."""
 
 import logging
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from actors.events import EventType
+from actors.recovery.book import Known
 from actors.recovery.ledger import Ledger
 from actors.settings import Settings
 from actors.store import outbox, shard_queries
 from actors.store.engine import Database, open_reader
 from actors.store.errors import StoreError
+from actors.store.records import OutboxEvent
 from actors.store.shard_tails import shards_in
 from actors.store.watch import StoreWatch
 
@@ -24,9 +27,15 @@ HEALTH = "health"
 class Whole:
     """A reading of all outboxes."""
 
-    complete: bool
+    behind: frozenset[str] = frozenset()
+    """Shards, or health, of which not all could be read: nothing is done on half of the news."""
     upto: int | None = None
     """Where the ledger's outbox ends now; None if nothing was added."""
+
+
+def is_behind(known: Known | None, behind: Collection[str]) -> bool:
+    """Whether there may be unread news of a session that stands there; None: of whom nothing is known so far."""
+    return bool(behind) if known is None else known.shard in behind
 
 
 class Follower:
@@ -37,18 +46,25 @@ class Follower:
         self._ledger = ledger
         self._watch = watch
         self._readers: dict[str, Database] = {}
+        self._kept: dict[tuple[str | None, str], OutboxEvent] = {}
+        """(session, type) -> the last that health told of it, not accounted for so far."""
 
     async def read_all(self) -> Whole:
         """Reads on everywhere: first where the sessions tell of themselves, then what health thinks of them."""
         reached: int | None = None
-        try:
-            for source in sorted(shards_in(self._settings.state_dir)):
+        behind = set()
+        for source in sorted(shards_in(self._settings.state_dir)):
+            try:
                 reached = await self._account(source) or reached
-            reached = await self._account_health() or reached
+            except StoreError as error:
+                self._watch.tell(log, f"the ledger of {source} is behind", error)
+                behind.add(source)
+        try:
+            reached = await self._account_health(behind) or reached
         except StoreError as error:
-            self._watch.tell(log, "the ledger is behind", error)
-            return Whole(complete=False, upto=reached)
-        return Whole(complete=True, upto=reached)
+            self._watch.tell(log, "the ledger of health is behind", error)
+            behind.add(HEALTH)
+        return Whole(frozenset(behind), reached)
 
     async def read(self, source: str) -> int | None:
         """Reads on in one shard's outbox; returns where the ledger's outbox ends if something was added."""
@@ -61,7 +77,11 @@ class Follower:
     async def _account(self, source: str) -> int | None:
         if source not in self._readers:
             reader = await open_reader(self._settings.database(source))
-            self._ledger.book.states(source, await reader.run(shard_queries.load_states))
+            try:
+                self._ledger.book.states(source, await reader.run(shard_queries.load_states))
+            except StoreError:
+                await reader.close()
+                raise
             self._readers[source] = reader
         upto: int | None = None
         while True:
@@ -71,18 +91,26 @@ class Follower:
                 return upto
             upto = await self._ledger.account(source, events)
 
-    async def _account_health(self) -> int | None:
+    async def _account_health(self, behind: Collection[str]) -> int | None:
+        """What health tells of sessions of shards that are behind is kept until those have told of themselves."""
         if HEALTH not in self._readers:
             self._readers[HEALTH] = await open_reader(self._settings.database(HEALTH))
         upto: int | None = None
         while True:
             cursor = await self._ledger.cursor(HEALTH)
-            events, last = await self._readers[HEALTH].run(
+            fresh, last = await self._readers[HEALTH].run(
                 lambda conn, after=cursor: outbox.read_kinds_after(conn, after, OF_HEALTH, PAGE)  # type: ignore[misc]
             )
-            if last <= cursor:
+            due, kept = [], {}
+            for event in (*self._kept.values(), *fresh):
+                if is_behind(self._ledger.book.known.get(event.session or ""), behind):
+                    kept[event.session, event.type] = event
+                else:
+                    due.append(event)
+            if last <= cursor and not due:
                 return upto
-            upto = await self._ledger.account(HEALTH, events, last)
+            upto = await self._ledger.account(HEALTH, due, max(cursor, last))
+            self._kept = kept
 
     async def close(self) -> None:
         """Closes the databases."""

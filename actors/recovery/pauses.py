@@ -50,3 +50,12 @@ def paused_until(pauses: Iterable[Pause], session: str, labels: Mapping[str, str
     """When the last of them ends: infinity if somebody has to end it; None for a session that is under none."""
     ends = [math.inf if p.until is None else p.until for p in covering(pauses, session, labels, now)]
     return max(ends, default=None)
+
+
+def in_force(told: Mapping[str, Mapping[str, float]], shards: Mapping[str, str]) -> dict[str, float]:
+    """Session -> until when its recovery is paused, of what each shard has ``told``.
+
+    Only the shard where a session stands (``shards``: session -> shard) speaks for it: the one that it has left is
+    never heard again when it was its last.
+    """
+    return {id: until for shard, its in told.items() for id, until in its.items() if shards.get(id) == shard}

@@ -41,7 +41,8 @@ class Healing:
         self._restarting: set[str] = set()
         self._tell = tell
         self._name = name
-        self._paused: dict[str, float] = {}
+        self._paused: dict[str, float] | None = None
+        """What recovery was told.  None: nothing so far, and what an earlier host told still holds there."""
 
     def order(self, message: Command) -> bool:
         """Begins what is ordered, and answers; False if the session itself does all of it."""

@@ -3,7 +3,7 @@ import math
 from hypothesis import given
 from hypothesis import strategies as st
 
-from actors.recovery.pauses import Pause, covering, paused_until
+from actors.recovery.pauses import Pause, covering, in_force, paused_until
 
 TIMES = st.floats(0, 100)
 ENDS = st.none() | TIMES
@@ -40,3 +40,8 @@ def test_whom_a_pause_covers() -> None:
     both = Pause(1, 0.0, "t", None, {"team": "a", "tier": "b"})
     assert both.covers("x", {"team": "a", "tier": "b", "more": "c"})
     assert not both.covers("x", {"team": "a"})
+
+
+def test_only_the_shard_where_a_session_stands_speaks_for_it() -> None:
+    told = {"shard-0": {"a": math.inf, "b": 9.0}, "shard-1": {"c": 5.0}}
+    assert in_force(told, {"a": "shard-1", "b": "shard-0", "c": "shard-1"}) == {"b": 9.0, "c": 5.0}
