@@ -92,7 +92,7 @@ def _link_up(d: Draft, event: inputs.LinkUp) -> None:
 
 def _adopt(d: Draft, event: inputs.LinkUp) -> None:
     """Go on with a connection that outlived its link."""
-    d.set(due=False, verdict=None)
+    d.set(due=False, verdict=None, ordered=False)
     if event.phase == "open":
         d.set(paired=True, opened_at=event.opened_at or d.now)
         d.move(State.OPEN)
@@ -206,7 +206,7 @@ def _opened(d: Draft, event: inputs.Opened) -> None:
         return
     d.hide_qr()
     d.fail_waiters("conflict", "the session is paired")
-    d.set(paired=True, opened_at=d.now, verdict=None, due=False)
+    d.set(paired=True, opened_at=d.now, verdict=None, due=False, ordered=False)
     d.move(State.OPEN)
 
 

@@ -87,6 +87,8 @@ class AuditEntry:
     """begun, done, or the reason why not: the last part of a problem's type."""
 
 
+CLIENT = "client"
+"""Key in the data of a stored state: the client that WhatsApp called outdated, where a session rests for that."""
 LEFT = "left"
 """Key in the data of a state that is kept for a session's return, and not shown meanwhile."""
 

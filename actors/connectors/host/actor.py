@@ -5,6 +5,7 @@ Its life is the life of its process: when the process ends the actor ends too, a
 
 import asyncio
 import contextlib
+import itertools
 import logging
 import time
 from typing import Any
@@ -24,12 +25,14 @@ from actors.connectors.host.hints import Hints
 from actors.connectors.host.journal import Journal
 from actors.connectors.host.launch import Place
 from actors.connectors.host.news import News
+from actors.connectors.host.outdated import Outdated
 from actors.connectors.host.recycling import Recycling
 from actors.connectors.host.resends import Resends
 from actors.connectors.host.roster import Roster, refusal
 from actors.connectors.host.sends import Sends
 from actors.connectors.host.upkeep import Upkeep
 from actors.connectors.link_events import LinkEvent, PhaseChanged
+from actors.connectors.protocol import Phase
 from actors.messages import (
     Command,
     CommandResult,
@@ -50,7 +53,6 @@ from actors.messages import (
 )
 from actors.runtime import logs
 from actors.runtime.worker import Worker
-from actors.session.causes import Cause
 from actors.settings import host_name, shard_name
 from actors.store import shard_queries
 from actors.store.direct import Statements
@@ -63,7 +65,9 @@ log = logging.getLogger(__name__)
 PROCESS_LOST_EXIT = 72
 """Exit status when the connector process died (EX_OSFILE's neighbour: a part of the system is missing)."""
 LOOK_PERIOD = 3.0
-"""Seconds between looks for sends that nobody told of."""
+"""Seconds between looks for sends that nobody told of, and for sessions that may try another client."""
+REPEAT = 10
+"""Looks after which the end of a pause is told again to who still waits for it."""
 TELLING = 0.02
 """Seconds for the sessions to be told of a fault before they notice the end of their links."""
 LONGEST_LINGER = 60.0
@@ -108,6 +112,7 @@ class ConnectorHost(Worker):
         await self._upkeep.forget_gone()
         self._roster = Roster(await self._journal.read(shard_queries.load_states))
         self._roster.plan(args.sessions)
+        self._outdated = Outdated(self._roster)
         await self._upkeep.leave(self._roster.leavers())
         link_of = self._connectors.link_of
         patience, awaited = args.settings.ack_timeout, self._hints.awaited
@@ -138,6 +143,7 @@ class ConnectorHost(Worker):
         except ConnectorFault as fault:
             self._faulty(fault)
         else:
+            self._outdated.use(self._client())
             self.spawn(self._recycling.run(), name="recycling")
         await self._sends.restore(self._roster.refusing())
         self.spawn(self._look(), name="look for sends")
@@ -145,9 +151,18 @@ class ConnectorHost(Worker):
         self.spawn(self._database.keep_probing(), name="probe")
 
     async def _look(self) -> None:
-        while True:
+        for look in itertools.count(1):
             await asyncio.sleep(LOOK_PERIOD)
             await self._sends.take()
+            self._try_outdated_again()
+            if look % REPEAT == 0:
+                for session in self._roster.held_in_vain(time.time()):
+                    self._tell_pause(session)
+
+    def _tell_pause(self, session: str) -> None:
+        """It changes nothing for a session that knows."""
+        if (address := self._roster.address(session)) is not None:
+            self.post(address, Paused(self._roster.paused_until(session, time.time())))
 
     async def _lost(self, why: str) -> None:
         await self._end(why)
@@ -214,6 +229,8 @@ class ConnectorHost(Worker):
     def _hear(self, event: LinkEvent, confirmer: Confirmer) -> None:
         if isinstance(event, PhaseChanged) and self._connectors.admits:
             self._gate.phase(event)
+        if isinstance(event, PhaseChanged) and event.phase is Phase.CONNECTING:
+            self._outdated.begins(event.session)
         self._news.take(event, confirmer)
 
     # from actors
@@ -255,15 +272,17 @@ class ConnectorHost(Worker):
     async def _transition(self, message: Transition, sender: ActorAddress) -> None:
         if message.session not in self._roster:
             return  # it was removed
-        state = SessionState(
-            session=message.session,
-            incarnation=message.life,
-            number=message.number,
-            state=message.state,
-            since=message.at,
-            cause=message.cause,
-            code=message.code,
-            data=message.data,
+        state = self._outdated.marked(
+            SessionState(
+                session=message.session,
+                incarnation=message.life,
+                number=message.number,
+                state=message.state,
+                since=message.at,
+                cause=message.cause,
+                code=message.code,
+                data=message.data,
+            )
         )
 
         async def store(conn: Statements) -> bool:
@@ -288,6 +307,8 @@ class ConnectorHost(Worker):
         self._roster.stored(state)
         self._gate.stored(state)
         self.post(sender, TransitionStored(message.session, message.life, message.number))
+        if self._roster.unaware(state, time.time()):
+            self._tell_pause(state.session)
         if (cause := refusal(state)) is not None:
             self._sends.refuse(state.session, cause)
             return
@@ -333,13 +354,24 @@ class ConnectorHost(Worker):
         bounds = launch.bounds_on_connects(settings, self._args.connector)
         self._gate.use(*bounds, message.share, self._roster.running())
         await self._connectors.use(settings, message.share)
+        if self._connectors.current is not None:
+            self._outdated.use(self._client())  # the connector has answered: what connects from now on has it
         if settings.connectors.baileys.client_version != before.connectors.baileys.client_version:
+            self._gate.try_again()
             self._try_outdated_again()
+
+    def _client(self) -> str:
+        """What the connector tells WhatsApp that it is, and what else may make a difference."""
+        assert self._connectors.current is not None
+        hello, version = self._connectors.current.uplink.hello, self._settings.connectors.baileys.client_version
+        return f"{hello.connector} {hello.version} {'.'.join(map(str, version or ()))}".rstrip()
 
     def _try_outdated_again(self) -> None:
         """What WhatsApp thought of the version before says nothing about the new one."""
-        self._gate.try_again()
-        for session in self._roster.halted_by(Cause.CLIENT_OUTDATED):
+        due = self._outdated.due(time.time())
+        if any(due.values()):  # else the client may be the one that was refused
+            self._gate.try_again()
+        for session in due:
             if (address := self._roster.address(session)) is not None:
                 self.post(address, Command(0, session, "reconnect", {}, self.myAddress))
 
@@ -350,6 +382,7 @@ class ConnectorHost(Worker):
             self._connectors.forget(session)
             self._gate.forget(session)
             self._owed.pop(session, None)
+        self._outdated.forget(gone)
         self._sends.forget(gone)
 
     def _hint(self, name: str, upto: int) -> None:

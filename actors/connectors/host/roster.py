@@ -130,13 +130,31 @@ class Roster:
         self._members[hello.session] = member
         return member
 
-    def halted_by(self, cause: str) -> list[str]:
+    def state(self, session: str) -> SessionState | None:
+        """What is stored of it."""
+        return self._states.get(session)
+
+    def halted_by(self, cause: str) -> dict[str, SessionState]:
         """The sessions of the shard that rest for that cause and should run."""
-        return [
-            id
+        return {
+            id: state
             for id, state in sorted(self._states.items())
             if self.wants(id) and state.state == "halted" and state.cause == cause
-        ]
+        }
+
+    def unaware(self, state: SessionState, now: float) -> bool:
+        """Whether it seems, by its state, that word of its pause did not reach a session, or word of the end of it."""
+        held = bool(state.data.get("held"))
+        return (state.state == "waiting" and not held) if self.is_paused(state.session, now) else held
+
+    def held_in_vain(self, now: float) -> list[str]:
+        """The sessions that wait for the end of a pause that is over."""
+        states = self._states.items()
+        return [id for id, state in states if id in self and state.data.get("held") and self.unaware(state, now)]
+
+    def paused_until(self, session: str, now: float) -> float | None:
+        """Until when recovery of it is paused; None if it is not."""
+        return self._members[session].paused_until if self.is_paused(session, now) else None
 
     def refusing(self) -> dict[str, str]:
         """The sessions that rest in a state in which nothing is sent, or that are not wanted any more, and why."""

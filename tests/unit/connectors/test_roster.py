@@ -54,3 +54,24 @@ def test_who_is_there_is_told_of_a_pause_and_who_comes_later_is_given_it() -> No
     assert entered is not None
     assert entered.paused_until == 99.0
     assert roster.repaused([SessionPlan(id, "simulator", enabled=True) for id in "ab"]) != []
+
+
+@pytest.mark.parametrize(
+    ("found", "paused_until", "unaware"),
+    [
+        (state("waiting", "connection_lost"), 99.0, True),
+        (state("waiting", "connection_lost", held=True), 99.0, False),
+        (state("open"), 99.0, False),
+        (state("waiting", "connection_lost", held=True), None, True),
+        (state("waiting", "connection_lost", held=True), 9.0, True),
+        (state("waiting", "connection_lost"), None, False),
+    ],
+)
+def test_a_state_says_whether_word_of_a_pause_was_lost(
+    found: SessionState, paused_until: float | None, unaware: bool
+) -> None:
+    roster = Roster({"a": found})
+    roster.plan([SessionPlan("a", "simulator", enabled=True, paused_until=paused_until)])
+    assert roster.unaware(found, 50.0) is unaware
+    assert roster.held_in_vain(50.0) == (["a"] if unaware and found.data.get("held") else [])
+    assert roster.paused_until("a", 50.0) == (99.0 if paused_until == 99.0 else None)

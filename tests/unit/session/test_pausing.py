@@ -150,3 +150,12 @@ def test_a_verdict_stays_and_a_ban_that_is_over_waits_for_the_end_of_the_pause()
     halted.tell(ev.Closed(403, "login_failure"))
     assert halted.tell(ev.PauseChanged(None)) == ()
     assert halted.full.verdict is not None
+
+
+@pytest.mark.parametrize("phase", ["connecting", "open"])
+def test_an_order_is_used_up_by_a_connection_that_is_there_already(phase: str) -> None:
+    s = paused()
+    s.tell(ev.LinkDown(), ev.Reconnect("r"))
+    s.link(phase, adopted=True)
+    s.tell(ev.Opened("me"), LOST)
+    assert (s.at(), s.full.held) == (State.WAITING, True)
