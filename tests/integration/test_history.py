@@ -213,6 +213,20 @@ async def test_each_level_is_pruned_in_its_time(tmp_path: Path) -> None:
         assert (await world.progress(Level.RAW)).rows == kept[Level.RAW]
 
 
+async def test_a_row_of_the_future_makes_no_pruning_long(world: World) -> None:
+    await world.live_on(1, [f"s-{number}" for number in range(10)])
+    minute = int(world.now // MINUTE)
+    future = ledger.pack(minute * 2, "s-0", [Entry(minute * 2 * 60_000 + 5, 5, Status.CONNECTED)])
+    await world.database.run(ledger.store([future], minute))
+    left, more = len(await world.rows(Level.MINUTE)), True
+    while more:
+        before = left
+        more = await world.database.run(ledger.prune(Level.MINUTE, minute, 20))
+        left = len(await world.rows(Level.MINUTE))
+        assert before - left <= 40
+    assert left <= 11
+
+
 async def test_a_removed_session_is_purged_and_its_name_is_free(world: World) -> None:
     await world.live_on(2)
     world.recorder.remove("a", kept=False)

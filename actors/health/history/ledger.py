@@ -161,6 +161,8 @@ def prune(level: Level, before: int, most_rows: int) -> Operation[bool]:
             return False
         newest = await queries.last_bucket(conn, level)
         assert newest is not None
+        # rows of a time to come, as of a clock that was ahead, would make it look as if a bucket had next to none
+        newest = min(newest, max(before, progress.upto))
         a_bucket = max(1, progress.rows // (newest - oldest + 1))
         until = min(before, oldest + max(1, most_rows // a_bucket))
         deleted = await queries.delete_before(conn, level, until)
