@@ -11,7 +11,6 @@ from thespian.actors import ActorAddress
 
 from actors.messages import Command, CommandResult, Hint, PlanAnswer, PlanRequest, ServiceSample, ShardPauses
 from actors.recovery.book import Book
-from actors.recovery.days import Days
 from actors.recovery.decide import Rule
 from actors.recovery.follow import HEALTH, Follower, is_behind
 from actors.recovery.learning import doublings
@@ -20,12 +19,12 @@ from actors.recovery.orders import Orders
 from actors.recovery.outages import Outages
 from actors.recovery.pauses import in_force
 from actors.recovery.plans import Policy, plan
+from actors.recovery.pruning import Pruning
 from actors.recovery.strategies import Strategy
 from actors.recovery.tuning import budgets
 from actors.runtime.worker import Worker
 from actors.session.causes import Cause, cause_named
 from actors.settings import Settings
-from actors.store import outbox
 from actors.store.engine import open_writer
 from actors.store.errors import StoreError
 
@@ -178,14 +177,10 @@ class RecoveryActor(Worker):
             self._database.watch.tell(log, "a refusal can't be stored", error)
 
     async def _prune(self) -> None:
-        days = Days(self._database)
+        pruning = Pruning(self._database, self._ledger)
         while True:
-            now = time.time()
-            kept = now - self._settings.recovery.keep
             try:
-                await days.keep(now, kept)
-                await outbox.prune(self._database, now - self._settings.events_keep)
-                await self._ledger.prune(kept)
+                await pruning.turn(self._settings.recovery.keep, self._settings.events_keep)
             except StoreError as error:
                 self._database.watch.tell(log, "the ledger can't be pruned yet", error)
             await asyncio.sleep(PRUNE_PERIOD)

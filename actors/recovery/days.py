@@ -22,6 +22,7 @@ class Days:
         if self._summed_at is not None and abs(now - self._summed_at) < AGAIN_S:
             return
         today = int(now // DAY)
+        await self._database.run(lambda conn: episode_queries.forget_days_from(conn, today))
         first = await self._first(today)
         for day in range(first, today):
             await self._database.run(lambda conn, day=day: episode_queries.sum_up(conn, day))  # type: ignore[misc]

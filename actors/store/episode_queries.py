@@ -125,6 +125,11 @@ async def last_day(conn: Statements, upto: int | None = None) -> int | None:
     return day
 
 
+async def forget_days_from(conn: Statements, day: int) -> None:
+    """Forgets the sums of that day and of later ones, which a clock that was ahead took to be over."""
+    await conn.execute(delete(episode_days).where(episode_days.c.day >= day))
+
+
 async def first_end(conn: Statements) -> float | None:
     """When the first of the episodes that are kept ended."""
     at: float | None = (await conn.execute(select(func.min(episodes.c.ended_at)))).scalar()

@@ -7,7 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from actors.recovery.book import Book
 from actors.recovery.days import AGAIN_S, Days
+from actors.recovery.ledger import Ledger
+from actors.recovery.pruning import Pruning
 from actors.store import episode_queries, recovery_queries
 from actors.store.direct import Statements
 from actors.store.engine import Database, open_reader, open_writer
@@ -89,6 +92,30 @@ async def test_what_is_pruned_is_missing_and_nothing_else(database: Database) ->
     await Days(database).keep(NOW, kept)
     assert plain(await sums(database, kept)) == wanted
     assert wanted[0][1] == 2
+
+
+async def test_after_a_clock_was_ahead_the_sums_agree_with_the_rows_again(database: Database) -> None:
+    await ended(database, NOW - 2.0 * DAY, 9.0)
+    ahead = Days(database)
+    await ahead.keep(NOW + 40.0 * DAY, 0.0)
+    for days, now in ((ahead, NOW), (Days(database), NOW + 3.0 * DAY)):
+        await ended(database, now - 500.0, 9.0)
+        await ended(database, now - 0.9 * DAY, 9.0)
+        await days.keep(now, 0.0)
+        for back, count in ((0.1, 1), (0.95, 2)):
+            assert sum(s.episodes for s in await sums(database, now - back * DAY)) == count
+    assert sum(s.episodes for s in await sums(database, NOW - 9.0 * DAY)) == 5
+
+
+async def test_a_clock_that_is_ahead_for_a_while_costs_nothing(database: Database) -> None:
+    """A day later it is taken to be right."""
+    clock, up = NOW, 100.0
+    pruning = Pruning(database, Ledger(database, Book()), lambda: clock, lambda: up)
+    await ended(database, NOW - 3.0 * DAY, 9.0)
+    for jump, left in ((0.0, 1), (300.0 * DAY, 1), (-300.0 * DAY, 1), (300.0 * DAY, 1), (2.0 * DAY, 0)):
+        clock, up = clock + jump, up + (jump if jump == 2.0 * DAY else 60.0)
+        await pruning.turn(100.0 * DAY, 7.0 * DAY)
+        assert len(await database.run(lambda conn: episode_queries.list_episodes(conn, EpisodeFilter(), 9))) == left
 
 
 async def test_a_reader_never_sees_a_day_without_the_one_before(database: Database, tmp_path: Path) -> None:
