@@ -113,9 +113,10 @@ class HealthActor(Worker):
                 async with self._database.begin() as conn:
                     for session in (await health_queries.load_scores(conn)).keys() - self._book.sessions():
                         await health_queries.forget_score(conn, session)
-                    await self._watch.forget(conn, self._book.sessions())
+                    if self._tails.whole:  # of a shard that can't be read yet nobody is known
+                        await self._watch.forget(conn, self._book.expected())
                 for session in self._book.strangers():
-                    self._book.forget(session)
+                    self._book.forget(session, kept=not self._tails.whole or session in self._book.expected())
                 await outbox.prune(self._database, time.time() - self._keep)
                 await self._history.remove_strangers(self._book.sessions(), whole=self._tails.whole)
             except StoreError as error:

@@ -70,6 +70,7 @@ class Book:
 
     def states(self, states: Mapping[str, SessionState], now: float) -> None:
         """The stored states of a shard."""
+        self.history.looked(now)
         for session, stored in states.items():
             if stored.data.get(LEFT):
                 self.history.kept.add(session)
@@ -80,9 +81,11 @@ class Book:
 
     def event(self, event: OutboxEvent, now: float) -> None:
         """A transition of a shard's outbox, or the end of a session."""
+        self.history.looked(now)
         if event.type == "session.removed" and event.session is not None:
-            self.forget(event.session)
-            self.history.remove(event.session, kept=event.data.get("kept") is True)
+            kept = event.data.get("kept") is True
+            self.forget(event.session, kept=kept)
+            self.history.remove(event.session, kept=kept)
         if event.type == "session.state" and event.session is not None:
             self._change(event.session, read_change(event.at, event.data), now)
             self._logged_in(event.session, event.data, now)
@@ -94,11 +97,14 @@ class Book:
         if session in self._signals:
             self._signals[session] = remember(self._signals[session], recalled.minutes, recalled.hours)
 
-    def forget(self, session: str) -> None:
-        """The session is no more."""
+    def forget(self, session: str, *, kept: bool = False) -> None:
+        """The session is no more; ``kept``: it may come back, and then has its old rhythm."""
         for known in (self._signals, self._totals, self._shown, self._verdicts):
             known.pop(session, None)
-        self.listening.forget(session)
+        if kept:
+            self.listening.left(session)
+        else:
+            self.listening.forget(session)
         self._fresh.discard(session)
         self.history.forget(session)
         self._unproven.pop(session, None)
@@ -107,6 +113,10 @@ class Book:
     def sessions(self) -> set[str]:
         """The sessions of which something is known."""
         return set(self._signals)
+
+    def expected(self) -> set[str]:
+        """The sessions whose rhythm is of use: those, and the ones that are away and may come back."""
+        return self._signals.keys() | self.history.kept
 
     def strangers(self) -> set[str]:
         """Sessions whose stored view was restored, but of which nothing else is known."""

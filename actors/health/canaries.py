@@ -69,9 +69,13 @@ class Canaries:
         return self._spent.get(session, Spent())
 
     def forget(self, session: str) -> None:
-        """The session is no more."""
-        for known in (self._under_way, self._past, self._spent, self.counts):
+        """The session is no more; what it sent counts on: it may come back."""
+        for known in (self._under_way, self._past, self.counts):
             known.pop(session, None)
+
+    def prune(self, now: float) -> None:
+        """Forgets what was sent so long ago that it counts no more."""
+        self._spent = {session: spent for session, spent in self._spent.items() if spent.within_day(now)}
 
     # what happens to one
 
@@ -88,9 +92,12 @@ class Canaries:
         self._end(canary, Outcome.VOID, at)
         return canary.receiver
 
-    def arrived(self, id: str, at: float) -> str | None:
-        """It is here; returns at whom, None if it was not waited for any more."""
-        if (canary := self._find(id)) is None:
+    def arrived(self, session: str, id: str, at: float) -> str | None:
+        """It is here; returns at whom, None if it was not waited for any more.
+
+        At another device of the same account it proves nothing of the one to which it was sent.
+        """
+        if (canary := self._find(id)) is None or canary.receiver != session:
             return None
         self._end(canary, Outcome.ARRIVED, at)
         return canary.receiver

@@ -75,6 +75,12 @@ class Listening:
         self._ears.pop(session, None)
         self.canaries.forget(session)
 
+    def left(self, session: str) -> None:
+        """The session is away, or not known yet: its rhythm is kept for its return."""
+        if (ear := self._ears.get(session)) is not None:
+            ear.rhythm.disregard()
+        self.canaries.forget(session)
+
     def rhythm_since(self, session: str) -> float | None:
         """When the learning of its rhythm began."""
         ear = self._ears.get(session)
@@ -177,7 +183,7 @@ class Listening:
     def arrived(self, session: str, id: str, at: float) -> None:
         """A canary arrived at a session, perhaps too late."""
         self._ear(session, at).canary_at = at
-        if (receiver := self.canaries.arrived(id, at)) is not None:
+        if (receiver := self.canaries.arrived(session, id, at)) is not None:
             self._ended([(receiver, Outcome.ARRIVED)], at)
 
     def refused(self, id: str, at: float) -> None:

@@ -32,7 +32,7 @@ FAULTS = frozenset({Liveness.DEAF, Liveness.HALF_OPEN, Liveness.OUTBOUND_STUCK})
 """What is an error; alive and quiet are none."""
 
 UNPROVEN_AFTER_S = 120.0
-"""Without any proof for so long an open connection is half-open, whatever its connector says."""
+"""Half-open is an open connection without any proof for so long, as of its last sample, whatever its connector says."""
 MISSED_HEARTBEATS = 2
 """Unanswered in a row: half-open.  The connectors of this project close at the first."""
 STUCK_AFTER_S = 30.0
@@ -106,7 +106,7 @@ def judge(signals: Signals, now: float, inbound: Inbound = NOTHING) -> Verdict |
 
 def _judge(signals: Signals, now: float, inbound: Inbound) -> tuple[Liveness, float]:
     proven = signals.last_seen or signals.since
-    if signals.missed_in_a_row >= MISSED_HEARTBEATS or now - proven > UNPROVEN_AFTER_S:
+    if signals.missed_in_a_row >= MISSED_HEARTBEATS or _is_unproven(signals, proven):
         return Liveness.HALF_OPEN, proven
     if (stuck := _stuck_since(signals)) is not None:
         return Liveness.OUTBOUND_STUCK, stuck
@@ -118,10 +118,17 @@ def _judge(signals: Signals, now: float, inbound: Inbound) -> tuple[Liveness, fl
     return Liveness.ALIVE, signals.since
 
 
+def _is_unproven(signals: Signals, proven: float) -> bool:
+    """As of the last sample: when none comes, or the clock is set, that says nothing about the server."""
+    return (
+        signals.sampled_at is not None and signals.sampled_at - max(proven, signals.interrupted_at) > UNPROVEN_AFTER_S
+    )
+
+
 def _stuck_since(signals: Signals) -> float | None:
     """As of the last sample: a report that is late says nothing about the server."""
     sent, sampled = signals.unanswered_since, signals.sampled_at
-    if sent is None or sampled is None or sampled - sent < STUCK_AFTER_S:
+    if sent is None or sampled is None or sampled - max(sent, signals.interrupted_at) < STUCK_AFTER_S:
         return None
     answered = signals.last_in is not None and signals.last_in >= sent
     return sent if answered else None

@@ -18,6 +18,8 @@ from actors.session.vocabulary import State
 
 FIVE_MINUTES, HOUR, DAY = 300.0, 3600.0, 86_400.0
 _MINUTE = 60.0
+INTERRUPTED_S = 120.0
+"""Seconds between two samples of a session, which sends one each 10 s, that show that its clock was set."""
 RESTRICTED = 463
 """Error code of messages that the account may not send for now: no fault of the connection."""
 K = TypeVar("K")
@@ -99,6 +101,8 @@ class Signals:
     next_attempt_at: float | None = None
     """While it waits, as of the last sample."""
     sampled_at: float | None = None
+    interrupted_at: float = 0.0
+    """When a sample last took so long that the clock was set, or the session stood still: ages across it are none."""
     minutes: tuple[Bucket, ...] = ()
     hours: tuple[Bucket, ...] = ()
     trips: tuple[Trip, ...] = ()
@@ -277,6 +281,7 @@ def _sampled(signals: Signals, sample: Sample, now: float) -> Signals:
         reconnect_attempts=sample.reconnect_attempts,
         next_attempt_at=sample.next_attempt_at if sample.state == signals.state else None,
         sampled_at=sample.at,
+        interrupted_at=sample.at if sample.at - sample.since > INTERRUPTED_S else signals.interrupted_at,
         trips=trips,
         ack_p95_ms=signals.ack_p95_ms if sample.ack_p95_ms is None else sample.ack_p95_ms,
         last_in=latest(signals.last_in, sample.last_in),

@@ -114,6 +114,29 @@ def test_a_removed_session_is_forgotten_for_good() -> None:
     assert known.sessions() == set()
 
 
+def test_a_session_that_is_kept_comes_back_with_its_rhythm() -> None:
+    for kept in (True, False):
+        known = opened()
+        since = known.listening.rhythm_since("a")
+        known.event(OutboxEvent(3, T0 + 3, "session.removed", "a", {"kept": kept}), T0 + 3)
+        assert known.sessions() == set()
+        assert known.expected() == ({"a"} if kept else set())
+        known.event(event(900, "a", "open", "connecting"), T0 + 900)
+        assert (known.listening.rhythm_since("a") == since) is kept
+
+
+def test_time_in_which_nobody_looked_is_not_connected_when_its_end_is_told_first() -> None:
+    known = opened()
+    known.changed(T0 + 2, everybody=True)
+    later = T0 + 2 + 1800
+    lost = {"state": "waiting", "previous": "open", "cause": "connection_lost"}
+    known.event(OutboxEvent(3, later, "session.state", "a", lost), later)
+    known.changed(later, everybody=False)
+    minutes = known.history.close(int(later // 60) + 1, later + 60)
+    watched = sum(entry.ms for found in minutes.values() for entry in found.get("a", []))
+    assert watched < 120_000
+
+
 def test_a_stored_view_of_nobody_is_a_stranger() -> None:
     known = opened()
     known.restore({"b": {"score": 5, "counts": {}}})

@@ -239,7 +239,7 @@ def test_one_is_under_way_at_a_time_and_misses_add_up() -> None:
         assert known.missed("b", T0) == missed
     assert known.missed("b", T0 + 1) == 0, "in another silence"
     (last,) = known.begin(peers, at + 1)
-    assert known.arrived(last.id, at + 2) == "b"
+    assert known.arrived("b", last.id, at + 2) == "b"
     assert known.missed("b", T0) == 0
     assert known.counts["b"] == {"sent": 4, "missed": 3, "arrived": 1, "void": 0}
 
@@ -257,6 +257,27 @@ def test_a_restart_keeps_the_budget_and_repeats_nothing() -> None:
     assert not may_send(peers["a"], again.spent("a"), policy, NOW + 60)
 
 
+def test_what_arrives_at_another_device_of_the_account_proves_nothing() -> None:
+    known, peers = canaries(), fleet("a", "b", "c")
+    peers["b"] = replace(peers["b"], silence=0.0)
+    peers["c"] = replace(peers["c"], address=peers["b"].address)
+    (begun,) = known.begin(peers, NOW)
+    assert known.arrived("c", begun.id, NOW + 1) is None
+    assert known.is_under_way("b")
+    assert known.arrived("b", begun.id, NOW + 2) == "b"
+
+
+def test_a_session_that_comes_back_has_no_new_budget() -> None:
+    known, peers = canaries(), fleet("a", "b")
+    peers["b"] = replace(peers["b"], silence=0.0)
+    assert known.begin(peers, NOW)
+    known.forget("a")
+    known.prune(NOW + 1)
+    assert known.spent("a").within_day(NOW + 1) == 1
+    known.prune(NOW + DAY_S)
+    assert known.spent("a") == Spent()
+
+
 def test_an_answer_that_comes_twice_or_too_late_changes_nothing() -> None:
     known, peers = canaries(), fleet("a", "b", "c")
     peers["b"] = replace(peers["b"], silence=0.0)
@@ -265,5 +286,5 @@ def test_an_answer_that_comes_twice_or_too_late_changes_nothing() -> None:
     before = dict(known.counts["b"])
     known.accepted(begun.id, NOW + 2)
     assert known.refused(begun.id, NOW + 3) is None
-    assert known.arrived(begun.id, NOW + 4) is None
+    assert known.arrived("b", begun.id, NOW + 4) is None
     assert known.counts["b"] == before

@@ -119,8 +119,24 @@ def test_without_a_proof_after_the_send_it_is_not_stuck() -> None:
 
 def test_unanswered_heartbeats_are_half_open() -> None:
     assert liveness(replace(opened(), missed_in_a_row=2), T0 + 5) is Liveness.HALF_OPEN
-    assert liveness(opened(), T0 + UNPROVEN_AFTER_S) is Liveness.ALIVE
-    assert liveness(opened(), T0 + UNPROVEN_AFTER_S + 1) is Liveness.HALF_OPEN
+    for age, expected in ((0, Liveness.ALIVE), (1, Liveness.HALF_OPEN)):
+        at = T0 + UNPROVEN_AFTER_S + age
+        assert liveness(fold(opened(), Sample(since=at - 10, at=at, state="open"), at), at) is expected
+
+
+def test_late_samples_and_a_clock_set_ahead_are_no_fault_but_a_status_without_proof() -> None:
+    signals = beating(opened(), T0 + 10, unanswered_since=T0 + 9)
+    later = T0 + 10 + UNPROVEN_AFTER_S + 1
+    assert liveness(signals, later) is Liveness.ALIVE
+    assert status(signals, later, Liveness.ALIVE) is Status.ERROR, "nobody vouches for it"
+    values = {"state": "open", "last_in": T0 + 10, "last_out": T0 + 10, "unanswered_since": T0 + 9}
+    signals = fold(signals, Sample(since=T0 + 10, at=later, **values), later)  # type: ignore[arg-type]
+    assert liveness(signals, later) is Liveness.ALIVE, "the heartbeat is not due yet"
+    at = later
+    while at <= later + UNPROVEN_AFTER_S:
+        at += 10
+        signals = fold(signals, Sample(since=at - 10, at=at, **values), at)  # type: ignore[arg-type]
+    assert liveness(signals, at) is not Liveness.ALIVE
 
 
 def test_a_new_connection_begins_without_the_old_ones_stuck_message() -> None:
