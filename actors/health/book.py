@@ -10,7 +10,7 @@ from actors.health.canary import Peer, Policy
 from actors.health.history.recall import Recalled
 from actors.health.history.recorder import Recorder, Seen
 from actors.health.listening import Listening
-from actors.health.liveness import Verdict, judge
+from actors.health.liveness import Liveness, Verdict, judge
 from actors.health.proof import Patience, is_lasting, prove
 from actors.health.quality import Bands, Quality, quality
 from actors.health.signals import Signals, fold, remember
@@ -67,6 +67,17 @@ class Book:
             self._restored.add(session)
             self._totals[session] = Totals(dict(stored.get("counts", {})))
             self.listening.canaries.counts[session].update(stored.get("canaries", {}))
+            self._recall(session, stored)
+
+    def _recall(self, session: str, stored: Mapping[str, Any]) -> None:
+        """A fault of this very connection is not over because the actor is another one."""
+        last = stored.get("lastLiveness")
+        if last is not None and is_lasting(last):
+            self._faults[session] = last
+        detail = stored.get("livenessDetail")
+        if stored.get("liveness") == Liveness.DEAF and detail:
+            missed = int(detail["evidence"]["canariesMissed"])
+            self.listening.canaries.recall(session, missed, detail["since"])
 
     def states(self, states: Mapping[str, SessionState], now: float) -> None:
         """The stored states of a shard."""

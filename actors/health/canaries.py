@@ -19,6 +19,8 @@ from actors.health.canary import (
 )
 from actors.store.records import Canary
 
+SAME_S = 0.001
+"""Times of one silence that were told on two ways differ by rounding at most."""
 RESULTS = ("sent", *Outcome)
 """What is counted of a session, by the receiver."""
 
@@ -44,6 +46,10 @@ class Canaries:
                 ended = replace(canary, outcome=Outcome.VOID, ended_at=now)
                 self._changed[canary.id] = ended
 
+    def recall(self, session: str, missed: int, silent_since: float) -> None:
+        """It was deaf when an earlier actor looked last, with so many missed; canaries tell whether it still is."""
+        self._past[session] = replace(self._past[session], missed=missed, silent_since=silent_since)
+
     def take_changed(self) -> list[Canary]:
         """Those that changed since the last call, to be stored."""
         changed, self._changed = list(self._changed.values()), {}
@@ -52,7 +58,7 @@ class Canaries:
     def missed(self, session: str, silent_since: float) -> int:
         """Canaries in a row that did not arrive in the silence since then."""
         past = self._past.get(session)
-        return past.missed if past is not None and past.silent_since == silent_since else 0
+        return past.missed if past is not None and abs(past.silent_since - silent_since) < SAME_S else 0
 
     def is_under_way(self, session: str) -> bool:
         """Whether a canary to the session is."""
@@ -162,4 +168,4 @@ class Canaries:
 
     def _spend(self, canary: Canary) -> None:
         times = self._spent.get(canary.sender, Spent()).times
-        self._spent[canary.sender] = Spent((*(at for at in times if at > canary.at - DAY_S), canary.at))
+        self._spent[canary.sender] = Spent((*(at for at in times if abs(canary.at - at) < DAY_S), canary.at))

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from hashlib import blake2b
+from math import inf
 
 from actors.health.liveness import FAULTS, Liveness
 from actors.health.signals import HOUR, Signals, window
@@ -42,6 +43,8 @@ AT_A_TIME = 10
 NEIGHBOURS = 2
 """Before and behind a session in the ring of those that take part: an account writes to few, and always the same."""
 DAY_S = 86_400.0
+AHEAD_S = 60.0
+"""What is so far in the future was noted by a clock that has been set back since: it holds nothing up."""
 RESTRICTED = 463
 
 
@@ -109,7 +112,7 @@ class Spent:
 
     def within_day(self, now: float) -> int:
         """How many."""
-        return sum(at > now - DAY_S for at in self.times)
+        return sum(abs(now - at) < DAY_S for at in self.times)
 
 
 def address_of(me: str | None) -> str | None:
@@ -122,20 +125,26 @@ def address_of(me: str | None) -> str | None:
 
 def is_due(peer: Peer, past: Past, policy: Policy, now: float) -> bool:
     """Whether a session should get one."""
-    if peer.signals.state is not State.OPEN or now - peer.signals.since < SETTLED_S:
+    if peer.signals.state is not State.OPEN or _age(peer.signals.since, now) < SETTLED_S:
         return False
-    if now - past.last_at < max(SPACING_S, _pause(VOID_PAUSE_S, past.void, policy)):
+    last = _age(past.last_at, now)
+    if last < max(SPACING_S, _pause(VOID_PAUSE_S, past.void, policy)):
         return False
-    waited = now - max(peer.silent_since, past.last_at)
+    waited = min(_age(peer.silent_since, now), last)
     if peer.liveness in FAULTS:  # known: what is done about it ends with the connection, this only confirms it
         return peer.liveness is Liveness.DEAF and waited >= policy.interval
     if past.missed and past.silent_since == peer.silent_since:
         return True
-    if _has_to_prove_itself(peer.signals) and past.last_at < peer.signals.since:
+    if _has_to_prove_itself(peer.signals) and last > _age(peer.signals.since, now):
         return True
     if waited >= _patience(policy, _share(f"{peer.id}/{peer.silent_since}")):
         return True
-    return peer.silence < SUSPICIOUS and now - past.last_at >= _pause(FIRST_PAUSE_S, past.arrived, policy)
+    return peer.silence < SUSPICIOUS and last >= _pause(FIRST_PAUSE_S, past.arrived, policy)
+
+
+def _age(at: float, now: float) -> float:
+    """Seconds since then; for ever, if a clock that was ahead noted it."""
+    return now - at if at <= now + AHEAD_S else inf
 
 
 def _pause(first: float, times: int, policy: Policy) -> float:
@@ -158,14 +167,14 @@ def _patience(policy: Policy, share: float) -> float:
 def may_send(peer: Peer, spent: Spent, policy: Policy, now: float) -> bool:
     """Whether a session may send one now: restricted accounts never do."""
     signals = peer.signals
-    if signals.state is not State.OPEN or now - signals.since < SETTLED_S or peer.liveness in FAULTS:
+    if signals.state is not State.OPEN or _age(signals.since, now) < SETTLED_S or peer.liveness in FAULTS:
         return False
     capped = signals.new_chats is not None and signals.new_chats.capped
     if signals.timelocked or capped or window(signals, HOUR, now).nacks.get(RESTRICTED):
         return False
     if signals.unanswered_since is not None:
         return False  # what it sent before is still on its way: one more would prove nothing
-    recent = bool(spent.times) and now - spent.times[-1] < SPACING_S
+    recent = bool(spent.times) and _age(spent.times[-1], now) < SPACING_S
     return not recent and spent.within_day(now) < policy.daily_budget
 
 
@@ -198,7 +207,9 @@ def choose(
 
 def outcome(canary: Canary, receiver: Peer | None, policy: Policy, now: float) -> Outcome | None:
     """What became of a canary that was not told to have arrived; None while that is open."""
-    if receiver is None or receiver.signals.state is not State.OPEN or receiver.signals.since > canary.at:
+    if receiver is None or receiver.signals.state is not State.OPEN or canary.at > now + AHEAD_S:
+        return Outcome.VOID
+    if canary.at < receiver.signals.since <= now + AHEAD_S:
         return Outcome.VOID
     if canary.accepted_at is None:
         return Outcome.VOID if now - canary.at > ANSWER_S else None
@@ -207,7 +218,7 @@ def outcome(canary: Canary, receiver: Peer | None, policy: Policy, now: float) -
     if sampled is None or sampled < deadline:  # what it has heard by then is not known yet
         return Outcome.VOID if now > deadline + UNTOLD_S else None
     heard = receiver.signals.last_delivery
-    return Outcome.VOID if heard is not None and heard >= canary.at else Outcome.MISSED
+    return Outcome.VOID if heard is not None and canary.at <= heard <= now + AHEAD_S else Outcome.MISSED
 
 
 def participants(peers: Iterable[Peer], policy: Policy) -> list[Peer]:

@@ -137,6 +137,23 @@ def test_time_in_which_nobody_looked_is_not_connected_when_its_end_is_told_first
     assert watched < 120_000
 
 
+def test_a_restart_heals_nobody_who_is_deaf() -> None:
+    deaf = {
+        "liveness": "deaf",
+        "lastLiveness": "deaf",
+        "livenessDetail": {"since": T0 + 2, "unusual": False, "evidence": {"canariesMissed": 4}},
+    }
+    for opened_at, found in ((T0 + 2, "deaf"), (T0 + 1000, "alive")):
+        known = book()
+        known.restore({"a": deaf})
+        state = SessionState("a", 1, 2, "open", opened_at, data={"previous": "connecting"})
+        known.states({"a": state}, T0 + 1001)
+        beat = sample(T0 + 1010, heartbeats=1, last_in=T0 + 1010, last_out=T0 + 1010)
+        known.report(0, {"a": [beat]}, (), T0 + 1010)
+        assert known.changed(T0 + 1010, everybody=True)["a"]["liveness"] == found
+        assert bool([turn for turn in known.turns() if turn.type is EventType.HEALTH_LIVENESS]) is (found == "alive")
+
+
 def test_a_stored_view_of_nobody_is_a_stranger() -> None:
     known = opened()
     known.restore({"b": {"score": 5, "counts": {}}})

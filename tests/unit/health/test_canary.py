@@ -257,6 +257,22 @@ def test_a_restart_keeps_the_budget_and_repeats_nothing() -> None:
     assert not may_send(peers["a"], again.spent("a"), policy, NOW + 60)
 
 
+def test_a_clock_that_was_set_back_stops_none() -> None:
+    ahead = NOW + 7200
+    fresh = peer(silence=0.0)
+    later = replace(fresh, signals=replace(fresh.signals, since=ahead), silent_since=ahead)
+    assert is_due(later, Past(last_at=ahead), POLICY, NOW)
+    assert not is_due(later, Past(last_at=NOW - 1), POLICY, NOW)
+    assert may_send(later, Spent((ahead,)), POLICY, NOW)
+    assert not may_send(later, Spent((ahead,) * POLICY.daily_budget), POLICY, NOW), "it counts all the same"
+    assert Spent((NOW + 2 * DAY_S,)).within_day(NOW) == 0
+    under_way = Canary("C", "a", "b", ahead, ahead + 1)
+    assert outcome(under_way, fresh, POLICY, NOW) is Outcome.VOID
+    after = NOW + 1 + POLICY.timeout
+    heard = replace(later, signals=replace(later.signals, last_delivery=ahead, sampled_at=after))
+    assert outcome(Canary("C", "a", "b", NOW, NOW + 1), heard, POLICY, after) is Outcome.MISSED
+
+
 def test_what_arrives_at_another_device_of_the_account_proves_nothing() -> None:
     known, peers = canaries(), fleet("a", "b", "c")
     peers["b"] = replace(peers["b"], silence=0.0)
