@@ -63,6 +63,8 @@ class Ask:
     urgency: int = 0
     unused: float | None = None
     """A slot that it took, let go by, and gives back."""
+    unprobed: int | None = None
+    """If that slot was a probe, its number."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,8 +72,8 @@ class Slot:
     """One connection may begin at ``at``, or a little later."""
 
     at: float
-    probe: bool = False
-    """In an outage: it is tried for all."""
+    probe: int | None = None
+    """In an outage it is tried for all: the how manieth probe it is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +90,8 @@ def take(board: Board, ask: Ask, now: float, rate: float) -> tuple[Board, Slot |
     board = replace(board, rows={**board.rows, ask.shard: row})
     if ask.unused is not None and board.next_at == ask.unused + gap(rate):
         board = replace(board, next_at=ask.unused)  # nobody has taken one after it
+    if ask.unprobed is not None:
+        board = replace(board, outage=board.outage.unprobed(ask.unprobed, now))
     if not ask.waiting:
         return board, Later(now + IDLE_LOOK)
     if board.outage.on:
@@ -111,7 +115,8 @@ def _probe(board: Board, now: float, rate: float) -> tuple[Board, Slot | Later]:
     if due > now or found is None:
         return board, Later(min(max(due, now + AHEAD / 2), now + LOOK))
     begins, following = found
-    return replace(board, next_at=following, outage=board.outage.probed(now)), Slot(begins, probe=True)
+    outage = board.outage.probed(now)
+    return replace(board, next_at=following, outage=outage), Slot(begins, probe=outage.probes)
 
 
 def failed(board: Board, shard: int, failing: int, cause: str, now: float, wall: float) -> Board:

@@ -69,6 +69,15 @@ class Outage:
         begun = replace(self, probes=self.probes + 1)
         return replace(begun, probe_at=now + self.wait())
 
+    def unprobed(self, probes: int, now: float) -> "Outage":
+        """The probe that was the one of that number came to nothing, since nobody used it: the next is soon.
+
+        Nothing changes if another one was made meanwhile.
+        """
+        if not self.on or self.probes != probes:
+            return self
+        return replace(self, probes=probes - 1, probe_at=min(self.probe_at, now + FIRST_WAIT))
+
     def hurried(self, now: float) -> "Outage":
         """Somebody wants to know it now: the next probe may begin."""
         return replace(self, probe_at=min(self.probe_at, now)) if self.on else self

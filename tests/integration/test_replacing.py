@@ -12,12 +12,14 @@ import pytest
 
 from actors.connectors.host import launch
 from actors.connectors.host.bloat import Bounds
+from actors.connectors.host.confirm import Confirmer
 from actors.connectors.host.connectors import Connectors
 from actors.connectors.host.journal import Journal
 from actors.connectors.host.launch import Place
 from actors.connectors.host.recycling import Recycling
 from actors.connectors.host.roster import Roster
 from actors.connectors.host.sends import Sends
+from actors.connectors.link_events import LinkEvent, PhaseChanged
 from actors.messages import SessionPlan
 from actors.settings import Settings, settings_from
 from actors.store.engine import open_writer
@@ -36,17 +38,18 @@ PROGRAM += "runpy.run_module('tests.contract.wrong', run_name='__main__')"
 class Host:
     """What a host has for its connectors, without the actor around it."""
 
-    def __init__(self, folder: Path, deed: str) -> None:
+    def __init__(self, folder: Path, deed: str, options: dict[str, Any]) -> None:
         self.folder = folder
         self.diary = folder / "diary"
-        self._deed = deed
+        self._given = {"deed": deed, "diary": str(self.diary), **options}
+        self.phases: list[str] = []
         self._tasks: set[asyncio.Task[Any]] = set()
         self.connectors = Connectors(
             self.settings(),
             "shard-0",
             Place("external", 1),
             knows=lambda session: session == "s",
-            on_event=lambda _event, _confirmer: None,
+            on_event=self._hear,
             on_fault=lambda _fault: None,
             on_lost=self._lost,
             spawn=self.spawn,
@@ -54,7 +57,7 @@ class Host:
 
     def settings(self, **options: Any) -> Settings:
         program = {"command": [sys.executable, "-c", PROGRAM]}
-        given = {"deed": self._deed, "diary": str(self.diary), **options}
+        given = {**self._given, **options}
         values = {
             "state_dir": str(self.folder),
             "connectors": {"external": {**program, "options": given, "connects_per_second": 8}},
@@ -67,6 +70,10 @@ class Host:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return task
+
+    def _hear(self, event: LinkEvent, _confirmer: Confirmer) -> None:
+        assert isinstance(event, PhaseChanged)
+        self.phases.append(str(event.phase))
 
     async def _lost(self, why: str) -> None:
         """Nothing follows here."""
@@ -88,8 +95,8 @@ class Host:
 async def make(short_tmp: Path) -> AsyncIterator[Any]:
     made: list[Host] = []
 
-    def host(deed: str) -> Host:
-        made.append(Host(short_tmp, deed))
+    def host(deed: str, **options: Any) -> Host:
+        made.append(Host(short_tmp, deed, options))
         return made[-1]
 
     yield host
@@ -111,6 +118,30 @@ async def test_what_changes_while_a_process_starts_is_told_to_it(make: Any) -> N
     assert [told["options"]["colour"] for told in host.told(pid, "options")] == ["new"]
     assert host.told(pid, "admission")[-1]["connectsPerSecond"] == 2
     assert host.told(old.process.popen.pid, "admission")[-1]["connectsPerSecond"] == 0, "nobody enters it any more"
+
+
+async def test_who_was_in_a_process_that_died_while_it_was_left_is_nowhere(make: Any, short_tmp: Path) -> None:
+    done = short_tmp / "done"
+    done.mkdir()
+    host = make("pairs", once=str(done))
+    await host.connectors.present(await host.connectors.start(threads=True))
+    await until("a pairing is under way", lambda: host.phases == ["pairing"])
+    await host.connectors.present(await host.connectors.start(threads=True))
+    host.connectors.retiring.process.kill()
+    await until("its slot is free again", lambda: host.phases == ["pairing", "idle"])
+
+
+async def test_a_process_that_is_ending_is_not_replaced(make: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    host, roster = make("good"), Roster({})
+    monkeypatch.setattr(launch, "bounds", lambda _settings, _connector: Bounds(limit=1))
+    await host.connectors.present(await host.connectors.start(threads=True))
+    current, place = host.connectors.current, Place("external", 1)
+    recycling = Recycling(host.connectors, None, roster, host.settings(), place, lambda _address, _message: None)  # type: ignore[arg-type]
+    host.spawn(recycling.run())
+    await until("it was killed", current.link.closed.is_set)
+    assert recycling.ask("s") == "the connector process is ending"
+    await asyncio.sleep(0)
+    assert not recycling.busy
 
 
 async def test_a_process_that_is_being_left_may_not_grow_without_bound(

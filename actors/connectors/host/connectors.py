@@ -164,7 +164,9 @@ class Connectors:
         if (fault := running.uplink.fault) is not None:
             self._blame(running, fault)
         for session in [session for session, link in self._at.items() if link is running.link]:
-            self._phases.pop(session, None)
+            if self._phases.pop(session, Phase.IDLE) is not Phase.IDLE:  # nobody else will say so
+                gone = PhaseChanged(session=session, at=int(time.time() * 1000), phase=Phase.IDLE)
+                self._on_event(gone, running.uplink.confirmer)
         await asyncio.sleep(LAST_WORDS)
         if running is self.current and not self.stopping:
             await self._on_lost("the connector closed the host's link")

@@ -88,8 +88,10 @@ class Gatekeeper:
         """What the board said at the last look."""
         self._hurried: set[str] = set()
         """Sessions that an operator wants to connect now."""
-        self._unused: float | None = None
+        self._unused: Slot | None = None
         """A slot that was taken and not used."""
+        self._own_probe: int | None = None
+        """If the last slot was a probe of this host alone, its number."""
         self._told = False
         self.admitted = 0
         """Connections let in, in the life of this host."""
@@ -204,14 +206,18 @@ class Gatekeeper:
         held = free_at > now
         first = self._queue.first(now)
         urgency = 0 if first is None else self._queue.urgency(first, now)
-        ask = Ask(self._shard, self._members, 0 if held else len(eligible), urgency, self._unused)
+        ask = Ask(self._shard, self._members, 0 if held else len(eligible), urgency)
+        if (unused := self._unused) is not None:
+            ask = replace(ask, unused=unused.at, unprobed=unused.probe)
         after, answer = board.take(after, ask, now, self._rate)
         self._unused = None
         self._fleet = after.outage
         if isinstance(answer, Later):
             return after, Later(min(answer.at, free_at)) if held else answer
+        self._own_probe = None
         if own:
             self._own = self._own.probed(now)
+            self._own_probe = self._own.probes
         if self._own_rate is not None:
             self._free_at = answer.at + gap(self._own_rate)
         return after, answer
@@ -239,12 +245,17 @@ class Gatekeeper:
         self._here.clear()
         self._own = self._own.passed(now)
 
+    def _give_back(self, slot: Slot) -> None:
+        self._unused = slot
+        if self._own_probe is not None:
+            self._own = self._own.unprobed(self._own_probe, self._clock())
+
     async def _use(self, slot: Slot) -> None:
         now = self._clock()
         session = self._queue.first(now) if self._outage() is None else self._queue.prober(now)
         link = None if session is None else self._link_of(session)
         if session is None or link is None:
-            self._unused = slot.at
+            self._give_back(slot)
             await asyncio.sleep(SPREAD)
             return
         self._trying.add(session)
@@ -257,7 +268,7 @@ class Gatekeeper:
             if error.code != ErrorCode.LATE:
                 self._queue.leave(session)  # it waits there no more; if it does again, that is told
             if not isinstance(error, LinkClosed):  # else it may have been used
-                self._unused = slot.at
+                self._give_back(slot)
             return
         except TimeoutError:  # if it was let in all the same, its phases will tell
             self.lost += 1

@@ -76,6 +76,9 @@ class Recycling:
             return "the connector process is being replaced already"
         if not rested(self._since, asyncio.get_running_loop().time()):
             return "the connector process was replaced a short time ago"
+        current = self._connectors.current
+        if current is None or current.link.closed.is_set() or self._connectors.stopping:
+            return "the connector process is ending"
         self._asked = session
         self._wake.set()
         return None
@@ -84,11 +87,14 @@ class Recycling:
         """Looks for ever."""
         now = asyncio.get_running_loop().time
         while True:
+            self._wake.clear()
             running = self._connectors.current
             assert running is not None
             verdict = await self._weigh(running)
             pid = running.process.popen.pid
-            if verdict is not Verdict.END and (verdict is Verdict.RECYCLE or self._asked is not None):
+            if verdict is Verdict.END or running.link.closed.is_set():
+                self._asked = None  # the host ends with this process
+            elif verdict is Verdict.RECYCLE or self._asked is not None:
                 used = running.census.memory[-1] >> 20 if running.census.memory else 0
                 why = f"does not serve {self._asked} well" if self._asked else f"uses {used} MiB"
                 log.warning("connector process %d %s: a fresh one takes its sessions over", pid, why)
@@ -96,10 +102,8 @@ class Recycling:
                 first, self._asked = self._asked, None
                 await self._recycle(running, first)
                 self.busy = False
-            self._wake.clear()
-            if self._asked is None:
-                with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(self._wake.wait(), self._period)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._wake.wait(), self._period)
 
     async def _weigh(self, running: Running) -> Verdict:
         """Measures a process, and kills it if it is beyond its hard bound."""

@@ -92,7 +92,7 @@ def test_the_first_that_gets_through_frees_all() -> None:
     board, answer = boards.take(board, Ask(0, 32, 5), 1.1, 5.0)
     assert isinstance(answer, Later)
     board, answer = boards.take(board, Ask(0, 32, 5), 2.1, 5.0)
-    assert answer == Slot(2.1, probe=True)
+    assert answer == Slot(2.1, probe=1)
     board, answer = boards.take(board, Ask(0, 32, 5), 2.4, 5.0)
     assert isinstance(answer, Later), "one at a time"
     board = boards.passed(board, 2.5)
@@ -100,6 +100,21 @@ def test_the_first_that_gets_through_frees_all() -> None:
     board, answer = boards.take(board, Ask(0, 32, 5), 2.5, 5.0)
     assert isinstance(answer, Slot)
     assert not answer.probe
+
+
+def test_a_probe_that_nobody_used_costs_no_wait() -> None:
+    board = failing(seen(1, 32, 0), 0, 8, 1.0)
+    board = replace(board, outage=replace(board.outage, cause=OUTDATED))
+    board, answer = boards.take(board, Ask(0, 32, 5), 2.1, 5.0)
+    assert isinstance(answer, Slot)
+    assert answer.probe == 1
+    board, _ = boards.take(board, Ask(0, 32, 5, 0, answer.at, answer.probe), 3.0, 5.0)
+    assert board.outage.due(3.0) == 4.0
+    board, answer = boards.take(board, Ask(0, 32, 5), 4.0, 5.0)
+    assert isinstance(answer, Slot)
+    assert answer.probe == 1
+    later = board.outage.probed(700.0)
+    assert later.unprobed(1, 701.0) == later, "another one was made meanwhile"
 
 
 def test_an_outage_that_comes_again_at_once_goes_on_where_it_was() -> None:
