@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from actors.admission.importance import importance
 from actors.messages import FleetPlan, SessionPlan
-from actors.recovery.pauses import Pause, paused_until
+from actors.recovery.pauses import Pause, ends
 from actors.settings import Settings
 from actors.store import api_queries, pause_queries
 from actors.store.engine import Database
@@ -86,6 +86,10 @@ class Fleet:
         """Where a session lives."""
         return self._places[session][1]
 
+    def paused(self, now: float) -> int:
+        """How many sessions are under a pause."""
+        return sum(until > now for until in self._paused.values())
+
     def plan(self, ready: Container[int]) -> FleetPlan:
         """The fleet as the actors need it; shards without a database yet, which are not ``ready``, come later."""
         shards: dict[int, list[SessionPlan]] = {}
@@ -152,7 +156,7 @@ class Fleet:
         loaded, settings = file or (self._loaded, self._settings)
         records = wanted.records(loaded, stored, desired)
         pauses = self.pauses if pauses is None else pauses
-        paused = _paused(pauses, records)
+        paused = ends(pauses, {id: record.labels for id, record in records.items()}, time.time())
         left = {**self._left, gone: self._places[gone]} if gone is not None else dict(self._left)
         before = {id: where for id, where in self._places.items() if id != gone}
         places = dict(before)
@@ -293,12 +297,6 @@ class Fleet:
                 f"session {session!r} belongs to {record.source}: change it there and run wavigil reload",
                 source=record.source,
             )
-
-
-def _paused(pauses: Collection[Pause], records: Mapping[str, SessionRecord]) -> dict[str, float]:
-    now = time.time()
-    ends = {id: paused_until(pauses, id, record.labels, now) for id, record in records.items()} if pauses else {}
-    return {id: end for id, end in ends.items() if end is not None}
 
 
 def _capacity(settings: Settings, connector: str) -> int:

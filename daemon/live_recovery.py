@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import Any, TypeVar
 
 from actors.recovery.explain import Explanation, explain
-from actors.recovery.pauses import Pause, paused_until
+from actors.recovery.pauses import Pause, ends
 from actors.recovery.plans import Policy
 from actors.recovery.recorded import recorded
 from actors.recovery.tuning import budgets
@@ -134,6 +134,10 @@ class LiveRecovery:
         """See Recovery."""
         return self._pauses.covering(self._fleet.get(session))
 
+    def paused(self) -> int:
+        """See Recovery."""
+        return self._fleet.paused(time.time())
+
     async def pause(
         self, who: str, session: str | None, labels: Mapping[str, str], until: float | None, reason: str
     ) -> Pause:
@@ -179,8 +183,7 @@ class LiveRecovery:
         except StoreError as error:
             raise refusal(error, "what was recorded can't be read") from None
         lasted = [replace(pause, ended_at=None) for pause in known if pause.lasted(when)]
-        ends = {id: paused_until(lasted, id, record.labels, when) for id, record in self._fleet.records.items()}
-        paused = {id: end for id, end in ends.items() if end is not None}
+        paused = ends(lasted, {id: record.labels for id, record in self._fleet.records.items()}, when)
         policy = Policy(base_s=section.backoff.min, cap_s=section.backoff.max)
         return explain(found, budgets(section), policy=policy, paused=paused)
 

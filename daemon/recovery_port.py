@@ -57,6 +57,10 @@ class Recovery(Protocol):
         """Those that a session is under."""
         ...
 
+    def paused(self) -> int:
+        """How many sessions are under one; each scrape asks."""
+        ...
+
     async def pause(
         self, who: str, session: str | None, labels: Mapping[str, str], until: float | None, reason: str
     ) -> Pause:

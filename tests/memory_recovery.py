@@ -56,6 +56,9 @@ class MemoryRecovery:
     def pauses_of(self, session: str) -> Sequence[Pause]:
         return covering(self._pauses, session, self._records()[session].labels, self._clock())
 
+    def paused(self) -> int:
+        return sum(bool(self.pauses_of(session)) for session in self._records())
+
     async def pause(
         self, who: str, session: str | None, labels: Mapping[str, str], until: float | None, reason: str
     ) -> Pause:

@@ -1,7 +1,9 @@
 """Pauses of recovery: whom they cover, and until when.  Pure."""
 
 import math
+from collections import defaultdict
 from collections.abc import Iterable, Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 
 
@@ -48,8 +50,7 @@ def covering(pauses: Iterable[Pause], session: str, labels: Mapping[str, str], n
 
 def paused_until(pauses: Iterable[Pause], session: str, labels: Mapping[str, str], now: float) -> float | None:
     """When the last of them ends: infinity if somebody has to end it; None for a session that is under none."""
-    ends = [math.inf if p.until is None else p.until for p in covering(pauses, session, labels, now)]
-    return max(ends, default=None)
+    return max(map(_end, covering(pauses, session, labels, now)), default=None)
 
 
 def in_force(told: Mapping[str, Mapping[str, float]], shards: Mapping[str, str]) -> dict[str, float]:
@@ -59,3 +60,43 @@ def in_force(told: Mapping[str, Mapping[str, float]], shards: Mapping[str, str])
     never heard again when it was its last.
     """
     return {id: until for shard, its in told.items() for id, until in its.items() if shards.get(id) == shard}
+
+
+class Audience:
+    """Whom pauses mean, of many sessions (labels by id): labels are looked up, where ``covers`` asks each session."""
+
+    def __init__(self, sessions: Mapping[str, Mapping[str, str]]) -> None:
+        self._all = frozenset(sessions)
+        self._with: defaultdict[tuple[str, str], set[str]] = defaultdict(set)
+        for session, labels in sessions.items():
+            for label in labels.items():
+                self._with[label].add(session)
+
+    def of(self, pause: Pause) -> AbstractSet[str]:
+        """The sessions that it covers."""
+        if pause.session is not None:
+            return self._all & {pause.session}
+        if not pause.labels:
+            return self._all
+        found = sorted((self._with.get(label, set()) for label in pause.labels.items()), key=len)
+        return found[0].intersection(*found[1:])
+
+
+def ends(pauses: Iterable[Pause], sessions: Mapping[str, Mapping[str, str]], now: float) -> dict[str, float]:
+    """``paused_until`` of all sessions (labels by id) that are under a pause: a thousand of each take milliseconds."""
+    last: dict[tuple[str | None, frozenset[tuple[str, str]]], Pause] = {}
+    for pause in pauses:
+        if not pause.over(now):
+            same = pause.session, frozenset(pause.labels.items())
+            if same not in last or _end(pause) > _end(last[same]):
+                last[same] = pause
+    found: dict[str, float] = {}
+    audience = Audience(sessions if last else {})
+    for pause in last.values():
+        for session in audience.of(pause):
+            found[session] = max(found.get(session, -math.inf), _end(pause))
+    return found
+
+
+def _end(pause: Pause) -> float:
+    return math.inf if pause.until is None else pause.until

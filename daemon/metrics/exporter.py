@@ -71,8 +71,7 @@ class Exporter:
     def render(self) -> bytes:
         """The response's body.  4 ms for 1,000 sessions; touches no database."""
         tree, recovery = self._tree(), self._backend.recovery
-        paused = recovery.pauses() and sum(bool(recovery.pauses_of(id)) for id in self._backend.records())
-        recovery.metrics.paused.set(paused or 0)
+        recovery.metrics.paused.set(recovery.paused())
         totals = self._backend.accounts.totals()
         return (
             self._build

@@ -213,6 +213,7 @@ class BackendContract:
         assert [pause.id for pause in recovery.pauses()] == [one.id, team.id]
         assert list(recovery.pauses_of("opens-1")) == [one, team]
         assert list(recovery.pauses_of("locked-1")) == []
+        assert recovery.paused() == sum(bool(recovery.pauses_of(id)) for id in backend.records()) > 0
         shown = render.status(backend.records()["opens-1"], backend.live("opens-1"), recovery.pauses_of("opens-1"))
         paused = shown.status_metadata.recovery_paused
         assert paused is not None
@@ -229,6 +230,7 @@ class BackendContract:
             await recovery.resume(pause.id, "test")
             assert await _reason(recovery.resume(pause.id, "test")) == "unknown_pause"
         assert list(recovery.pauses()) == []
+        assert recovery.paused() == 0
 
     async def test_pauses_that_can_not_be_are_refused(self, backend: Backend) -> None:
         assert await _reason(backend.recovery.pause("test", "nobody", {}, None, "")) == "unknown_session"

@@ -105,8 +105,10 @@ async def test_of_overlapping_pauses_the_last_to_end_counts(main: Main) -> None:
     first = await main.pauses.add("op", "a", {}, soon, "")
     await main.pauses.add("op", None, {}, later, "")
     assert main.plan() == {"a": later, "b": later}
+    assert [main.fleet.paused(at) for at in (time.time(), later - 1.0, later)] == [2, 2, 0]
     third = await main.pauses.add("op", None, {"team": "x"}, None, "")
     assert main.plan() == {"a": math.inf, "b": later}
+    assert main.fleet.paused(later) == 1
     await main.pauses.end(third.id, "op")
     assert main.plan() == {"a": later, "b": later}
     await main.pauses.end(2, "op")

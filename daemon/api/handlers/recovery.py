@@ -3,7 +3,7 @@
 import re
 import time
 
-from actors.recovery.pauses import Pause
+from actors.recovery.pauses import Audience, Pause
 from actors.store.episode_queries import EpisodeFilter
 from daemon.api import models, models_recovery, render_recovery, requests
 from daemon.api.call import Call, Reply
@@ -44,8 +44,7 @@ async def one_episode(call: Call[requests.NoQuery, requests.NoBody]) -> Reply:
 async def summary(call: Call[RecoverySummaryQuery, requests.NoBody]) -> Reply:
     """Sums over a window of time."""
     since, recovery = time.time() - call.query.window, call.backend.recovery
-    paused = sum(bool(recovery.pauses_of(session)) for session in call.backend.records()) if recovery.pauses() else 0
-    return Reply(render_recovery.summary(since, await recovery.summary(since), paused))
+    return Reply(render_recovery.summary(since, await recovery.summary(since), recovery.paused()))
 
 
 async def explain(call: Call[ExplainQuery, requests.NoBody]) -> Reply:
@@ -62,7 +61,8 @@ async def force(call: Call[requests.NoQuery, ForceCreate]) -> Reply:
 
 async def pauses(call: Call[requests.NoQuery, requests.NoBody]) -> Reply:
     """Those in effect."""
-    found = [_pause(call.backend, pause) for pause in call.backend.recovery.pauses()]
+    audience = _audience(call.backend)
+    found = [_pause(audience, pause) for pause in call.backend.recovery.pauses()]
     return Reply(models_recovery.RecoveryPauses(pauses=found))
 
 
@@ -71,7 +71,7 @@ async def one_pause(call: Call[requests.NoQuery, requests.NoBody]) -> Reply:
     wanted = _number(call.path["pauseId"])
     for pause in call.backend.recovery.pauses():
         if pause.id == wanted:
-            return Reply(_pause(call.backend, pause))
+            return Reply(_pause(_audience(call.backend), pause))
     raise ProblemError(Reason.UNKNOWN_PAUSE, "No pause in effect has the id in the path.")
 
 
@@ -80,7 +80,7 @@ async def pause(call: Call[requests.NoQuery, PauseCreate]) -> Reply:
     body = call.body
     until = body.until if body.length is None else time.time() + body.length
     made = await call.backend.recovery.pause(call.who, body.session_id, body.labels or {}, until, body.reason)
-    shown = _pause(call.backend, made)
+    shown = _pause(_audience(call.backend), made)
     headers = {"Location": f"/api/recovery/pauses/{made.id}"}
     return Reply(shown, 201, headers=headers, noted={"pause": made.id, "sessions": shown.sessions})
 
@@ -97,8 +97,11 @@ def _number(text: str) -> int:
     return int(text) if re.fullmatch(NUMBER_PATTERN, text, re.ASCII) else 0
 
 
-def _pause(backend: Backend, pause: Pause) -> models_recovery.RecoveryPause:
-    covered = sum(pause.covers(record.id, record.labels) for record in backend.records().values())
+def _audience(backend: Backend) -> Audience:
+    return Audience({id: record.labels for id, record in backend.records().items()})
+
+
+def _pause(audience: Audience, pause: Pause) -> models_recovery.RecoveryPause:
     return models_recovery.RecoveryPause(
         id=pause.id,
         session_id=pause.session,
@@ -108,5 +111,5 @@ def _pause(backend: Backend, pause: Pause) -> models_recovery.RecoveryPause:
         until=pause.until,
         who=pause.who,
         reason=pause.reason,
-        sessions=covered,
+        sessions=len(audience.of(pause)),
     )

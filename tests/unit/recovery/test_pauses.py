@@ -3,7 +3,7 @@ import math
 from hypothesis import given
 from hypothesis import strategies as st
 
-from actors.recovery.pauses import Pause, covering, in_force, paused_until
+from actors.recovery.pauses import Audience, Pause, covering, ends, in_force, paused_until
 
 TIMES = st.floats(0, 100)
 ENDS = st.none() | TIMES
@@ -45,3 +45,12 @@ def test_whom_a_pause_covers() -> None:
 def test_only_the_shard_where_a_session_stands_speaks_for_it() -> None:
     told = {"shard-0": {"a": math.inf, "b": 9.0}, "shard-1": {"c": 5.0}}
     assert in_force(told, {"a": "shard-1", "b": "shard-0", "c": "shard-1"}) == {"b": 9.0, "c": 5.0}
+
+
+@given(st.lists(PAUSES, max_size=6), st.dictionaries(st.sampled_from("xyz"), LABELS), TIMES)
+def test_of_many_sessions_it_is_the_same(pauses: list[Pause], sessions: dict[str, dict[str, str]], now: float) -> None:
+    each = {id: paused_until(pauses, id, labels, now) for id, labels in sessions.items()}
+    assert ends(pauses, sessions, now) == {id: end for id, end in each.items() if end is not None}
+    audience = Audience(sessions)
+    for pause in pauses:
+        assert audience.of(pause) == {id for id, labels in sessions.items() if pause.covers(id, labels)}
