@@ -5,6 +5,7 @@ Its life is the life of its process: when the process ends the actor ends too, a
 
 import asyncio
 import contextlib
+import functools
 import itertools
 import logging
 import time
@@ -19,7 +20,7 @@ from actors.connectors.host.canaries import Canaries
 from actors.connectors.host.confirm import Confirmer
 from actors.connectors.host.connectors import Connectors
 from actors.connectors.host.fault import ConnectorFault, FaultKind
-from actors.connectors.host.gatekeeper import Gatekeeper, board_of
+from actors.connectors.host.gatekeeper import Gatekeeper, board_of, fleet_board
 from actors.connectors.host.healing import Healing
 from actors.connectors.host.hints import Hints
 from actors.connectors.host.journal import Journal
@@ -123,7 +124,13 @@ class ConnectorHost(Worker):
         self._news = News(self._journal, self._sends, resends, self._canaries, self._hints)
         self.spawn(self._news.run(), name="news")
         queue = Queue(self._roster.importance, self._sends.waits, launch.PAIRINGS)
-        self._gate = Gatekeeper(args.shard, self._board, queue, link_of)
+        self._gate = Gatekeeper(
+            args.shard,
+            self._board,
+            queue,
+            link_of,
+            fleet=functools.partial(fleet_board, args.settings, args.connector),
+        )
         bounds = launch.bounds_on_connects(args.settings, args.connector)
         self._gate.use(*bounds, args.share, self._roster.running())
         self.spawn(self._gate.run(), name="gate")

@@ -40,17 +40,29 @@ DISK_PAUSE = 1.0
 """Seconds before a board that can't be written is tried again; nobody is admitted meanwhile."""
 
 
+BOARD_PERIOD = 10.0
+"""Seconds between two tries to have the board of the fleet, by a host with one of its own."""
+
+
+def fleet_board(settings: Settings, connector: str) -> Ledger:
+    """The board of the fleet.  Raises OSError: there is no room for it."""
+    return Ledger(ledger_path(settings.runtime_dir, connector))
+
+
 def board_of(settings: Settings, connector: str) -> Ledger:
     """The board of the fleet; if there is no room for it, one of this host's own, which has but its share to give."""
     try:
-        return Ledger(ledger_path(settings.runtime_dir, connector))
+        return fleet_board(settings, connector)
     except OSError as error:
         log.error("the admission board can't be used, the bound on connects is kept by fixed shares: %s", error)
         return Ledger()
 
 
 class Gatekeeper:
-    """``link_of`` gives the link to the connector that a session waits at, ``clock`` is CLOCK_MONOTONIC in seconds."""
+    """``link_of`` gives the link to the connector that a session waits at, ``clock`` is CLOCK_MONOTONIC in seconds.
+
+    ``fleet`` opens the board of the fleet, or raises OSError: tried from time to time while ``ledger`` is another.
+    """
 
     def __init__(
         self,
@@ -60,6 +72,7 @@ class Gatekeeper:
         link_of: Callable[[str], Link | None],
         clock: Callable[[], float] = time.monotonic,
         wall: Callable[[], float] = time.time,
+        fleet: Callable[[], Ledger] | None = None,
     ) -> None:
         self._shard = shard
         self._ledger = ledger
@@ -68,7 +81,9 @@ class Gatekeeper:
         self._clock = clock
         self._wall = wall
         self._wake = asyncio.Event()
-        self._rate = 0.0
+        self._open_fleet = fleet
+        self._retry_at = clock() + BOARD_PERIOD
+        self._bounds = (0.0, 0.0)
         self._own_rate: float | None = None
         self._free_at = float("-inf")
         """When this host's own bound lets it take another slot."""
@@ -104,7 +119,7 @@ class Gatekeeper:
         ``members``: how many sessions of it should run.
         """
         self._own_rate = own
-        self._rate = bound if self._ledger.shared else bound * (share or LEAST_SHARE)
+        self._bounds = (bound, bound * (share or LEAST_SHARE))
         self._members = members
         self._wake.set()
 
@@ -172,6 +187,7 @@ class Gatekeeper:
     async def run(self) -> None:
         """Lets sessions in for ever."""
         while True:
+            self._join()
             self._wake.clear()
             try:
                 answer = await self._ledger.act(self._turn)
@@ -188,6 +204,26 @@ class Gatekeeper:
             wait = max(0.0, answer.at - self._clock()) + random.uniform(0, SPREAD)
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._wake.wait(), wait)
+
+    @property
+    def _rate(self) -> float:
+        fleet, share = self._bounds
+        return fleet if self._ledger.shared else share
+
+    def _join(self) -> None:
+        """Those who share the board count on it that nobody connects beside them for longer than it takes."""
+        now = self._clock()
+        if self._ledger.shared or self._open_fleet is None or now < self._retry_at:
+            return
+        self._retry_at = now + BOARD_PERIOD
+        try:
+            ledger = self._open_fleet()
+        except OSError as error:
+            log.debug("there is still no room for the admission board: %s", error)
+            return
+        self._ledger.close()
+        self._ledger = ledger
+        log.info("the admission board is there: the bound on connects is kept by the whole fleet")
 
     async def stop(self) -> None:
         """Nobody waits here any more."""

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import errno
 import random
 import tempfile
 from collections.abc import AsyncIterator, Mapping
@@ -31,6 +32,7 @@ class Shard:
         loop = asyncio.get_running_loop()
         assert isinstance(loop, VirtualLoop)
         self.rig = rig
+        self.path = path
         self.loop = loop
         self.connects: list[tuple[float, str]] = []
         self.opens: list[tuple[float, str]] = []
@@ -66,9 +68,9 @@ class Shard:
         """So many sessions that want to be open."""
         self.gate.use(BOUND, self.own, 1.0, len(self.tasks) + len(sessions))
         for session in sessions:
-            self.tasks.append(asyncio.ensure_future(self._keep(session, await self.rig.session(session))))
+            self.tasks.append(asyncio.ensure_future(self.keep(session, await self.rig.session(session))))
 
-    async def _keep(self, session: str, peer: SessionPeer) -> None:
+    async def keep(self, session: str, peer: SessionPeer) -> None:
         while True:
             with contextlib.suppress(RemoteError):
                 await peer.ask("open")
@@ -129,6 +131,34 @@ async def test_a_fleet_opens_at_its_bound_and_never_beyond() -> None:
         assert took <= 64 / BOUND * 1.2
         assert most_in_a_second(connects(shards)) <= BOUND
         assert sum(shard.gate.admitted for shard in shards) == 64
+
+
+@in_virtual_time
+async def test_a_host_without_room_for_the_board_joins_the_others_when_there_is() -> None:
+    async with fleet(1) as (shard,):
+        await shard.stop()
+        room = False
+        path, loop, link = shard.path, shard.loop, shard.rig.host.link
+
+        def opens() -> Ledger:
+            if not room:
+                raise OSError(errno.ENOSPC, "no room")
+            return Ledger(path)
+
+        queue = Queue(lambda _: 0, lambda _: False, 2)
+        shard.gate = Gatekeeper(0, Ledger(), queue, lambda _: link, clock=loop.time, wall=loop.wall, fleet=opens)
+        shard.gate.use(BOUND, None, 0.1, 40)
+        shard.running = asyncio.ensure_future(shard.gate.run())
+        shard.tasks.clear()
+        for number in range(40):
+            session = f"s{number}"
+            shard.tasks.append(asyncio.ensure_future(shard.keep(session, await shard.rig.session(session))))
+        await asyncio.sleep(20)
+        assert len(shard.connects) <= 0.1 * BOUND * 20 + 1
+        room = True
+        await asyncio.sleep(30)
+        assert len(shard.open) == 40
+        assert 0 in Ledger(path).read().rows
 
 
 @in_virtual_time
