@@ -55,6 +55,8 @@ class Book:
         self._patience = patience or Patience()
         self._unproven: dict[str, float] = {}
         """Sessions whose connection has yet to prove itself -> when it opened."""
+        self._disproved: set[str] = set()
+        """Those of them of which it was told that there is no proof."""
         self._faults: dict[str, str] = {}
         """Sessions that were deaf or stuck, and have not proved that this is over -> which."""
         self._verdicts: dict[str, Verdict | None] = {}
@@ -119,6 +121,7 @@ class Book:
         self._fresh.discard(session)
         self.history.forget(session)
         self._unproven.pop(session, None)
+        self._disproved.discard(session)
         self._faults.pop(session, None)
 
     def sessions(self) -> set[str]:
@@ -142,6 +145,8 @@ class Book:
             self._fresh.add(session)
             if change.cause is not None and is_failure(change):
                 self.history.failed(session, str(change.cause), change.at, now)
+            if change.state is not State.OPEN or change.previous is not State.OPEN:
+                self._disproved.discard(session)
             if change.state is not State.OPEN:
                 self._unproven.pop(session, None)
             elif change.previous is not State.OPEN:
@@ -219,20 +224,25 @@ class Book:
                 "liveness": str(verdict.liveness),
                 "previous": before,
                 "since": verdict.since,
+                "openedAt": self._signals[session].since,
                 "evidence": dict(verdict.evidence),
             }
             self._turns.append(NewEvent(now, EventType.HEALTH_LIVENESS, session, data))
         return str(verdict.liveness)
 
     def _prove(self, session: str, verdict: Verdict | None, now: float) -> None:
-        """Notes, once for each opening, whether the connection works."""
+        """Notes, for each opening, whether the connection works: once each that it does not, and that it does."""
         fault = self._faults.get(session)
         proof = prove(self._signals[session], self._unproven[session], verdict, now, self._patience, fault)
-        if proof is not None:
-            self._turns.append(NewEvent(now, EventType.HEALTH_PROOF, session, proof.to_event()))
+        if proof is None or (not proof.proven and session in self._disproved):
+            return
+        self._turns.append(NewEvent(now, EventType.HEALTH_PROOF, session, proof.to_event()))
+        if proof.proven:
             del self._unproven[session]
-            if proof.proven:
-                self._faults.pop(session, None)
+            self._faults.pop(session, None)
+            self._disproved.discard(session)
+        else:
+            self._disproved.add(session)
 
     def turns(self) -> list[NewEvent]:
         """The changes of liveness, and the proofs, since the last call."""

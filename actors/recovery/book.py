@@ -11,6 +11,7 @@ from actors.recovery import harm
 from actors.recovery.budgets import Budgets, Deed, recent
 from actors.recovery.decide import Around, Decision, Limits, decide
 from actors.recovery.episodes import (
+    SAME_S,
     Episode,
     Folded,
     Note,
@@ -97,8 +98,8 @@ class Book:
 
     def _stands(self, session: str, shard: str, state: State, at: float) -> None:
         before = self.known.get(session)
-        if before is not None and before.at > at:
-            return
+        if before is not None and before.shard != shard and before.at > at:
+            return  # what one shard tells is in its order, whatever its clock says
         still = before is not None and before.state is State.OPEN is state
         opened = (before.opened_at if still and before is not None else at) if state is State.OPEN else None
         self.known[session] = Known(shard, state, at, opened)
@@ -132,7 +133,11 @@ class Book:
 
     def _judged(self, session: str, event: OutboxEvent) -> tuple[Step, ...]:
         known, since = self.known.get(session), event.data.get("since")
-        if known is None or known.opened_at is None or known.at > event.at:
+        if known is None or known.opened_at is None:
+            return ()
+        opening, times = event.data.get("openedAt"), (known.opened_at, known.at)
+        meant = isinstance(opening, int | float) and any(abs(at - opening) <= SAME_S for at in times)
+        if not meant and known.at > event.at:
             return ()  # it has left that state since
         began = float(since) if isinstance(since, int | float) else event.at
         liveness = str(event.data.get("liveness"))

@@ -14,6 +14,9 @@ from actors.store.records import NewEvent
 
 log = logging.getLogger(__name__)
 
+PAGE = 500
+"""Events read at a time."""
+
 
 def changes(before: Mapping[str, Outage], after: Mapping[str, Outage], now: float) -> list[NewEvent]:
     """The events of what began and what ended, of the whole fleet, by connector.  Pure."""
@@ -34,16 +37,34 @@ def _event(connector: str, outage: Outage, at: float, ended: float | None) -> Ne
     return NewEvent(at, EventType.RECOVERY_OUTAGE, None, data)
 
 
+async def _told(conn: Statements) -> dict[str, Outage]:
+    """The outages whose end was not told so far, by connector."""
+    open_ones: dict[str, Outage] = {}
+    cursor = 0
+    while True:
+        events, last = await outbox.read_kinds_after(conn, cursor, (EventType.RECOVERY_OUTAGE,), PAGE)
+        for event in events:
+            if event.data.get("ended") is None:
+                open_ones[event.data["connector"]] = Outage(since=event.data["since"], cause=event.data["cause"])
+            else:
+                open_ones.pop(event.data["connector"], None)
+        if last <= cursor or len(events) < PAGE:
+            return open_ones
+        cursor = last
+
+
 class Outages:
-    """What was told is remembered; a fresh actor tells again of an outage that lasts, with the same ``since``."""
+    """What was told is remembered; a fresh actor reads it from the outbox, and tells the end of what another began."""
 
     def __init__(self, runtime_dir: Path) -> None:
         self._runtime_dir = runtime_dir
         self._ledgers: dict[str, Ledger] = {}
-        self._known: dict[str, Outage] = {}
+        self._known: dict[str, Outage] | None = None
 
     async def look(self, database: Database, now: float) -> int | None:
         """Tells what changed; returns the last number of the outbox, None if nothing did.  Raises StoreError."""
+        if self._known is None:
+            self._known = await database.run(_told)
         found = self._read()
         events = changes(self._known, found, now)
         if not events:

@@ -201,3 +201,13 @@ def test_what_is_closed_has_no_liveness_and_keeps_its_last_over_restarts() -> No
     again.changed(T0 + 70, everybody=False)
     (turn,) = again.turns()
     assert (turn.data["liveness"], turn.data["previous"]) == ("alive", "outbound_stuck")
+
+
+def test_proof_that_comes_late_is_told_after_that_there_was_none() -> None:
+    known = opened()
+    told: list[bool] = []
+    for at, beat in ((50, None), (100, None), (130, None), (160, T0 + 155), (190, T0 + 185)):
+        known.report(0, {"a": [sample(T0 + at, heartbeats=1, last_heartbeat=beat)]}, (), T0 + at)
+        known.changed(T0 + at, everybody=True)
+        told += [turn.data["proven"] for turn in known.turns() if turn.type is EventType.HEALTH_PROOF]
+    assert told == [False, True]

@@ -302,3 +302,26 @@ def test_the_trouble_of_those_in_the_slow_lane_is_their_own_after_a_time() -> No
     assert book.survey(2000.0 + LIMITS.shared_s - 1).troubled == 7
     assert book.survey(2000.0 + LIMITS.shared_s - 1, {"a": math.inf}).troubled == 6
     assert book.survey(2000.0 + LIMITS.shared_s).troubled == 0
+
+
+def test_what_health_says_holds_though_the_clock_was_set_back() -> None:
+    book = Book()
+    told(book, 1, 5000.0, "a", "connecting", "open")
+    deaf = {"liveness": "deaf", "since": 3100.0, "openedAt": 5000.0}
+    (step,) = book.event("health", OutboxEvent(1, 3200.0, "health.liveness", "a", deaf))
+    assert step.after is not None
+    assert step.after.episode.doubt == "deaf"
+    told(book, 2, 3300.0, "a", "open", "closing")
+    told(book, 3, 3301.0, "a", "closing", "connecting", "deaf")
+    told(book, 4, 3302.0, "a", "connecting", "open")
+    assert (book.known["a"].at, book.known["a"].opened_at) == (3302.0, 3302.0)
+    late = book.event("health", OutboxEvent(2, 3300.5, "health.liveness", "a", deaf))
+    assert late == (), "of the connection before"
+
+
+def test_the_shard_that_a_session_has_left_says_nothing_new_of_it() -> None:
+    book = Book()
+    told(book, 1, 500.0, "a", "connecting", "open")
+    gone = {"state": "stopped", "previous": "open"}
+    book.event("shard-1", OutboxEvent(1, 400.0, "session.state", "a", gone))
+    assert (book.known["a"].shard, book.known["a"].state) == ("shard-0", State.OPEN)

@@ -43,3 +43,18 @@ async def test_the_board_is_read_and_the_outbox_tells(tmp_path: Path) -> None:
             ("recovery.outage", 111.0),
         ]
     hosts.close()
+
+
+async def test_a_fresh_actor_tells_the_end_of_what_another_told(tmp_path: Path) -> None:
+    upgrade(tmp_path / "recovery.db", Kind.RECOVERY)
+    hosts = Ledger(ledger_path(tmp_path, "baileys"))
+    async with await open_writer(tmp_path / "recovery.db") as database:
+        await hosts.act(lambda _: (Board(outage=ON), None))
+        assert await Outages(tmp_path).look(database, 101.0) == 1
+        assert await Outages(tmp_path).look(database, 106.0) is None, "it lasts, and was told"
+        await hosts.act(lambda _: (Board(), None))
+        assert await Outages(tmp_path).look(database, 111.0) == 2
+        assert await Outages(tmp_path).look(database, 116.0) is None
+        ended = (await database.run(lambda conn: outbox.read_after(conn, 1, 10)))[0].data
+        assert (ended["since"], ended["ended"]) == (100.0, 111.0)
+    hosts.close()
