@@ -16,11 +16,12 @@ from thespian.actors import ActorAddress
 from actors.admission.queue import Queue
 from actors.connectors.host import launch
 from actors.connectors.host.args import HostArgs
+from actors.connectors.host.boards import board_of, fleet_board
 from actors.connectors.host.canaries import Canaries
 from actors.connectors.host.confirm import Confirmer
 from actors.connectors.host.connectors import Connectors
 from actors.connectors.host.fault import ConnectorFault, FaultKind
-from actors.connectors.host.gatekeeper import Gatekeeper, board_of, fleet_board
+from actors.connectors.host.gatekeeper import Gatekeeper
 from actors.connectors.host.healing import Healing
 from actors.connectors.host.hints import Hints
 from actors.connectors.host.journal import Journal

@@ -15,7 +15,7 @@ from typing import Any
 from actors.admission import board
 from actors.admission.board import Ask, Board, Later, Slot
 from actors.admission.evidence import Evidence, evidence
-from actors.admission.ledger import Ledger, ledger_path
+from actors.admission.ledger import Ledger
 from actors.admission.outage import Outage
 from actors.admission.queue import Queue
 from actors.admission.slots import USABLE, gap
@@ -25,7 +25,6 @@ from actors.runtime.rpc import Link, LinkClosed, RemoteError
 from actors.session.causes import Cause
 from actors.session.change import is_failure, read_change
 from actors.session.vocabulary import State
-from actors.settings import Settings
 from actors.store.records import SessionState
 
 log = logging.getLogger(__name__)
@@ -42,20 +41,6 @@ DISK_PAUSE = 1.0
 
 BOARD_PERIOD = 10.0
 """Seconds between two tries to have the board of the fleet, by a host with one of its own."""
-
-
-def fleet_board(settings: Settings, connector: str) -> Ledger:
-    """The board of the fleet.  Raises OSError: there is no room for it."""
-    return Ledger(ledger_path(settings.runtime_dir, connector))
-
-
-def board_of(settings: Settings, connector: str) -> Ledger:
-    """The board of the fleet; if there is no room for it, one of this host's own, which has but its share to give."""
-    try:
-        return fleet_board(settings, connector)
-    except OSError as error:
-        log.error("the admission board can't be used, the bound on connects is kept by fixed shares: %s", error)
-        return Ledger()
 
 
 class Gatekeeper:
