@@ -67,7 +67,11 @@ async def test_sessions_pair_open_and_write_on_a_program_of_ones_own(short_tmp: 
         for id in PHONES:
             await daemon.until_status(id, "connected")
         await write(daemon, "second")
-        assert inbound(daemon, "beta") == ["first", "second"]
+
+        async def both_are_there() -> bool:
+            return inbound(daemon, "beta") == ["first", "second"]
+
+        await until("both messages are stored", both_are_there)  # this program tells alpha at once
         assert (await daemon.stop())[0] == 0
 
 
