@@ -64,6 +64,8 @@ class LiveRecovery:
         self._pauses = Pauses(fleet, publish)
         self._ledger: Database | None = None
         self._health: Database | None = None
+        self._searching = asyncio.Lock()
+        """One explanation at a time: some read all outboxes."""
         self.metrics = RecoveryMetrics()
         path = settings.database("recovery")
         self._tail = Tail(path, recovery_queries.open_episodes, self.metrics.load, self.metrics.event)
@@ -177,7 +179,8 @@ class LiveRecovery:
         shards = [shard_name(shard) for shard in self._shards.ready]
         section = self._settings.recovery
         try:
-            found = await recorded(self._run, shards, session, when, live=at is None)
+            async with self._searching:
+                found = await recorded(self._run, shards, session, when, live=at is None, search=self._search)
             async with self._database.begin() as conn:
                 known = await pause_queries.load_pauses(conn, when)
         except StoreError as error:
@@ -192,3 +195,10 @@ class LiveRecovery:
         if database is not None:
             return await database.run(query)
         return await self._shards.read(int(name.removeprefix("shard-")), query)
+
+    async def _search(self, name: str, query: Operation[Any]) -> Any:
+        """On a connection of its own: events of that shard are shown meanwhile."""
+        if name in ("recovery", "health"):
+            return await self._run(name, query)
+        async with await open_reader(self._settings.database(name)) as database:
+            return await database.run(query)

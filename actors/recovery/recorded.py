@@ -29,11 +29,18 @@ FINAL = frozenset({"wait_until", "pair_again", "stop", "none"})
 """Strategies of episodes about which nothing may be tried."""
 
 
-async def recorded(run: Run, shards: Sequence[str], session: str, at: float, *, live: bool = True) -> Recorded:
-    """Reads it.  ``live``: ``at`` is now, which spares reading how all sessions stood before.  Raises StoreError."""
+async def recorded(
+    run: Run, shards: Sequence[str], session: str, at: float, *, live: bool = True, search: Run | None = None
+) -> Recorded:
+    """Reads it.  ``live``: ``at`` is now, which spares reading how all sessions stood before.
+
+    ``search`` is given what reads much of an outbox, else ``run``, on whose connections others may wait.  Raises
+    StoreError.
+    """
+    search = search or run
     known: dict[str, Known] = {}
     for shard in shards:
-        known |= await run(shard, _standing(shard, at, live))
+        known |= await (run if live else search)(shard, _standing(shard, at, live))
 
     async def of_ledger(conn: Statements) -> tuple[list[Episode], list[Action], Learnt]:
         return await _of_ledger(conn, session, at)
@@ -44,8 +51,9 @@ async def recorded(run: Run, shards: Sequence[str], session: str, at: float, *, 
     began = at
     if episode is not None:
         began = min(episode.started_at, episode.detected_at or episode.started_at)
-        for source in (*shards, HEALTH):
-            facts += [(source, event) for event in await run(source, _events(source, session, began, at))]
+        lived_in = [known[session].shard] if session in known else shards
+        for source in (*lived_in, HEALTH):
+            facts += [(source, event) for event in await search(source, _events(source, session, began, at))]
     facts.sort(key=lambda fact: (fact[1].at, fact[0] == HEALTH, fact[1].seq))
     complete = episode is None or (bool(facts) and facts[0][1].at <= began)
     return Recorded(
@@ -101,11 +109,8 @@ def _events(source: str, session: str, since: float, until: float) -> Operation[
     """The events of a session from that time on; of a shard also the one before, which tells where it stood."""
 
     async def read(conn: Statements) -> list[OutboxEvent]:
-        if source == HEALTH:
-            return await outbox.read_session(conn, session, OF_HEALTH, since, until)
-        found = await outbox.read_session(conn, session, OF_SHARD, 0.0, until)
-        before = [event for event in found if event.at < since]
-        return [*before[-1:], *(event for event in found if event.at >= since)]
+        found = await outbox.read_session(conn, session, OF_HEALTH if source == HEALTH else OF_SHARD, since, until)
+        return [event for event in found if source != HEALTH or event.at >= since]
 
     return read
 

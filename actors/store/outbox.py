@@ -69,11 +69,15 @@ async def read_kinds_after(
 async def read_session(
     conn: Statements, session: str, kinds: Sequence[EventType], since: float, until: float
 ) -> list[OutboxEvent]:
-    """The events of one session, of some types, within a time; it reads the whole outbox, so it is for who asks."""
-    names = [kind.value for kind in kinds]
-    within = (_OUTBOX.c.session == session, _OUTBOX.c.type.in_(names), _OUTBOX.c.at >= since, _OUTBOX.c.at <= until)
-    rows = (await conn.execute(select(_OUTBOX).where(*within).order_by(_OUTBOX.c.seq))).all()
-    return [OutboxEvent(row.seq, row.at, row.type, row.session, row.data) for row in rows]
+    """The last event of one session, of some types, before a time, if there is one, and those from then to another.
+
+    The outbox is read from its end back to that one: what is older, and most of it, is not.
+    """
+    of_it = (_OUTBOX.c.session == session, _OUTBOX.c.type.in_([kind.value for kind in kinds]))
+    before = select(_OUTBOX.c.seq).where(*of_it, _OUTBOX.c.at < since).order_by(_OUTBOX.c.seq.desc()).limit(1)
+    first = (await conn.execute(before)).scalar_one_or_none() or 0
+    query = select(_OUTBOX).where(*of_it, _OUTBOX.c.seq >= first, _OUTBOX.c.at <= until).order_by(_OUTBOX.c.seq)
+    return [OutboxEvent(row.seq, row.at, row.type, row.session, row.data) for row in (await conn.execute(query)).all()]
 
 
 async def prune(database: Database, before: float, batch: int = 500, *, upto: int | None = None) -> int:

@@ -210,3 +210,29 @@ async def test_a_pause_of_a_neighbour_is_part_of_what_is_around(stage: Stage) ->
     assert survey(book, found, {"b": float("inf")}).paused == {"shard-0"}
     assert survey(book, found, {"b": stage.now}).paused == frozenset()  # it is over
     assert survey(book, found).paused == frozenset()
+
+
+async def test_nothing_is_read_that_is_older_than_the_trouble(stage: Stage) -> None:
+    """The outbox of a shard may be a week long, and is not searched on the connection on which it is followed."""
+    for session in ("a", "c"):
+        for _ in range(20):
+            await stage.goes(session, State.WAITING, Cause.CONNECTION_LOST)
+            await stage.goes(session, State.OPEN)
+            opened = stage.ledger.book.known[session].opened_at
+            await stage.health(EventType.HEALTH_PROOF, session, {"openedAt": opened, "proven": True})
+    stage.now += 1000.0
+    await stage.goes("a", State.WAITING, Cause.CONNECTION_LOST)
+    searched: list[str] = []
+
+    async def search(name: str, operation: Operation[Any]) -> Any:
+        searched.append(name)
+        return await stage.run(name, operation)
+
+    found = await recorded(stage.run, SHARDS, "a", stage.now + 1, search=search)
+    assert searched == ["shard-0", "health"]
+    assert [(source, event.data["state"]) for source, event in found.facts] == [
+        ("shard-0", "open"),
+        ("shard-0", "waiting"),
+    ]
+    assert (await recorded(stage.run, SHARDS, "a", stage.now + 1)).facts == found.facts
+    assert found.complete

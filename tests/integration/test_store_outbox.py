@@ -121,3 +121,26 @@ async def test_kill_in_the_middle_of_transactions_leaves_no_gap(tmp_path: Path) 
     stored = Counter(event.data["batch"] for event in everything)
     sizes = {event.data["batch"]: event.data["size"] for event in everything}
     assert stored == sizes, "a transaction is there wholly or not at all"
+
+
+async def test_one_sessions_events_with_the_one_before(tmp_path: Path) -> None:
+    upgrade(tmp_path / "shard.db", Kind.SHARD)
+    kinds = (EventType.SESSION_STATE, EventType.SESSION_REMOVED)
+    events = [
+        NewEvent(float(at), EventType.SESSION_MESSAGE if at % 5 == 0 else EventType.SESSION_STATE, "ab"[at % 2], {})
+        for at in range(1, 41)
+    ]
+    async with await open_writer(tmp_path / "shard.db") as database:
+        async with database.begin() as conn:
+            await outbox.append(conn, events)
+        for since, until, times in (
+            (32.0, 36.0, [28, 32, 34, 36]),
+            (0.0, 4.0, [2, 4]),
+            (90.0, 99.0, [38]),
+            (33.0, 33.0, [32]),
+        ):
+            found = await database.run(
+                lambda conn, since=since, until=until: outbox.read_session(conn, "a", kinds, since, until)  # type: ignore[misc]
+            )
+            assert [event.at for event in found] == times
+        assert await database.run(lambda conn: outbox.read_session(conn, "c", kinds, 1.0, 9.0)) == []
