@@ -35,6 +35,8 @@ class Canaries:
         """Receiver -> its canary: one at a time."""
         self._past: defaultdict[str, Past] = defaultdict(Past)
         self._spent: dict[str, Spent] = {}
+        self._reached: dict[str, float] = {}
+        """Sender -> when one of its canaries last arrived, at whomever."""
         self.counts: defaultdict[str, dict[str, int]] = defaultdict(lambda: dict.fromkeys(RESULTS, 0))
         self._changed: dict[str, Canary] = {}
 
@@ -48,7 +50,7 @@ class Canaries:
 
     def recall(self, session: str, missed: int, silent_since: float) -> None:
         """It was deaf when an earlier actor looked last, with so many missed; canaries tell whether it still is."""
-        self._past[session] = replace(self._past[session], missed=missed, silent_since=silent_since)
+        self._past[session] = replace(self._past[session], missed=missed, silent_since=silent_since, vouched=True)
 
     def take_changed(self) -> list[Canary]:
         """Those that changed since the last call, to be stored."""
@@ -56,9 +58,15 @@ class Canaries:
         return changed
 
     def missed(self, session: str, silent_since: float) -> int:
-        """Canaries in a row that did not arrive in the silence since then."""
+        """Canaries in a row that did not arrive in the silence since then.
+
+        However many it were, one as long as a single account sent them all, of which nothing else arrived: what it
+        sends may get lost, and not what the session is to hear.
+        """
         past = self._past.get(session)
-        return past.missed if past is not None and abs(past.silent_since - silent_since) < SAME_S else 0
+        if past is None or abs(past.silent_since - silent_since) >= SAME_S:
+            return 0
+        return past.missed if past.vouched else min(past.missed, 1)
 
     def is_under_way(self, session: str) -> bool:
         """Whether a canary to the session is."""
@@ -76,7 +84,7 @@ class Canaries:
 
     def forget(self, session: str) -> None:
         """The session is no more; what it sent counts on: it may come back."""
-        for known in (self._under_way, self._past, self.counts):
+        for known in (self._under_way, self._past, self._reached, self.counts):
             known.pop(session, None)
 
     def prune(self, now: float) -> None:
@@ -120,13 +128,35 @@ class Canaries:
         self.counts[canary.receiver][result] += 1
         past = self._past[canary.receiver]
         if result is Outcome.ARRIVED:
-            past = replace(past, missed=0, arrived=past.arrived + 1, void=0)
+            self._vouch(canary.sender, at)
+            past = replace(past, missed=0, senders=frozenset(), vouched=False, arrived=past.arrived + 1, void=0)
         elif result is Outcome.MISSED:
-            before = past.missed if past.silent_since == silent_since else 0
-            past = replace(past, missed=before + 1, silent_since=silent_since, arrived=0, void=0)
+            past = self._missed(past, canary.sender, silent_since)
         else:
             past = replace(past, void=past.void + 1)
         self._past[canary.receiver] = past
+
+    def _vouch(self, sender: str, at: float) -> None:
+        """What a session sends arrives: those who missed something of it are the ones that do not hear."""
+        self._reached[sender] = at
+        for session, past in self._past.items():
+            if sender in past.senders and past.silent_since <= at:
+                self._past[session] = replace(past, vouched=True)
+
+    def _missed(self, past: Past, sender: str, silent_since: float) -> Past:
+        if abs(past.silent_since - silent_since) >= SAME_S:
+            past = replace(past, missed=0, senders=frozenset(), vouched=False)
+        senders = past.senders | {sender}
+        vouched = past.vouched or len(senders) > 1 or self._reached.get(sender, 0.0) >= silent_since
+        return replace(
+            past,
+            missed=past.missed + 1,
+            silent_since=silent_since,
+            senders=senders,
+            vouched=vouched,
+            arrived=0,
+            void=0,
+        )
 
     # what is to be done
 

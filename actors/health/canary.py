@@ -98,6 +98,10 @@ class Past:
     missed: int = 0
     """In a row, in the silence since ``silent_since``."""
     silent_since: float = 0.0
+    senders: frozenset[str] = frozenset()
+    """Whose were missed in this silence."""
+    vouched: bool = False
+    """Two senders missed it, or one that reached somebody since the silence began: it is not the sender's fault."""
     arrived: int = 0
     """In a row, without anything else that arrived between them."""
     void: int = 0
@@ -134,7 +138,7 @@ def is_due(peer: Peer, past: Past, policy: Policy, now: float) -> bool:
     if peer.liveness in FAULTS:  # known: what is done about it ends with the connection, this only confirms it
         return peer.liveness is Liveness.DEAF and waited >= policy.interval
     if past.missed and past.silent_since == peer.silent_since:
-        return True
+        return past.vouched or past.missed < CONFIRMATIONS or last >= policy.interval
     if _has_to_prove_itself(peer.signals) and last > _age(peer.signals.since, now):
         return True
     if waited >= _patience(policy, _share(f"{peer.id}/{peer.silent_since}")):

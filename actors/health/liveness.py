@@ -43,6 +43,8 @@ UNUSUAL = 1e-3
 """A silence is unusual if one at least so long had a smaller probability by the session's rhythm."""
 CANARY_LOST = 0.02
 """Assumed share of canaries that get lost though both sessions are well; on the safe side."""
+ENOUGH_MISSED = 2
+"""Canaries that have to be missed, however unusual the silence is: a single one may be lost on any holiday."""
 DEAF_BELOW = 1e-6
 """Deaf is a session of which what is seen had a smaller probability if it were well."""
 
@@ -111,7 +113,7 @@ def _judge(signals: Signals, now: float, inbound: Inbound) -> tuple[Liveness, fl
     if (stuck := _stuck_since(signals)) is not None:
         return Liveness.OUTBOUND_STUCK, stuck
     silent = silent_since(signals)
-    if inbound.missed and inbound.probability < DEAF_BELOW:
+    if inbound.missed >= ENOUGH_MISSED and inbound.probability < DEAF_BELOW:
         return Liveness.DEAF, silent
     if inbound.unusual or now - silent >= QUIET_AFTER_S:
         return Liveness.QUIET, silent

@@ -257,6 +257,29 @@ def test_a_restart_keeps_the_budget_and_repeats_nothing() -> None:
     assert not may_send(peers["a"], again.spent("a"), policy, NOW + 60)
 
 
+def test_the_misses_of_one_sender_count_as_one_until_it_reaches_somebody() -> None:
+    for third in (False, True):
+        known, peers = canaries(), fleet("a", "b", *("c" if third else ""))
+        peers["b"] = replace(peers["b"], silence=0.0)
+        if third:
+            peers["c"] = replace(peers["c"], silence=0.0, signals=replace(peers["c"].signals, unanswered_since=T0))
+        at, times = NOW, []
+        while at < NOW + 3000:
+            for begun in known.begin(peers, at):
+                known.accepted(begun.id, at)
+                if begun.receiver == "b":
+                    assert begun.sender == "a"
+                    times.append(at)
+                else:
+                    known.arrived(begun.receiver, begun.id, at)
+            at += 5
+            signals = replace(peers["b"].signals, sampled_at=at)
+            peers["b"] = replace(peers["b"], signals=signals)
+            known.conclude(peers, at)
+        assert (known.missed("b", T0) > 1) is third
+        assert third or len(times) == CONFIRMATIONS, "no more are spent on it before the interval is over"
+
+
 def test_a_clock_that_was_set_back_stops_none() -> None:
     ahead = NOW + 7200
     fresh = peer(silence=0.0)

@@ -93,6 +93,12 @@ def test_one_lost_canary_is_not_enough_where_silence_is_usual() -> None:
     assert liveness(signals, now, Inbound(UNUSUAL, 1)) is Liveness.ALIVE
 
 
+def test_one_lost_canary_is_never_enough_however_unusual_the_silence() -> None:
+    signals = beating(opened(), T0 + 500, last_delivery=T0 + 3)
+    assert liveness(signals, T0 + 500, Inbound(1e-9, 1)) is Liveness.QUIET
+    assert liveness(signals, T0 + 500, Inbound(1e-9, 2)) is Liveness.DEAF
+
+
 def test_canaries_that_never_arrive_make_any_silence_unusual() -> None:
     now = T0 + 500
     needed = next(n for n in range(1, 10) if CANARY_LOST**n < DEAF_BELOW)
