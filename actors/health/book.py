@@ -6,7 +6,7 @@ from typing import Any
 
 from actors.events import EventType
 from actors.health.canaries import Canaries
-from actors.health.canary import Peer, Policy
+from actors.health.canary import Peer, Policy, Seat
 from actors.health.history.recall import Recalled
 from actors.health.history.recorder import Recorder, Seen
 from actors.health.listening import Listening
@@ -252,6 +252,10 @@ class Book:
     def peers(self) -> dict[str, Peer]:
         """The open sessions as canaries see them, judged as of the last time."""
         return self.listening.peers(self._signals, self._verdicts)
+
+    def seats(self) -> list[Seat]:
+        """Who has a place among those that write to each other."""
+        return self.listening.seats(self._signals)
 
     def _quality(self, score: int | None, before: str | None) -> str | None:
         if score is None:

@@ -11,6 +11,7 @@ from actors.health.canary import (
     Past,
     Peer,
     Policy,
+    Seat,
     Spent,
     choose,
     is_due,
@@ -171,22 +172,25 @@ class Canaries:
                 ended.append((canary.receiver, result))
         return ended
 
-    def begin(self, peers: Mapping[str, Peer], now: float) -> list[Canary]:
-        """Those to be sent now: to be stored first, so that none is sent twice."""
+    def begin(self, peers: Mapping[str, Peer], now: float, seats: Iterable[Seat] | None = None) -> list[Canary]:
+        """Those to be sent now: to be stored first, so that none is sent twice.
+
+        ``seats`` are all who have a place in the ring; None: the peers alone.
+        """
         if not self.policy.enabled:
             return []
-        ring = participants(peers.values(), self.policy)
+        ring: list[Seat] = [*participants(peers.values() if seats is None else seats, self.policy)]
         due = [
             peer
-            for peer in ring
+            for peer in participants(peers.values(), self.policy)
             if peer.id not in self._under_way and is_due(peer, self._past.get(peer.id, Past()), self.policy, now)
         ]
         due.sort(key=lambda peer: (not self.missed(peer.id, peer.silent_since), peer.silence, peer.silent_since))
-        return [begun for peer in due[:AT_A_TIME] if (begun := self._begin(peer, ring, now)) is not None]
+        return [begun for peer in due[:AT_A_TIME] if (begun := self._begin(peer, ring, peers, now)) is not None]
 
-    def _begin(self, receiver: Peer, ring: Sequence[Peer], now: float) -> Canary | None:
+    def _begin(self, receiver: Peer, ring: Sequence[Seat], peers: Mapping[str, Peer], now: float) -> Canary | None:
         past = self._past.get(receiver.id, Past())
-        sender = choose(receiver, ring, past, self._spent, self.policy, now)
+        sender = choose(receiver, ring, peers, past, self._spent, self.policy, now)
         if sender is None:
             return None
         canary = Canary(self._name(), sender.id, receiver.id, now)

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from hashlib import blake2b
 from math import inf
+from typing import TypeVar
 
 from actors.health.liveness import FAULTS, Liveness
 from actors.health.signals import HOUR, Signals, window
@@ -74,14 +75,20 @@ class Policy:
 
 
 @dataclass(frozen=True, slots=True)
-class Peer:
-    """A session as canaries see it."""
+class Seat:
+    """The place of a session among those that write to each other, be it open or not."""
 
     id: str
     world: str
     """Only sessions of one world reach each other."""
     address: str
     """JID of its account, without a device."""
+
+
+@dataclass(frozen=True, slots=True)
+class Peer(Seat):
+    """An open session as canaries see it."""
+
     signals: Signals
     liveness: Liveness | None
     silence: float
@@ -182,21 +189,34 @@ def may_send(peer: Peer, spent: Spent, policy: Policy, now: float) -> bool:
     return not recent and spent.within_day(now) < policy.daily_budget
 
 
-def neighbours(receiver: Peer, ring: Sequence[Peer]) -> list[Peer]:
+S = TypeVar("S", bound=Seat)
+
+
+def neighbours(receiver: Peer, ring: Sequence[S]) -> list[S]:
     """Who may write to it: the nearest of its world with another account; ``ring`` is ordered by id."""
-    others = [peer for peer in ring if peer.world == receiver.world and peer.address != receiver.address]
-    behind = [peer for peer in others if peer.id > receiver.id]
-    circle = [*behind, *(peer for peer in others if peer.id < receiver.id)]
+    others = [seat for seat in ring if seat.world == receiver.world and seat.address != receiver.address]
+    behind = [seat for seat in others if seat.id > receiver.id]
+    circle = [*behind, *(seat for seat in others if seat.id < receiver.id)]
     if len(circle) <= 2 * NEIGHBOURS:
         return circle
     return [*circle[:NEIGHBOURS], *circle[-NEIGHBOURS:]]
 
 
 def choose(
-    receiver: Peer, ring: Sequence[Peer], past: Past, spent: Mapping[str, Spent], policy: Policy, now: float
+    receiver: Peer,
+    ring: Sequence[Seat],
+    peers: Mapping[str, Peer],
+    past: Past,
+    spent: Mapping[str, Spent],
+    policy: Policy,
+    now: float,
 ) -> Peer | None:
-    """The sender: not the one of the last time if there is another, else who sent least.  None if nobody may."""
-    able = [peer for peer in neighbours(receiver, ring) if may_send(peer, spent.get(peer.id, Spent()), policy, now)]
+    """The sender: not the one of the last time if there is another, else who sent least.  None if nobody may.
+
+    ``peers`` are those of the ring that are open.
+    """
+    near = (peers.get(seat.id) for seat in neighbours(receiver, ring))
+    able = [peer for peer in near if peer is not None and may_send(peer, spent.get(peer.id, Spent()), policy, now)]
     if not able:
         return None
     return min(
@@ -225,7 +245,7 @@ def outcome(canary: Canary, receiver: Peer | None, policy: Policy, now: float) -
     return Outcome.VOID if heard is not None and canary.at <= heard <= now + AHEAD_S else Outcome.MISSED
 
 
-def participants(peers: Iterable[Peer], policy: Policy) -> list[Peer]:
+def participants(peers: Iterable[S], policy: Policy) -> list[S]:
     """Those that take part, as a ring."""
     return sorted((p for p in peers if not policy.sessions or p.id in policy.sessions), key=lambda peer: peer.id)
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import tzinfo
 
 from actors.health.canaries import Canaries
-from actors.health.canary import Outcome, Peer, address_of
+from actors.health.canary import Outcome, Peer, Seat, address_of
 from actors.health.liveness import Inbound, Liveness, Verdict, silent_since
 from actors.health.rhythm import Rhythm, fleet_shares, no_shares
 from actors.health.signals import Signals
@@ -25,6 +25,9 @@ SOONEST, LATEST, GROWTH = 5.0, 600.0, 50.0
 """Seconds, seconds, and which part of a silence: when its probability is computed again."""
 CONNECTORS_WITH_A_WORLD_EACH = frozenset({"simulator"})
 """Connectors whose processes have a server of their own each."""
+
+AWAY = frozenset({State.STOPPED, State.BLOCKED, State.HALTED, State.PAIRING})
+"""Until somebody acts they send nothing: they have no place among those that write to each other."""
 
 
 @dataclass(slots=True)
@@ -172,10 +175,21 @@ class Listening:
             and ear.shard is not None
         }
 
-    def begin(self, peers: Mapping[str, Peer], now: float) -> list[Canary]:
-        """The canaries to be sent now, after those were ended whose time is over."""
+    def seats(self, signals: Mapping[str, Signals]) -> list[Seat]:
+        """The sessions whose account is known and that are to be connected: trouble takes nobody's place."""
+        return [
+            Seat(session, ear.world, ear.address)
+            for session, known in signals.items()
+            if known.state not in AWAY
+            and (ear := self._ears.get(session)) is not None
+            and ear.address is not None
+            and (ear.shard is not None or ear.connector not in CONNECTORS_WITH_A_WORLD_EACH)
+        ]
+
+    def begin(self, peers: Mapping[str, Peer], now: float, seats: Iterable[Seat] | None = None) -> list[Canary]:
+        """The canaries to be sent now, after those were ended whose time is over; ``seats``: see `Canaries.begin`."""
         self._ended(self.canaries.conclude(peers, now), now)
-        begun = self.canaries.begin(peers, now)
+        begun = self.canaries.begin(peers, now, seats)
         for canary in begun:
             self._ear(canary.receiver, now).rhythm.pause(now)
         return begun

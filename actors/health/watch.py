@@ -87,7 +87,7 @@ class Watch:
 
     async def _look(self, book: Book) -> None:
         peers = book.peers()
-        begun = self.listening.begin(peers, time.time())
+        begun = self.listening.begin(peers, time.time(), book.seats())
         changed = self.listening.canaries.take_changed()
         if changed:
             # before it is sent: the budget holds, and a restart sends none again

@@ -172,14 +172,14 @@ def test_a_session_writes_to_few_and_never_to_itself(number: int, receiver: int,
 
 def test_two_devices_of_one_account_do_not_write_to_each_other() -> None:
     one, other = peer("a"), replace(peer("b"), address=peer("a").address)
-    assert choose(one, [one, other], Past(), {}, POLICY, NOW) is None
+    assert choose(one, [one, other], {"a": one, "b": other}, Past(), {}, POLICY, NOW) is None
 
 
 def test_a_second_opinion_comes_from_another_sender() -> None:
     ring = [peer(id) for id in "abc"]
-    first = choose(ring[0], ring, Past(), {}, POLICY, NOW)
+    first = choose(ring[0], ring, {one.id: one for one in ring}, Past(), {}, POLICY, NOW)
     assert first is not None
-    second = choose(ring[0], ring, Past(last_sender=first.id), {}, POLICY, NOW)
+    second = choose(ring[0], ring, {one.id: one for one in ring}, Past(last_sender=first.id), {}, POLICY, NOW)
     assert second is not None
     assert {first.id, second.id} == {"b", "c"}
 

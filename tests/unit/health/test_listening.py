@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from itertools import count
 
 from actors.health.canaries import Canaries
-from actors.health.canary import Policy
+from actors.health.canary import Past, Policy, choose, neighbours
 from actors.health.listening import Listening
 from actors.health.liveness import Inbound, Liveness
 from actors.health.signals import Signals, fold
@@ -126,3 +126,20 @@ def test_after_a_restart_the_time_before_is_not_learned_again() -> None:
     after = share(known, "a")
     assert after is not None
     assert after > 0.3
+
+
+def test_trouble_of_some_gives_a_session_no_new_neighbours() -> None:
+    known = listening()
+    signals = {f"{number:02}": opened(known, f"{number:02}") for number in range(12)}
+    near = {"01", "02", "10", "11"}
+    for state, found in ((State.WAITING, near), (State.STOPPED, {"02", "03", "10", "11"})):
+        signals["01"] = replace(signals["01"], state=state)
+        peers = known.peers(signals, {})
+        assert "01" not in peers
+        seats = known.seats(signals)
+        assert {seat.id for seat in neighbours(peers["00"], seats)} == found
+        far = {id: peers[id] for id in ("00", "05", "06")}
+        assert choose(peers["00"], seats, far, Past(), {}, POLICY, MONDAY + 60) is None, "however few are left"
+        chosen = choose(peers["00"], seats, peers, Past(), {}, POLICY, MONDAY + 60)
+        assert chosen is not None
+        assert chosen.id in found
