@@ -60,7 +60,7 @@ def test_no_healthy_session_is_called_deaf(seed: int, zone: str, shift: bool) ->
 def test_the_deaf_are_noticed_in_time(seed: int) -> None:
     weeks = Weeks(seed, 100, POLICY)
     weeks.warm_up()
-    found = weeks.score(days=3, deaf_every=600.0)
+    found = weeks.score(days=7, deaf_every=600.0)
     assert found.faults == []
     assert len(found.delays["lively"]) >= 20
     assert max(found.delays["lively"]) < TEN_MINUTES
