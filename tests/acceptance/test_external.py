@@ -2,6 +2,7 @@
 
 import sqlite3
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -62,10 +63,12 @@ async def test_sessions_pair_open_and_write_on_a_program_of_ones_own(short_tmp: 
         await write(daemon, "first")
         node = await daemon.node("shard-0/connector")
         assert node["version"] == "1"
+        before = {id: await opened_at(daemon, id) for id in PHONES}
         await daemon.kill("shard-0/connector")
         await until("another process", lambda: another(daemon, node["pid"]))
+        # Not the status of before: a phone that this program does not know has no mailbox there.
         for id in PHONES:
-            await daemon.until_status(id, "connected")
+            await until(f"{id} is open again", partial(reopened, daemon, id, before[id]))
         await write(daemon, "second")
 
         async def both_are_there() -> bool:
@@ -73,6 +76,17 @@ async def test_sessions_pair_open_and_write_on_a_program_of_ones_own(short_tmp: 
 
         await until("both messages are stored", both_are_there)  # this program tells alpha at once
         assert (await daemon.stop())[0] == 0
+
+
+async def opened_at(daemon: Daemon, session: str) -> str | None:
+    """Since when a session is open, if it is."""
+    status = await daemon.status(session)
+    return str(status["statusMetadata"]["since"]) if status["status"] == "connected" else None
+
+
+async def reopened(daemon: Daemon, session: str, before: str | None) -> bool:
+    """Whether a session is open on another connection than before."""
+    return await opened_at(daemon, session) not in {None, before}
 
 
 async def another(daemon: Daemon, pid: int) -> bool:
