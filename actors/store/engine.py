@@ -167,6 +167,20 @@ class Database:
         await asyncio.shield(self._engine.dispose())
 
 
+class _Connection(sqlite3.Connection):
+    """Ends its transaction when it is closed.
+
+    A cursor that somebody still refers to, such as that of a task that was cancelled amid a statement, keeps a closed
+    connection alive in SQLite, and its transaction with all locks (https://www.sqlite.org/c3ref/close.html, "zombie").
+    """
+
+    def close(self) -> None:
+        with contextlib.suppress(sqlite3.Error):  # it is closed already, or the disk fails: there is no more to do
+            if self.in_transaction:
+                self.execute("ROLLBACK")
+        super().close()
+
+
 def uri(path: Path, mode: str) -> str:
     """The SQLite URI of a file, whatever characters its name has; mode is ro, rw or rwc."""
     return f"file:{quote(str(path.absolute()))}?mode={mode}&uri=true"
@@ -220,7 +234,7 @@ def sync_reader(path: Path) -> Engine:
 async def _open(path: Path, mode: str, pragmas: tuple[str, ...], begin: str) -> Database:
     engine = create_async_engine(
         f"sqlite+aiosqlite:///{uri(path, mode)}",
-        connect_args={"isolation_level": None, "timeout": BUSY_TIMEOUT},
+        connect_args={"isolation_level": None, "timeout": BUSY_TIMEOUT, "factory": _Connection},
         poolclass=AsyncAdaptedQueuePool,
         pool_size=1,
         max_overflow=0,

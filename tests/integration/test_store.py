@@ -4,6 +4,7 @@ import asyncio
 import dataclasses
 import sqlite3
 import stat
+import threading
 from contextlib import closing
 from pathlib import Path
 
@@ -11,7 +12,7 @@ import pytest
 from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from sqlalchemy import insert, select
+from sqlalchemy import delete, insert, select
 
 from actors.events import EventType
 from actors.store import api_queries, audit_queries, cursors, health_queries, outbox, recovery_queries, shard_queries
@@ -180,6 +181,30 @@ async def test_tasks_take_turns_and_a_cancelled_one_leaves_nothing(api: Database
         assert sorted(await asyncio.gather(*counting)) == list(range(1, 11))
         async with api.begin() as conn:
             assert await api_queries.get_meta(conn, "hung") is None
+
+
+async def test_a_task_that_is_cancelled_amid_a_statement_leaves_no_lock(api: Database) -> None:
+    async def forget() -> None:
+        async with api.begin() as conn:
+            rows = [{"key": str(number), "value": "1"} for number in range(300)]
+            await conn.execute(insert(meta).prefix_with("OR REPLACE"), rows)
+            await conn.execute(delete(meta).returning(meta.c.key))
+
+    async with api:
+        ends: list[BaseException | None] = []  # whoever keeps them keeps their cursors alive
+        for steps in range(40):
+            task = asyncio.ensure_future(forget())
+            for _ in range(steps):
+                await asyncio.sleep(0)
+            task.cancel()
+            ends += await asyncio.gather(task, return_exceptions=True)
+            await api._engine.dispose()
+            with closing(sqlite3.connect(api.path, timeout=0.2, isolation_level=None)) as conn:
+                conn.execute("BEGIN IMMEDIATE")
+        assert any(isinstance(end, asyncio.CancelledError) for end in ends)
+    for thread in threading.enumerate():  # the drivers' own, which still tell this loop that they have closed
+        if "connection_worker" in thread.name:
+            await asyncio.to_thread(thread.join, 10)
 
 
 async def number(conn: Statements) -> int:
