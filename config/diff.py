@@ -9,6 +9,7 @@ from config.section import Section
 
 LIVE = (
     "sessions",
+    "proxies",
     "log.level",
     "connectors.baileys.websocket_url",
     "connectors.baileys.client_version",

@@ -16,6 +16,9 @@ LABEL_VALUE_LENGTH = 128
 
 TOKEN_NAME_PATTERN = r"^[a-z0-9][a-z0-9_-]{0,62}$"  # noqa: S105  # a name, not a token
 
+PROXY_NAME_PATTERN = r"^[a-z0-9][a-z0-9_-]{0,62}$"
+
+_PROXY_NAME = re.compile(PROXY_NAME_PATTERN.removesuffix("$"), re.ASCII)
 _TOKEN_NAME = re.compile(TOKEN_NAME_PATTERN.removesuffix("$"), re.ASCII)
 _PHONE = re.compile(r"[0-9]{7,15}", re.ASCII)
 _SESSION_ID = re.compile(SESSION_ID_PATTERN.removesuffix("$"), re.ASCII)
@@ -97,6 +100,18 @@ def check_token_name(name: str) -> None:
     if _TOKEN_NAME.fullmatch(name) is None:
         raise ValueError(
             "a token name has 1 to 63 characters of a-z, 0-9, - and _, and begins with a letter or a digit"
+        )
+
+
+def check_proxy_name(name: str) -> None:
+    """Accept the name of a proxy or say why not.
+
+    Raises:
+        ValueError: with a sentence for the operator.
+    """
+    if _PROXY_NAME.fullmatch(name) is None:
+        raise ValueError(
+            "the name of a proxy has 1 to 63 characters of a-z, 0-9, - and _, and begins with a letter or a digit"
         )
 
 

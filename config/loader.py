@@ -1,9 +1,10 @@
 """Finds, reads and validates the configuration file; reports everything that is wrong with it at once."""
 
+import difflib
 import hashlib
 import os
 import stat
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from config.diagnose import diagnose
 from config.document import Document, KeyPath, Plain, Tree, read_document
 from config.paths import default_runtime_dir, default_state_dir, unreadable_because
 from config.problems import ConfigError, Problem, echo, path_text, unreadable
+from config.rules import proxies_expected
 from config.schema import Config
 
 DEFAULT_PATH = Path("/etc/wavigil/wavigil.yaml")
@@ -109,7 +111,7 @@ def _validate(file: str, tree: Tree, environ: Mapping[str, str]) -> tuple[Config
     pydantic checks the rules over several values of a section only when each value is right by itself, so one
     validation would not report everything.
     """
-    problems = list(_repeated_ids(file, tree))
+    problems = [*_repeated_ids(file, tree), *_unknown_proxies(file, tree)]
     # Each wrong value and all that it is a part of.
     wrong: set[KeyPath] = {("sessions",)} if problems else set()
     while True:
@@ -152,11 +154,9 @@ def _flaws(file: str, document: Document) -> tuple[Problem, ...]:
 
 
 def _repeated_ids(file: str, tree: Tree) -> list[Problem]:
-    sessions = tree.child("sessions")
-    items = sessions.value if sessions is not None and isinstance(sessions.value, list) else []
     first: dict[str, int] = {}
     problems = []
-    for item in items:
+    for item in _items(tree, "sessions"):
         node = item.child("id")
         if node is None or not isinstance(node.value, str):
             continue
@@ -166,6 +166,23 @@ def _repeated_ids(file: str, tree: Tree) -> list[Problem]:
             problems.append(Problem(*place, found, "a different id for each session"))
         first.setdefault(node.value, node.mark.line)
     return problems
+
+
+def _unknown_proxies(file: str, tree: Tree) -> Iterator[Problem]:
+    known = [str(node.value) for item in _items(tree, "proxies") if (node := item.child("name")) is not None]
+    for item in _items(tree, "sessions"):
+        node = item.child("proxy")
+        if node is None or not isinstance(node.value, str) or node.value in known:
+            continue
+        near = difflib.get_close_matches(node.value, known, n=1)
+        place = (file, node.mark.line, node.mark.column, path_text(node.path))
+        hint = f"did you mean {near[0]}?" if near else ""
+        yield Problem(*place, f"the unknown proxy {echo(node.value)}", proxies_expected(known), hint)
+
+
+def _items(tree: Tree, name: str) -> Sequence[Tree]:
+    found = tree.child(name)
+    return found.value if found is not None and isinstance(found.value, list) else ()
 
 
 def _unreadable_files(file: str, tree: Tree, config: Config | None) -> Iterator[Problem]:

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 from config.durations import format_duration
 from config.paths import LONGEST_SOCKET_PATH
+from config.problems import echo
 from config.secrets import Secret
 from config.section import Wrong
 from config.sizes import format_size
@@ -137,6 +138,28 @@ def profile_for_simulator(profile: object | None, connector: str) -> Wrong | Non
     if profile is None or connector == "simulator":
         return None
     return Wrong(f"a simulator profile on a session with connector: {connector}", "connector: simulator")
+
+
+def known_proxy(sessions: Iterable[tuple[str, str | None]], known: Iterable[str]) -> Wrong | None:
+    """Sessions, by id, name proxies that there are, or none."""
+    names = list(known)
+    for id, proxy in sessions:
+        if proxy is not None and proxy not in names:
+            return Wrong(f"session {id} with the unknown proxy {echo(proxy)}", proxies_expected(names))
+    return None
+
+
+def proxies_expected(known: Sequence[str]) -> str:
+    """What the ``proxy`` of a session may be, in words that follow "expected"."""
+    return f"one of the proxies {', '.join(known)}" if known else "no proxy: there are none in the section proxies"
+
+
+def distinct_proxies(names: Iterable[str]) -> Wrong | None:
+    """Each proxy has its own name."""
+    for name, count in Counter(names).items():
+        if count > 1:
+            return Wrong(f"{count} proxies with the name {name}", "a different name for each proxy")
+    return None
 
 
 def external_has_a_program(sessions: Sequence[str], command: Sequence[str]) -> Wrong | None:

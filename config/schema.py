@@ -11,15 +11,18 @@ from config.durations import Span
 from config.ids import (
     LABEL_NAME_PATTERN,
     LABEL_VALUE_LENGTH,
+    PROXY_NAME_PATTERN,
     SESSION_ID_PATTERN,
     check_label_name,
     check_label_value,
+    check_proxy_name,
     check_session_id,
 )
 from config.paths import default_runtime_dir, default_state_dir
 from config.schema_actors import Health, Recovery, Supervision
 from config.schema_connectors import Connectors
 from config.schema_http import Http
+from config.schema_proxies import Proxy
 from config.schema_simulator import SessionProfile
 from config.secrets import Secret, SecretText
 from config.section import AbsolutePath, Rule, Section, Sequence, Text, Wrong
@@ -67,6 +70,9 @@ class SessionSpec(Section):
 
     enabled: bool = True
     """Whether it is started; a disabled session keeps its auth state and shows as stopped."""
+
+    proxy: Annotated[str, Text(check_proxy_name, "the name of a proxy", pattern=PROXY_NAME_PATTERN)] | None = None
+    """Name of the proxy in the section `proxies` that all of its traffic goes through; null is none."""
 
     simulator: SessionProfile | None = None
     """How the simulator plays this session; only for `connector: simulator`."""
@@ -122,6 +128,10 @@ def _external_has_a_program(sessions: tuple[SessionSpec, ...], connectors: Conne
     return rules.external_has_a_program(wanting, connectors.external.command)
 
 
+def _known_proxy(sessions: tuple[SessionSpec, ...], proxies: tuple[Proxy, ...]) -> Wrong | None:
+    return rules.known_proxy(((spec.id, spec.proxy) for spec in sessions), (proxy.name for proxy in proxies))
+
+
 class Config(Section):
     """The configuration of one wavigil daemon."""
 
@@ -136,6 +146,9 @@ class Config(Section):
     sessions: Sequence[SessionSpec] = ()
     """The sessions that this file owns; more can be added over the API."""
 
+    proxies: Sequence[Proxy] = ()
+    """What sessions may go through, by name."""
+
     connectors: Connectors = Field(default_factory=Connectors)
     supervision: Supervision = Field(default_factory=Supervision)
     recovery: Recovery = Field(default_factory=Recovery)
@@ -149,4 +162,6 @@ class Config(Section):
         Rule(("runtime_dir", "state_dir"), rules.room_for_sockets),
         Rule(("sessions",), lambda sessions: rules.distinct_ids(spec.id for spec in sessions)),
         Rule(("sessions", "connectors"), _external_has_a_program),
+        Rule(("proxies",), lambda proxies: rules.distinct_proxies(proxy.name for proxy in proxies)),
+        Rule(("sessions", "proxies"), _known_proxy),
     )

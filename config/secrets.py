@@ -4,7 +4,7 @@ import hmac
 import os
 import re
 import stat
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Never
@@ -135,14 +135,16 @@ class SecretText:
     """Makes an annotated `Secret` readable from text or a reference, with a least length in characters."""
 
     min_length: int
+    check: Callable[[str], None] | None = None
+    """Raises ValueError, with a sentence that repeats nothing of the secret, for one that can't be meant."""
+    what: str = ""
+    """What it is, for one that has a form."""
 
     @property
     def expected(self) -> str:
         """What to write, as it appears in errors and in the JSON Schema."""
-        return (
-            f"a secret of at least {self.min_length} characters, or a reference to one: "
-            "${NAME}, file:/path or credential:name"
-        )
+        what = self.what or f"a secret of at least {self.min_length} characters"
+        return f"{what}, or a reference to one: ${{NAME}}, file:/path or credential:name"
 
     def _validate(self, value: object, info: ValidationInfo) -> Secret:
         context = load_context(info)
@@ -167,6 +169,15 @@ class SecretText:
                 "expected {expected}",
                 {"expected": self.expected, "found": f"a secret of {len(value)} characters"},
             )
+        if self.check is not None:
+            try:
+                self.check(value.reveal())
+            except ValueError as error:
+                raise PydanticCustomError(
+                    "secret_form",
+                    "expected {expected}",
+                    {"expected": self.expected, "found": "another secret", "hint": str(error)},
+                ) from None
         return value
 
     def __get_pydantic_core_schema__(self, _source: object, _handler: GetCoreSchemaHandler) -> CoreSchema:

@@ -20,6 +20,7 @@ import psutil
 
 from actors.connectors.node import NodeNotFound, find_node
 from actors.store.inspect import inspect
+from config.schema_proxies import secrets_in
 from config.show import plain, secrets_of
 from daemon.cli.client import Client
 from daemon.cli.errors import CliError
@@ -65,6 +66,8 @@ def secret_values(place: Place) -> Iterator[str]:
     """Every secret that this machine's wavigil has, as far as it can be read."""
     for secret in secrets_of(place.loaded.config):
         yield secret.reveal()
+    for proxy in place.loaded.config.proxies:
+        yield from secrets_in(proxy.url.reveal())
     try:
         yield (place.state_dir / "admin.token").read_text("utf-8").strip()
     except (OSError, UnicodeDecodeError):

@@ -62,9 +62,15 @@ def test_the_example_with_all_its_settings_is_valid(tmp_path: Path) -> None:
         (tmp_path / name).write_text(name * 4)
     for name in ("tls.crt", "tls.key"):
         (tmp_path / name).touch()
-    environ = {**ENVIRON, "GRAFANA_TOKEN": "0123456789abcdef", "CREDENTIALS_DIRECTORY": str(tmp_path)}
+    environ = {
+        **ENVIRON,
+        "GRAFANA_TOKEN": "0123456789abcdef",
+        "PROXY_BERLIN_1": "socks5://user:secret@proxy.example:1080",
+        "CREDENTIALS_DIRECTORY": str(tmp_path),
+    }
     config = check_text(uncommented().replace("/etc/wavigil/tls", f"{tmp_path}/tls"), EXAMPLE, environ).config
     assert [spec.id for spec in config.sessions] == ["support-1", "trial-1"]
+    assert [spec.proxy for spec in config.sessions] == ["berlin-1", None]
     assert config.vault.master_key is not None
     assert config.http.tls is not None
     assert [token.name for token in config.http.tokens] == ["grafana", "shop"]
