@@ -18,6 +18,8 @@ STORED = "stored"
 """The capability to acknowledge what arrives only when the host has stored it."""
 ADMIT = "admit"
 """The capability to let the host say when each connection may begin."""
+PROXY = "proxy"
+"""The capability to open a connection through a proxy, and through nothing else."""
 CAPABILITIES = ("qr", "pairing-code", "text")
 """What every connector can do."""
 WINDOW = 256
@@ -85,6 +87,7 @@ class Reason(StrEnum):
     LOGIN_FAILURE = "login_failure"
     STREAM_ERROR = "stream_error"
     NETWORK = "network"
+    PROXY = "proxy"
     BACKLOG = "backlog"
     ERROR = "error"
 
@@ -185,6 +188,8 @@ class State:
     opened_at: int | None = None
     qr: str | None = None
     qr_expires_at: int | None = None
+    proxy: str | None = None
+    """Id of the proxy that the connection was opened through; None: none, or there is no connection."""
 
     def to_wire(self) -> dict[str, Any]:
         """The map of the protocol."""
@@ -195,6 +200,7 @@ class State:
             "openedAt": self.opened_at,
             "qr": self.qr,
             "qrExpiresAt": self.qr_expires_at,
+            "proxy": self.proxy,
         }
 
     @classmethod
@@ -208,6 +214,7 @@ class State:
             fields.integer_or_none("openedAt"),
             fields.text_or_none("qr"),
             fields.integer_or_none("qrExpiresAt"),
+            fields.text_or_none("proxy"),
         )
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from actors.connectors.fields import BadField, Fields
 from actors.connectors.protocol import Admission, ErrorCode, Phase, Stats
+from actors.connectors.proxytarget import ProxyTarget
 from actors.connectors.simulator.delivery import hand_in
 from actors.connectors.simulator.faults import read_fault
 from actors.connectors.simulator.mailbox import Letter
@@ -60,8 +61,8 @@ def _unknown(request: Frame) -> RemoteError:
     return RemoteError(ErrorCode.UNKNOWN_COMMAND, f"not a command of this link: {request['cmd']!r}")
 
 
-async def _open(session: Session, _: Fields) -> dict[str, Any]:
-    session.open()
+async def _open(session: Session, request: Fields) -> dict[str, Any]:
+    session.open(ProxyTarget.read(request))
     return {}
 
 

@@ -3,9 +3,11 @@
 import asyncio
 from collections.abc import Coroutine
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from actors.connectors.link_events import Connecting, Heard, HeartbeatMissed, LinkEvent, Opened, Queued, Rtt
 from actors.connectors.protocol import ErrorCode, Phase, Reason, State
+from actors.connectors.proxytarget import ProxyTarget
 from actors.connectors.simulator.admission import Ticket
 from actors.connectors.simulator.credentials import BadCredentials, Credentials
 from actors.connectors.simulator.delivery import Delivery
@@ -23,10 +25,18 @@ VERSION = "1"
 """Version of the simulated client, as `open` tells it."""
 _LOGIN_ANSWERS = 3
 """Answers that a login waits for: upgrade, handshake, success."""
+NO_PROXY = Close(
+    0, Reason.PROXY, "the proxy could not be reached: ENOTFOUND", {"proxy": "unreachable", "errno": "ENOTFOUND"}
+)
 _VAULT_REASONS: dict[str, Reason] = {
     ErrorCode.FENCED: Reason.FENCED,
     ErrorCode.VAULT_UNAVAILABLE: Reason.VAULT_UNAVAILABLE,
 }
+
+
+def is_nowhere(proxy: ProxyTarget) -> bool:
+    """Whether nobody can reach it, in this world as in any: its host is below ``.invalid`` (RFC 2606)."""
+    return (urlsplit(proxy.url).hostname or "").endswith(".invalid")
 
 
 class Connection:
@@ -34,14 +44,15 @@ class Connection:
 
     __slots__ = (
         *("_delivery", "_loop", "_me", "_opened_at", "_session", "_shared", "_tasks", "_ticket"),
-        *("_timer", "ended", "pairing", "phase", "sends"),
+        *("_proxy", "_timer", "ended", "pairing", "phase", "sends"),
     )
 
-    def __init__(self, session: "Session", shared: Shared) -> None:
+    def __init__(self, session: "Session", shared: Shared, proxy: ProxyTarget | None = None) -> None:
         self.phase = Phase.QUEUED
         self.ended = False
         self.pairing: Pairing | None = None
         self._session = session
+        self._proxy = proxy
         self._shared = shared
         self._loop = shared.loop
         self._me: str | None = None
@@ -56,7 +67,8 @@ class Connection:
     def state(self) -> State:
         """The state of the protocol."""
         qr, expires_at = (None, None) if self.pairing is None else self.pairing.current
-        return State(self.phase, self._session.paired, self._me, self._opened_at, qr, expires_at)
+        proxy = None if self._proxy is None else self._proxy.id
+        return State(self.phase, self._session.paired, self._me, self._opened_at, qr, expires_at, proxy)
 
     def enter(self) -> None:
         """Asks for admission."""
@@ -123,6 +135,9 @@ class Connection:
             return
         if credentials is None and session.paired_by_profile:
             credentials = await self._register()
+        if self._proxy is not None and is_nowhere(self._proxy):
+            self.end(NO_PROXY)
+            return
         for _ in range(_LOGIN_ANSWERS):
             await asyncio.sleep(session.answer_time())
         if session.suffers(Mode.STALL):

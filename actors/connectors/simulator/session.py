@@ -4,6 +4,7 @@ import asyncio
 
 from actors.connectors.link_events import Closed, LinkEvent, PhaseChanged, Superseded, Timelock
 from actors.connectors.protocol import GRACE_SECONDS, ErrorCode, Phase, Reason, State
+from actors.connectors.proxytarget import ProxyTarget
 from actors.connectors.simulator.connection import Connection
 from actors.connectors.simulator.faults import Close, Fault, Mode
 from actors.connectors.simulator.mailbox import Garbled, Mailbox
@@ -103,11 +104,11 @@ class Session:
 
     # Commands
 
-    def open(self) -> None:
+    def open(self, proxy: ProxyTarget | None = None) -> None:
         """Starts a connection.  Raises RemoteError ``busy``."""
         if self.connection is not None:
             raise RemoteError(ErrorCode.BUSY, f"the connection is {self.phase}")
-        self.connection = Connection(self, self._shared)
+        self.connection = Connection(self, self._shared, proxy)
         self._shared.loop.call_soon(self.connection.enter)  # after the answer to the command
 
     def close(self) -> None:

@@ -6,6 +6,7 @@ import { inNameOf } from './guards.mjs'
 import { Hearing } from './hearing.mjs'
 import { Heartbeat } from './heartbeat.mjs'
 import { masked } from './log.mjs'
+import { Route } from './proxy.mjs'
 import { ping, removeDevice, requestCode, sendText } from './requests.mjs'
 import { Sends } from './sends.mjs'
 import { QR_MS, clientVersion, holdWire, openSocket } from './socket.mjs'
@@ -15,6 +16,9 @@ import { limit } from './timers.mjs'
 
 /** How long the server may take to close after it said why; then we close. */
 const FAREWELL_MS = 1000
+/** A proxy may take so long to be through, of the time that there is for the whole login. */
+const PROXY_MS = 20_000
+const PROXY_SHARE = 0.5
 /** The account's standing is asked for at most so often, whatever happens. */
 const STANDING_PAUSE_MS = 60_000
 const NORMAL_CLOSURE = 1000
@@ -28,6 +32,7 @@ export class Connection {
   #keystore
   #recent
   #options
+  #route // the way through the session's proxy, or null
   #on
   #arrivals
   #socket = null // {sock, raw, browser}
@@ -51,13 +56,14 @@ export class Connection {
 
   /**
    * `on`: qr, paired, open, closed (once, the last), and heard, rtt, missed, sent, ack, undecryptable, timelock, message_cap, each with its event's
-   * fields; message and receipt with a function to call when the host has stored it, and they give one to forget it. `session` names the owner in logs; `recent` outlives the connection.
+   * fields; message and receipt with a function to call when the host has stored it, and they give one to forget it. `session` names the owner in logs; `recent` outlives the connection; `proxy` is what readProxy gives.
    */
-  constructor({ session, keystore, recent, options, on }) {
+  constructor({ session, keystore, recent, options, proxy = null, on }) {
     this.session = session
     this.#keystore = keystore
     this.#recent = recent
     this.#options = options
+    this.#route = proxy && new Route(proxy.url, Math.min(PROXY_MS, options.openDeadlineMs * PROXY_SHARE))
     this.#on = on
     this.#sends = new Sends({ transmit: (...message) => this.#transmit(...message), on: { sent: on.sent, ack: fields => this.#acked(fields) }, ackTimeoutMs: options.ackTimeoutMs })
     this.#arrivals = new Arrivals(keystore, { message: on.message, receipt: on.receipt, wanted: id => recent.find(id), backlog: () => this.end(ownCause('backlog', 'more arrived than the host could store')) })
@@ -136,6 +142,7 @@ export class Connection {
         sentText: id => this.#recent.get(id),
         arrivals: this.#arrivals,
         changing: work => this.#keystore.changing(work),
+        route: this.#route,
         on
       })
     } catch (error) {
@@ -263,6 +270,7 @@ export class Connection {
 
   async #tearDown(cause) {
     if (this.#socket) await this.#disconnect(this.#socket, cause.reason === 'closed_by_us')
+    this.#route?.close()
     this.#arrivals.close()
     await nextTurn() // sends whose node is written hand in their keys now
     this.#keystore.seal()

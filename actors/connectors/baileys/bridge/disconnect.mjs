@@ -1,5 +1,6 @@
 // What Baileys says at the end of a connection -> {code, reason, message, data}. Pure.
 import { masked } from './log.mjs'
+import { ProxyError } from './proxy.mjs'
 
 const PAIRING_EXPIRED = 'QR refs attempts ended'
 const LOGIN_REFUSED = new Set(['Connection Failure', 'Multi-device beta not joined'])
@@ -19,6 +20,7 @@ export function ownCause(reason, message, { code = 0, data = {} } = {}) {
  * removed without a code can be told from a replaced one by its conflict alone. `wsCode` is the WebSocket's close code.
  */
 export function classify(error, { stanza = null, wsCode = null } = {}) {
+  if (error?.data instanceof ProxyError) return ownCause('proxy', error.data.message, { data: error.data.data })
   const code = Number.isInteger(error?.output?.statusCode) ? error.output.statusCode : 0
   const message = masked(error?.message ?? '')
   const data = { ...detail(error?.data), ...(stanza ? detail(stanza) : {}) }

@@ -4,9 +4,10 @@ import { ProtocolError } from './errors.mjs'
 import { describe, log } from './log.mjs'
 import { BadStart, CONNECTOR, PROTOCOL, readAdmission, readOptions } from './options.mjs'
 import { Peer, Reply } from './peer.mjs'
+import { readProxy } from './proxy.mjs'
 import { Session } from './session.mjs'
 
-const CAPABILITIES = ['qr', 'pairing-code', 'text', 'stored', 'admit']
+const CAPABILITIES = ['qr', 'pairing-code', 'text', 'stored', 'admit', 'proxy']
 const SESSION_ID = /^[a-z0-9][a-z0-9_-]{0,62}$/
 /** Sessions that one process knows at most; 32 are what it is made for. */
 export const MAX_SESSIONS = 128
@@ -203,7 +204,7 @@ const HOST = {
 }
 
 const SESSION = {
-  open: session => new Reply(() => ({}), session.open()), // the answer first, then the events
+  open: (session, { proxy }) => new Reply(() => ({}), session.open(readProxy(proxy))), // the answer first, then the events
   close: session => session.close(),
   logout: session => session.logout(),
   pairing_code: (session, { phone }) => session.pairingCode(phone),

@@ -24,6 +24,7 @@ export class Session {
   #recent = new Recent(messageId => this.#shared.tellHost('wanted', { ...this.#stamp(), messageId }))
   #prepared = new Prepared(attempt => this.#load(attempt))
   #connection = null
+  #proxy = null // of the current attempt
   #highest = 0 // generation that claimed, or is claiming
   #link = null
   #grace = null
@@ -43,7 +44,7 @@ export class Session {
   get phase() { return this.#lifecycle.phase }
 
   get state() {
-    return { phase: this.phase, paired: this.#paired, ...this.#now }
+    return { phase: this.phase, paired: this.#paired, proxy: this.phase === 'idle' ? null : this.#proxy?.id ?? null, ...this.#now }
   }
 
   // Links
@@ -87,9 +88,10 @@ export class Session {
 
   // Commands
 
-  /** Begins an attempt and gives the function that starts it; its events follow. Throws `busy` unless idle. */
-  open() {
+  /** Begins an attempt, through `proxy` unless that is null, and gives the function that starts it; its events follow. Throws `busy` unless idle. */
+  open(proxy) {
     const attempt = this.#lifecycle.begin()
+    this.#proxy = proxy
     this.#now = { ...blank(), me: this.#now.me }
     return () => this.#enter(attempt)
   }
@@ -165,7 +167,7 @@ export class Session {
     if (!keystore || !this.#lifecycle.isLive(attempt)) return
     this.#paired = keystore.paired
     this.#connection = new Connection({
-      session: this.id, keystore, recent: this.#recent, options: this.#shared.options, on: this.#listeners(attempt)
+      session: this.id, keystore, recent: this.#recent, options: this.#shared.options, proxy: this.#proxy, on: this.#listeners(attempt)
     })
     this.#connection.start()
   }

@@ -37,13 +37,13 @@ export function clientVersion(options) {
 }
 
 /**
- * Starts to connect. What arrives goes through `arrivals`, with its keys changed by `changing`. `sentText(messageId)` is a text sent before, for who asks for it again, or undefined. Gives {sock, raw, browser}: Baileys' socket, its WebSocket, and its browser triple, which may be changed.
+ * Starts to connect. What arrives goes through `arrivals`, with its keys changed by `changing`. `sentText(messageId)` is a text sent before, for who asks for it again, or undefined. All of it goes through `route`, a Route, unless that is null. Gives {sock, raw, browser}: Baileys' socket, its WebSocket, and its browser triple, which may be changed.
  *
  * `on.refused(status, retryAfter)`: the upgrade got an HTTP answer, which Baileys would not notice.
  * `on.badFrame(error)`: a frame could not be read, which would be an unhandled rejection.
  * `on.closeCode(code)`: the WebSocket's close code, which Baileys does not keep; comes before its own end.
  */
-export function openSocket({ creds, keys, options, sentText, arrivals, changing, on }) {
+export function openSocket({ creds, keys, options, sentText, arrivals, changing, route, on }) {
   const browser = [...BROWSER]
   const sock = makeWASocket({
     auth: { creds, keys },
@@ -52,6 +52,7 @@ export function openSocket({ creds, keys, options, sentText, arrivals, changing,
     waWebSocketUrl: options.websocketUrl,
     version: options.clientVersion ?? DEFAULT_CONNECTION_CONFIG.version,
     connectTimeoutMs: Math.min(CONNECT_TIMEOUT_MS, options.openDeadlineMs),
+    ...(route && throughProxy(route, options.websocketUrl)),
     makeSignalRepository: signalRepository(DEFAULT_CONNECTION_CONFIG.makeSignalRepository, keys, {
       arrive: (ciphertext, decrypt) => arrivals.decrypt(ciphertext, decrypt), changing
     }),
@@ -79,6 +80,11 @@ export function openSocket({ creds, keys, options, sentText, arrivals, changing,
   replace(ws, 'CB:receipt', handle => stanza => unlessOver(arrivals.receipt({ told: readReceipt(stanza), wanted: readRetry(stanza) }, () => handle(stanza))))
   ws.prependListener('close', code => on.closeCode(code))
   return { sock, raw: ws.socket, browser }
+}
+
+/** What Baileys does not give an agent it fetches: with the dispatcher, which exists from the first such fetch on. */
+function throughProxy(route, websocketUrl) {
+  return { agent: route.agent(websocketUrl.startsWith('wss:')), fetchAgent: route.agent(true), options: { get dispatcher() { return route.dispatcher } } }
 }
 
 /** Puts a listener of ours in the place of Baileys' own. */
