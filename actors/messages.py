@@ -11,6 +11,7 @@ from typing import Any
 from thespian.actors import ActorAddress
 
 from actors.settings import Tuning
+from config.secrets import Secret
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,6 +158,19 @@ class TreeAnswer:
 
 
 @dataclass(frozen=True, slots=True)
+class ProxyPlan:
+    """The proxy that a session names."""
+
+    name: str
+    url: Secret | None = None
+    """Where it is, with its password; None: the configuration does not say."""
+    mark: str = ""
+    """Tells it, with its address, from every other one: connectors and sessions compare it, nobody reads it."""
+    connects_per_second: float | None = None
+    """Bound on new connections through it; None: no other than that of the fleet."""
+
+
+@dataclass(frozen=True, slots=True)
 class SessionPlan:
     """One session as the tree needs it."""
 
@@ -169,6 +183,8 @@ class SessionPlan:
     """Recovery is paused until then, seconds since 1970 (infinity: until somebody ends it); None: it is not."""
     importance: int = 0
     """-100 to 100: the more important goes first when many want to connect."""
+    proxy: ProxyPlan | None = None
+    """All that the session does goes through it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -297,6 +313,13 @@ class Paused:
     """Host -> session: recovery is paused, or no longer; as in its ``SessionPlan``."""
 
     until: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class UseProxy:
+    """Shard supervisor -> session: through what you connect from now on; as in its ``SessionPlan``."""
+
+    proxy: ProxyPlan | None
 
 
 @dataclass(frozen=True, slots=True)

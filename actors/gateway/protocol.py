@@ -7,8 +7,9 @@ sends grew), ``tree`` (the supervision tree).  Events to main: ``hint`` (an outb
 
 from typing import Any
 
-from actors.messages import FleetPlan, SessionPlan
+from actors.messages import FleetPlan, ProxyPlan, SessionPlan
 from actors.settings import Tuning
+from config.secrets import Secret
 
 COMMAND_DEADLINE = 15.0
 """Seconds that a session may take to answer a command."""
@@ -29,6 +30,7 @@ def plan_to_wire(plan: FleetPlan) -> dict[str, Any]:
                     "profile": dict(session.profile) if session.profile is not None else None,
                     "pausedUntil": session.paused_until,
                     "importance": session.importance,
+                    "proxy": None if session.proxy is None else _proxy_to_wire(session.proxy),
                 }
                 for session in sessions
             ]
@@ -44,10 +46,28 @@ def plan_from_wire(wire: dict[str, Any]) -> FleetPlan:
         version=wire["version"],
         shards={
             int(shard): tuple(
-                SessionPlan(s["id"], s["connector"], s["enabled"], s["profile"], s["pausedUntil"], s["importance"])
+                SessionPlan(
+                    s["id"],
+                    s["connector"],
+                    s["enabled"],
+                    s["profile"],
+                    s["pausedUntil"],
+                    s["importance"],
+                    None if s["proxy"] is None else _proxy_from_wire(s["proxy"]),
+                )
                 for s in sessions
             )
             for shard, sessions in wire["shards"].items()
         },
         tuning=Tuning.read(wire["tuning"]),
     )
+
+
+def _proxy_to_wire(proxy: ProxyPlan) -> dict[str, Any]:
+    url = None if proxy.url is None else proxy.url.reveal()
+    return {"name": proxy.name, "url": url, "mark": proxy.mark, "connectsPerSecond": proxy.connects_per_second}
+
+
+def _proxy_from_wire(wire: dict[str, Any]) -> ProxyPlan:
+    url = None if wire["url"] is None else Secret(wire["url"])
+    return ProxyPlan(wire["name"], url, wire["mark"], wire["connectsPerSecond"])

@@ -51,6 +51,7 @@ OUTSIDE = frozenset(
         Cause.EXPERIMENTAL,
         Cause.SERVICE_UNAVAILABLE,
         Cause.NETWORK_UNREACHABLE,
+        Cause.PROXY_FAILED,
         Cause.HTTP_RATE_LIMITED,
         Cause.HTTP_FORBIDDEN,
         Cause.HTTP_UNAVAILABLE,

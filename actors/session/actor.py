@@ -16,6 +16,7 @@ from thespian.actors import ActorAddress
 from actors.connectors.host.fault import FaultKind
 from actors.connectors.link_events import LinkEvent, Opened, Rtt
 from actors.connectors.protocol import Hello
+from actors.connectors.proxytarget import ProxyTarget
 from actors.messages import (
     Command,
     CommandResult,
@@ -26,11 +27,13 @@ from actors.messages import (
     Paused,
     PlanAnswer,
     PlanRequest,
+    ProxyPlan,
     SessionHello,
     SessionPlan,
     SessionResume,
     Transition,
     TransitionStored,
+    UseProxy,
 )
 from actors.recovery.backoff import bound
 from actors.recovery.plans import Action
@@ -42,7 +45,7 @@ from actors.session.duties import Duties
 from actors.session.link import LinkTo, SessionLink
 from actors.session.machine import step
 from actors.session.sample import Folder
-from actors.session.state import SessionState
+from actors.session.state import Proxy, SessionState
 from actors.session.translate import link_up, translate
 from actors.session.vocabulary import State
 from actors.settings import SOCKET_VAULT, Settings
@@ -118,6 +121,7 @@ class SessionActor(Worker):
             on_fault=self._connector_broke,
         )
         self._duties = Duties(self._link, self.feed, self.spawn)
+        self._use_proxy(args.plan.proxy)
         self.spawn(self._report(), name="report to the host")
 
     def sample(self) -> Any:
@@ -140,6 +144,8 @@ class SessionActor(Worker):
             self._nudge.set()
         elif isinstance(message, Paused) and self.state.resumed:
             self.feed(inputs.PauseChanged(message.until))
+        elif isinstance(message, UseProxy):
+            self._use_proxy(message.proxy)
         elif isinstance(message, MoveLink) and self.state.resumed:
             self.feed(inputs.Move())
         elif isinstance(message, ConnectorTrouble) and self.state.resumed:
@@ -200,6 +206,11 @@ class SessionActor(Worker):
     def _stored(self, message: TransitionStored) -> None:
         while self._unstored and message.life == self._life and self._unstored[0].number <= message.number:
             self._unstored.popleft()
+
+    def _use_proxy(self, plan: ProxyPlan | None) -> None:
+        known = plan is not None and plan.url is not None
+        self._duties.proxy = ProxyTarget(plan.mark, plan.url.reveal()) if plan is not None and plan.url else None
+        self.feed(inputs.ProxyChanged(None if plan is None else Proxy(plan.name, plan.mark, known)))
 
     # the connector
 

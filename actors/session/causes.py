@@ -35,6 +35,7 @@ _BY_REASON: Mapping[str, Cause] = {
     "open_deadline": Cause.OPEN_DEADLINE,
     "heartbeat": Cause.HEARTBEAT_LOST,
     "bad_frame": Cause.BAD_FRAME,
+    "proxy": Cause.PROXY_FAILED,
     "vault_unavailable": Cause.VAULT_UNAVAILABLE,
     "backlog": Cause.BACKLOG,
     "fenced": Cause.FENCED,

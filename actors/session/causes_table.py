@@ -162,6 +162,13 @@ class Cause(StrEnum):
         "The server could not be reached.",
         "If it lasts: check network, DNS, proxy and firewall of this machine.",
     )
+    PROXY_FAILED = Row(
+        "proxy_failed",
+        (),
+        Disposition.BACK_OFF,
+        "The session's proxy could not be reached, or did not let it through.",
+        "If it lasts: check that proxy, its address, user and password under proxies; then `wavigil reload`.",
+    )
     HTTP_RATE_LIMITED = Row(
         "http_rate_limited",
         (),
@@ -260,6 +267,13 @@ class Cause(StrEnum):
         Disposition.AT_ONCE,
         "The connector process broke the connector protocol, or could not start, and was ended.",
         "It is started again by itself. If it lasts: the message says what was wrong, the log what it said last.",
+    )
+    PROXY_UNUSABLE = Row(
+        "proxy_unusable",
+        (),
+        Disposition.HALT,
+        "The session has a proxy that can't be used, and it never connects past it.",
+        "Say under proxies where it is, or take a connector that has the capability; then `wavigil reload`.",
     )
     BACKLOG = Row(
         "backlog",

@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 from actors.recovery.plans import AT_ONCE_WINDOW_S, Action, Plan, plan
-from actors.session import pausing
+from actors.session import pausing, proxying
 from actors.session.causes_table import Cause
 from actors.session.effects import (
     AnswerCommand,
@@ -165,14 +165,20 @@ class Draft:
             self.close(Goal.REOPEN)
         elif not self.s.paired:
             self.rest_unpaired(trouble)
+        elif proxying.halts(self):
+            return
         elif pausing.holds(self):
             self.set(verdict=None)
             pausing.hold(self, trouble)
         else:
-            self.set(due=False, verdict=None, connected=True, ordered=False)
-            self.emit(OpenConnection())
+            self._open()
             self.move(State.CONNECTING, trouble)
             self.arm(Purpose.WATCH, WATCH_S)
+
+    def _open(self) -> None:
+        mark = None if self.s.proxy is None else self.s.proxy.mark
+        self.set(due=False, verdict=None, connected=True, ordered=False, proxied=mark)
+        self.emit(OpenConnection())
 
     def leave(self, trouble: Trouble) -> None:
         """End the link, and connect over the next one."""
@@ -185,8 +191,9 @@ class Draft:
 
     def open_pairing(self) -> None:
         """Open a connection that shows a QR; only ever because somebody asked for it."""
-        self.set(due=False, verdict=None, connected=True, ordered=False)
-        self.emit(OpenConnection())
+        if proxying.halts(self):
+            return
+        self._open()
         self.move(State.PAIRING)
         self.arm(Purpose.WATCH, WATCH_S)
 

@@ -5,6 +5,7 @@ import logging
 from collections.abc import Callable
 from typing import Any
 
+from actors.connectors.proxytarget import ProxyTarget
 from actors.runtime.rpc import LinkClosed, RemoteError
 from actors.session import effects, inputs
 from actors.session.link import SessionLink
@@ -18,6 +19,9 @@ COMMAND_DEADLINE = 20.0
 class Duties:
     """Carries out effects; ``feed`` takes the answers back to the machine."""
 
+    proxy: ProxyTarget | None = None
+    """Through what connections are opened."""
+
     def __init__(
         self, link: SessionLink, feed: Callable[[inputs.Event], None], spawn: Callable[[Any], asyncio.Task[Any]]
     ) -> None:
@@ -30,7 +34,7 @@ class Duties:
         """Begins one effect."""
         match effect:
             case effects.OpenConnection():
-                self._spawn(self._open())
+                self._spawn(self._open(self.proxy))
             case effects.CloseConnection():
                 self._spawn(self._tell("close"))
             case effects.LogoutConnection():
@@ -51,9 +55,10 @@ class Duties:
             self._timer.cancel()
             self._timer = None
 
-    async def _open(self) -> None:
+    async def _open(self, proxy: ProxyTarget | None) -> None:
+        fields = {} if proxy is None else {"proxy": proxy.to_wire()}
         try:
-            await self._link.request("open", COMMAND_DEADLINE)
+            await self._link.request("open", COMMAND_DEADLINE, **fields)
         except LinkClosed:
             return  # told as LinkDown
         except RemoteError as error:

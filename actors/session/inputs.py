@@ -6,7 +6,7 @@ from typing import Any
 
 from actors.recovery.plans import Action
 from actors.session.causes_table import Cause
-from actors.session.state import Saved
+from actors.session.state import Proxy, Saved
 
 # From the host: the life of the actor and of its link.
 
@@ -34,6 +34,16 @@ class LinkUp:
     opened_at: float | None = None
     qr: str | None = field(default=None, repr=False)
     qr_expires_at: float | None = None
+    proxied: str | None = None
+    """The mark of the proxy that the connection goes through."""
+    can_proxy: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ProxyChanged:
+    """The session's connections have to go another way from now on; also told before ``Resumed``."""
+
+    proxy: Proxy | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -302,6 +312,7 @@ Event = (
     | ConnectorFaulty
     | Move
     | PauseChanged
+    | ProxyChanged
     | Queued
     | Connecting
     | Qr

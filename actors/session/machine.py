@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 from actors.recovery.plans import Action
-from actors.session import commands, endings, inputs, pausing
+from actors.session import commands, endings, inputs, pausing, proxying
 from actors.session.causes import Cause
 from actors.session.draft import AT_REST, PLAN_DEADLINE_S, QUEUE_WATCH_S, SETTLE_S, WATCH_S, Draft
 from actors.session.effects import (
@@ -32,7 +32,7 @@ def step(state: SessionState, event: inputs.Event, now: float) -> tuple[SessionS
     if isinstance(event, inputs.Command):
         commands.handle(draft, event)
     elif not state.retired and (handler := _HANDLERS.get(type(event))):
-        if not state.resumed and not isinstance(event, inputs.Resumed):
+        if not state.resumed and not isinstance(event, inputs.Resumed | inputs.ProxyChanged):
             raise ValueError(f"{type(event).__name__} came before Resumed")
         handler(draft, event)
     return draft.s, tuple(draft.effects)
@@ -73,8 +73,13 @@ def _link_up(d: Draft, event: inputs.LinkUp) -> None:
     live = event.phase != "idle"
     deleted = d.s.stale_auth and not event.paired
     d.set(link=True, connected=live, paired=event.paired, me=event.me or d.s.me)
+    d.set(can_proxy=event.can_proxy, proxied=event.proxied)
     if deleted:
         d.set(stale_auth=False)
+    if d.s.verdict is not None and d.s.verdict.trouble.cause is Cause.PROXY_UNUSABLE:
+        proxying.relieve(d)
+        if d.s.state not in AT_REST:
+            return
     if d.s.state in AT_REST:
         if live:
             d.emit(CloseConnection())
@@ -91,8 +96,12 @@ def _link_up(d: Draft, event: inputs.LinkUp) -> None:
 
 
 def _adopt(d: Draft, event: inputs.LinkUp) -> None:
-    """Go on with a connection that outlived its link."""
+    """Go on with a connection that outlived its link, unless it goes a way that was changed meanwhile."""
     d.set(due=False, verdict=None, ordered=False)
+    if proxying.is_astray(d.s):
+        d.set(ordered=True)
+        d.close(Goal.REOPEN)
+        return
     if event.phase == "open":
         d.set(paired=True, opened_at=event.opened_at or d.now)
         d.move(State.OPEN)
@@ -281,6 +290,7 @@ _HANDLERS: dict[type[Any], Callable[[Draft, Any], None]] = {
     inputs.ConnectorFaulty: _connector_faulty,
     inputs.Move: _move,
     inputs.PauseChanged: pausing.changed,
+    inputs.ProxyChanged: proxying.changed,
     inputs.Superseded: _superseded,
     inputs.Queued: _queued,
     inputs.Connecting: _connecting,

@@ -114,6 +114,17 @@ class Saved:
 
 
 @dataclass(frozen=True, slots=True)
+class Proxy:
+    """The proxy that a session's connections have to go through, as far as it makes a difference."""
+
+    name: str
+    mark: str = ""
+    """Tells it, with its address, from every other one."""
+    known: bool = True
+    """Whether the configuration says where it is."""
+
+
+@dataclass(frozen=True, slots=True)
 class SessionState:
     """All that the machine knows; times are seconds since 1970."""
 
@@ -128,6 +139,12 @@ class SessionState:
 
     link: bool = False
     """There is a link to the connector."""
+    can_proxy: bool = False
+    """The connector can connect through a proxy."""
+    proxy: Proxy | None = None
+    """Through what it has to connect; None: through nothing."""
+    proxied: str | None = None
+    """The mark of the proxy that the last connection was opened through."""
     connected: bool = False
     """A connection was opened, or is being opened, and has not ended yet."""
     paired: bool = False

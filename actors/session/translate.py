@@ -1,7 +1,7 @@
 """From the connector's events to the machine's: the protocol says milliseconds, the machine seconds since 1970."""
 
 from actors.connectors import link_events as wire
-from actors.connectors.protocol import Hello
+from actors.connectors.protocol import PROXY, Hello
 from actors.session import inputs
 
 
@@ -13,7 +13,7 @@ def link_up(hello: Hello) -> inputs.LinkUp:
     """The machine's view of the connector's hello."""
     state = hello.state
     if state is None:
-        return inputs.LinkUp(adopted=False, phase="idle", paired=False)
+        return inputs.LinkUp(adopted=False, phase="idle", paired=False, can_proxy=PROXY in hello.capabilities)
     return inputs.LinkUp(
         adopted=hello.adopted,
         phase=str(state.phase),
@@ -22,6 +22,8 @@ def link_up(hello: Hello) -> inputs.LinkUp:
         opened_at=_seconds(state.opened_at),
         qr=state.qr,
         qr_expires_at=_seconds(state.qr_expires_at),
+        proxied=state.proxy,
+        can_proxy=PROXY in hello.capabilities,
     )
 
 

@@ -10,7 +10,16 @@ from thespian.actors import Actor, ActorAddress
 
 from actors.connectors.host.actor import ConnectorHost
 from actors.connectors.host.args import HostArgs
-from actors.messages import HostAddress, LogLevel, RestartSession, SessionPlan, ShardPlan, ShardReport
+from actors.messages import (
+    HostAddress,
+    LogLevel,
+    ProxyPlan,
+    RestartSession,
+    SessionPlan,
+    ShardPlan,
+    ShardReport,
+    UseProxy,
+)
 from actors.session.actor import SessionActor, SessionArgs
 from actors.settings import Settings, host_name, shard_name
 from actors.supervision import decision
@@ -48,6 +57,8 @@ class Shard(Configured):
         self._folded: dict[str, deque[Any]] = {}
         self._told: dict[str, ActorAddress | None] = {}
         """Session -> the host that it knows: to be told again costs it a new greeting."""
+        self._proxied: dict[str, ProxyPlan | None] = {}
+        """Session -> the proxy that its actor knows of."""
 
     def actor_class(self, id: str) -> type[Actor]:
         return ConnectorHost if id == "host" else SessionActor
@@ -65,6 +76,7 @@ class Shard(Configured):
             return HostArgs(settings, self._shard.shard, self._shard.connector, self._plan.sessions, self._plan.share)
         name = shard_name(self._shard.shard)
         self._told[id] = self.processes.public("host")
+        self._proxied[id] = self._wanted[id].proxy
         return SessionArgs(settings, self._wanted[id], name, self._told[id])
 
     def on_other(self, message: Any, sender: ActorAddress) -> None:
@@ -83,6 +95,7 @@ class Shard(Configured):
         self._wanted = {session.id: session for session in message.sessions}
         for id in before.keys() - self._wanted.keys():
             self._told.pop(id, None)
+            self._proxied.pop(id, None)
             self._do(decision.remove(self.state, id, now), now)
         host = (self.spec("host", "connector-host"), None)
         bound = self.settings.supervision.session_intensity
@@ -103,8 +116,17 @@ class Shard(Configured):
         for id, plan in self._wanted.items():
             if id in before and (before[id].profile, before[id].connector) != (plan.profile, plan.connector):
                 self._do(decision.restart(self.state, id, now), now)
+            elif (child := self.processes.public(id)) is not None:
+                self._tell_proxy(id, child)
         if (address := self.processes.public("host")) is not None:
             self.send(address, message)
+
+    def _tell_proxy(self, id: str, child: ActorAddress) -> None:
+        """One that ends before it hears of it has a successor that is started with it."""
+        proxy = self._wanted[id].proxy
+        if self._proxied.get(id) != proxy:
+            self._proxied[id] = proxy
+            self.send(child, UseProxy(proxy))
 
     def _restart(self, session: str) -> None:
         """Of one that lives: the others are started anew in any case, and keep their back-off or their parking."""
@@ -120,7 +142,10 @@ class Shard(Configured):
             for session in self._wanted:
                 if (child := self.processes.address(session)) is not None:
                     self._tell(session, child, address)
-        elif (host := self.processes.public("host")) is not None and host != self._told.get(id):
+            return
+        if id in self._wanted:
+            self._tell_proxy(id, address)
+        if (host := self.processes.public("host")) is not None and host != self._told.get(id):
             self._tell(id, address, host)
 
     def _tell(self, session: str, child: ActorAddress, host: ActorAddress) -> None:

@@ -6,10 +6,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from actors.gateway.protocol import plan_from_wire, plan_to_wire
-from actors.messages import FleetPlan, SessionPlan
+from actors.messages import FleetPlan, ProxyPlan, SessionPlan
 from actors.runtime import frames
 from actors.settings import Settings, settings_from
 from config.loader import check_text
+from config.secrets import Secret
 
 SETTINGS = st.fixed_dictionaries(
     {
@@ -35,6 +36,8 @@ def test_a_plan_with_its_tuning(running: dict[str, str], wanted: dict[str, str])
         SessionPlan("a", "simulator", True, {"latency_ms": 1.5}, math.inf),
         SessionPlan("b", "simulator", False, paused_until=1.5e9, importance=-3),
         SessionPlan("c", "simulator", True),
+        SessionPlan("d", "baileys", True, proxy=ProxyPlan("berlin", Secret("http://u:p@h"), "berlin.1", 1.5)),
+        SessionPlan("e", "baileys", True, proxy=ProxyPlan("gone")),
     )
     plan = FleetPlan(3, {0: sessions}, after.tuning)
     frame = {"id": 1, "cmd": "plan", **plan_to_wire(plan)}

@@ -16,7 +16,7 @@ from actors.session.causes import Cause, State, classify
 from actors.session.draft import AT_REST
 from actors.session.machine import step
 from actors.session.resume import dump, load
-from actors.session.state import PURPOSES, Goal, Purpose, SessionState
+from actors.session.state import PURPOSES, Goal, Proxy, Purpose, SessionState
 
 CODES = sorted({code for cause in Cause for code in cause.codes} | {0, 402, 499})
 REASONS = [
@@ -81,12 +81,17 @@ class SessionMachine(RuleBasedStateMachine):
                 assert not self.connection, "a second connection"
                 assert not self.dead_auth, "a login with an auth state that was thrown out"
                 assert self.full.link
+                proxy = self.full.proxy
+                assert proxy is None or (proxy.known and self.full.can_proxy), "past its proxy"
+                assert self.full.proxied == (None if proxy is None else proxy.mark)
                 if before.state in AT_REST:
                     banned = before.timer is not None and before.timer.purpose is Purpose.BAN
+                    wanting = before.verdict and before.verdict.trouble.cause is Cause.PROXY_UNUSABLE
                     assert (
                         isinstance(event, ev.Command)
                         or (isinstance(event, ev.AuthReset) and before.waiters)
                         or (isinstance(event, ev.TimerDue | ev.PauseChanged) and banned)
+                        or (isinstance(event, ev.LinkUp | ev.ProxyChanged) and wanting)
                     ), "opened by itself"
                 if self.full.paused_until is not None and self.full.paused_until > self.now:
                     restart = isinstance(event, ev.Closed) and event.code == Cause.RESTART_REQUIRED.codes[0]
@@ -119,11 +124,20 @@ class SessionMachine(RuleBasedStateMachine):
     @rule(
         phase=st.sampled_from(["idle", "idle", "idle", "queued", "connecting", "pairing", "open"]),
         paired=st.booleans(),
+        astray=st.sampled_from([False, False, True]),
+        can=st.sampled_from([True, True, False]),
     )
-    def link_up(self, phase: str, paired: bool) -> None:
+    def link_up(self, phase: str, paired: bool, astray: bool, can: bool) -> None:
         # Where an auth state was thrown out it is still there unless we deleted it.
         paired = paired or phase == "open" or self.dead_auth
-        self.tell(ev.LinkUp(phase != "idle", phase, paired, qr="q" if phase == "pairing" else None))
+        mark = None if self.full.proxy is None else self.full.proxy.mark
+        proxied = mark if phase != "idle" and not astray else None
+        qr = "q" if phase == "pairing" else None
+        self.tell(ev.LinkUp(phase != "idle", phase, paired, qr=qr, proxied=proxied, can_proxy=can))
+
+    @rule(proxy=st.sampled_from([None, None, Proxy("a", "a.1"), Proxy("a", "a.2"), Proxy("b", known=False)]))
+    def the_proxy_is_changed(self, proxy: Proxy | None) -> None:
+        self.tell(ev.ProxyChanged(proxy))
 
     @precondition(lambda self: self.full.link)
     @rule()
