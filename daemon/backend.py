@@ -38,6 +38,8 @@ class SessionRecord:
     origin: Origin = "file"
     source: str | None = None
     """file:line for origin file."""
+    proxy: str | None = None
+    """Name of the proxy in the configuration that it goes through."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -241,8 +243,17 @@ class Backend(Protocol):
 
     async def add(self, record: SessionRecord, who: str) -> None: ...
     async def change(
-        self, session: str, who: str, *, labels: Mapping[str, str] | None = None, enabled: bool | None = None
-    ) -> SessionRecord: ...
+        self,
+        session: str,
+        who: str,
+        *,
+        labels: Mapping[str, str] | None = None,
+        enabled: bool | None = None,
+        proxy: str | None = None,
+    ) -> SessionRecord:
+        """What is None stays as it is; an empty ``proxy`` is none."""
+        ...
+
     async def remove(self, session: str, who: str, *, purge: bool) -> None: ...
     async def reconnect(self, session: str, who: str) -> str:
         """Forces a reconnection; returns an operation id."""

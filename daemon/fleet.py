@@ -21,9 +21,11 @@ from actors.store.placement import place
 from actors.store.records import Desired, StoredSession
 from config.loader import Loaded
 from config.profiles import simulator_profile
+from config.schema_proxies import Proxy
 from daemon import wanted
 from daemon.audit.deeds import DAEMON
 from daemon.backend import BackendError, SessionRecord
+from daemon.proxies import proxy_plan, refuse_lost, refuse_unknown
 from daemon.storage import refusal
 
 CONNECTORS = ("baileys", "simulator", "external")
@@ -94,6 +96,7 @@ class Fleet:
         """The fleet as the actors need it; shards without a database yet, which are not ``ready``, come later."""
         shards: dict[int, list[SessionPlan]] = {}
         profiles = {spec.id: spec.simulator for spec in self._loaded.config.sessions}
+        named = {name: proxy_plan(self._proxies, name) for name in {r.proxy for r in self._records.values()}}
         for id, record in self._records.items():
             profile: dict[str, Any] | None = None
             if record.connector == "simulator":
@@ -102,7 +105,9 @@ class Fleet:
                 plans = shards.setdefault(shard, [])
                 weight = importance(record.labels, self._settings.recovery.importance)
                 paused = self._paused.get(id)
-                plans.append(SessionPlan(id, record.connector, record.enabled, profile, paused, weight))
+                plans.append(
+                    SessionPlan(id, record.connector, record.enabled, profile, paused, weight, named[record.proxy])
+                )
         placed = {shard: tuple(plans) for shard, plans in sorted(shards.items())}
         return FleetPlan(self._version, placed, self._settings.tuning)
 
@@ -155,6 +160,8 @@ class Fleet:
         desired = self._desired if desired is None else desired
         loaded, settings = file or (self._loaded, self._settings)
         records = wanted.records(loaded, stored, desired)
+        if ready is not None:  # a reload; what was lost while the daemon was down halts its sessions
+            refuse_lost(_named(loaded), ((id, record.proxy) for id, record in records.items()))
         pauses = self.pauses if pauses is None else pauses
         paused = ends(pauses, {id: record.labels for id, record in records.items()}, time.time())
         left = {**self._left, gone: self._places[gone]} if gone is not None else dict(self._left)
@@ -194,6 +201,10 @@ class Fleet:
         except StoreError as error:
             raise refusal(error, "the change could not be stored") from error
 
+    @property
+    def _proxies(self) -> Mapping[str, Proxy]:
+        return _named(self._loaded)
+
     def get(self, session: str) -> SessionRecord:
         """A session's record.  Raises BackendError ``unknown_session``."""
         record = self._records.get(session)
@@ -216,7 +227,8 @@ class Fleet:
         if record.connector == "external" and not self._settings.connectors.external.command:
             raise BackendError("invalid", "there is no external connector: connectors.external.command is not set")
         now = time.time()
-        made = StoredSession(record.id, record.connector, dict(record.labels), now)
+        refuse_unknown(self._proxies, record.proxy)
+        made = StoredSession(record.id, record.connector, dict(record.labels), now, record.proxy)
         wish = Desired(record.id, record.enabled, now, who)
 
         async def write(conn: AsyncConnection) -> None:
@@ -225,16 +237,28 @@ class Fleet:
 
         await self._settle(write, {**self._stored, made.id: made}, {**self._desired, made.id: wish})
 
-    async def change(self, session: str, who: str, labels: Mapping[str, str] | None, enabled: bool | None) -> None:
-        """Labels and wish of a session of the API's."""
+    async def change(
+        self,
+        session: str,
+        who: str,
+        labels: Mapping[str, str] | None,
+        enabled: bool | None,
+        proxy: str | None = None,
+    ) -> None:
+        """Labels, wish and proxy of a session of the API's; what is None stays, an empty ``proxy`` is none."""
         async with self._turn:
-            await self._change(session, who, labels, enabled)
+            await self._change(session, who, labels, enabled, proxy)
 
-    async def _change(self, session: str, who: str, labels: Mapping[str, str] | None, enabled: bool | None) -> None:
+    async def _change(
+        self, session: str, who: str, labels: Mapping[str, str] | None, enabled: bool | None, proxy: str | None
+    ) -> None:
         self._refuse_file_owned(session)
+        refuse_unknown(self._proxies, proxy or None)
         stored, desired = dict(self._stored), dict(self._desired)
         if labels is not None:
             stored[session] = replace(stored[session], labels=dict(labels))
+        if proxy is not None:
+            stored[session] = replace(stored[session], proxy=proxy or None)
         if enabled is not None:
             self._refuse_held(session, enabled)
             desired[session] = Desired(session, enabled, time.time(), who)
@@ -242,6 +266,8 @@ class Fleet:
         async def write(conn: AsyncConnection) -> None:
             if labels is not None:
                 await api_queries.set_labels(conn, session, labels)
+            if proxy is not None:
+                await api_queries.set_proxy(conn, session, proxy or None)
             if enabled is not None:
                 await api_queries.set_desired(conn, desired[session])
 
@@ -297,6 +323,10 @@ class Fleet:
                 f"session {session!r} belongs to {record.source}: change it there and run wavigil reload",
                 source=record.source,
             )
+
+
+def _named(loaded: Loaded) -> dict[str, Proxy]:
+    return {proxy.name: proxy for proxy in loaded.config.proxies}
 
 
 def _capacity(settings: Settings, connector: str) -> int:

@@ -211,11 +211,17 @@ class LiveBackend:
         await self._publish()
 
     async def change(
-        self, session: str, who: str, *, labels: Mapping[str, str] | None = None, enabled: bool | None = None
+        self,
+        session: str,
+        who: str,
+        *,
+        labels: Mapping[str, str] | None = None,
+        enabled: bool | None = None,
+        proxy: str | None = None,
     ) -> SessionRecord:
         """See Backend."""
         before = self._fleet.get(session)
-        await self._fleet.change(session, who, labels, enabled)
+        await self._fleet.change(session, who, labels, enabled, proxy)
         await self._publish()
         if enabled is not None and enabled != before.enabled:
             await self._switch(session, enabled)

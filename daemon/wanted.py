@@ -30,11 +30,11 @@ def records(
     for spec in loaded.config.sessions:
         enabled = wishes[spec.id].enabled if spec.id in wishes else spec.enabled
         source = loaded.session_origin(spec.id)
-        found[spec.id] = SessionRecord(spec.id, spec.connector, dict(spec.labels), enabled, "file", source)
+        found[spec.id] = SessionRecord(spec.id, spec.connector, dict(spec.labels), enabled, "file", source, spec.proxy)
     for id, session in stored.items():
         if id not in found:
             enabled = wishes[id].enabled if id in wishes else True
-            found[id] = SessionRecord(id, session.connector, dict(session.labels), enabled, "api")
+            found[id] = SessionRecord(id, session.connector, dict(session.labels), enabled, "api", proxy=session.proxy)
     return found
 
 

@@ -69,6 +69,8 @@ class MemoryBackend:
         self.recovery.state = lambda session: self._sessions[session].live.state
         self.auth = MemoryAuth(lambda session: (self._known(session).record, self._known(session).live))
         self.history = MemoryHistory(clock, self._known)
+        self.proxies = ("berlin-1", "oslo-1")
+        """Names of the proxies of the configuration."""
         self.held: set[str] = set()
         """Sessions whose keys came out of a backup."""
         self.up = True
@@ -117,16 +119,30 @@ class MemoryBackend:
             raise BackendError("conflict", "A session with this id exists.")
         if record.connector not in CONNECTORS:
             raise BackendError("invalid", f"The connector is one of {', '.join(CONNECTORS)}.")
+        self._know(record.proxy)
         self.audit.append((who, "add", record.id))
         self.seed(record, "unpaired")
 
+    def _know(self, proxy: str | None) -> None:
+        if proxy not in {None, *self.proxies}:
+            raise BackendError("invalid", "The configuration has no such proxy.")
+
     async def change(
-        self, session: str, who: str, *, labels: Mapping[str, str] | None = None, enabled: bool | None = None
+        self,
+        session: str,
+        who: str,
+        *,
+        labels: Mapping[str, str] | None = None,
+        enabled: bool | None = None,
+        proxy: str | None = None,
     ) -> SessionRecord:
         item = self._owned(session)
         self.audit.append((who, "change", session))
         if labels is not None:
             item.record = replace(item.record, labels=dict(labels))
+        if proxy is not None:
+            self._know(proxy or None)
+            item.record = replace(item.record, proxy=proxy or None)
         if enabled is not None:
             await (self.start if enabled else self.stop)(session, who)
         return item.record

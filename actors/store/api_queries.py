@@ -55,7 +55,11 @@ async def set_meta(conn: AsyncConnection, key: str, value: str) -> None:
 async def add_session(conn: AsyncConnection, session: StoredSession) -> bool:
     """Adds a session; False if the id is taken."""
     statement = insert(sessions).values(
-        id=session.id, connector=session.connector, labels=dict(session.labels), created_at=session.created_at
+        id=session.id,
+        connector=session.connector,
+        labels=dict(session.labels),
+        created_at=session.created_at,
+        proxy=session.proxy,
     )
     return (await conn.execute(statement.on_conflict_do_nothing())).rowcount == 1
 
@@ -64,6 +68,11 @@ async def set_labels(conn: AsyncConnection, session: str, labels: Mapping[str, s
     """Replaces a session's labels; False if there is no such session."""
     statement = update(sessions).where(sessions.c.id == session).values(labels=dict(labels))
     return (await conn.execute(statement)).rowcount == 1
+
+
+async def set_proxy(conn: AsyncConnection, session: str, proxy: str | None) -> bool:
+    """Gives a session another proxy, or none; False if there is no such session."""
+    return (await conn.execute(update(sessions).where(sessions.c.id == session).values(proxy=proxy))).rowcount == 1
 
 
 async def remove_session(conn: AsyncConnection, session: str) -> bool:
@@ -80,7 +89,7 @@ async def remove_session(conn: AsyncConnection, session: str) -> bool:
 async def load_sessions(conn: AsyncConnection) -> list[StoredSession]:
     """All API-made sessions, oldest first."""
     rows = await conn.execute(select(sessions).order_by(sessions.c.created_at, sessions.c.id))
-    return [StoredSession(row.id, row.connector, row.labels, row.created_at) for row in rows.all()]
+    return [StoredSession(row.id, row.connector, row.labels, row.created_at, row.proxy) for row in rows.all()]
 
 
 async def set_desired(conn: AsyncConnection, wish: Desired) -> None:

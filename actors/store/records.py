@@ -39,6 +39,8 @@ class StoredSession:
     connector: str
     labels: Mapping[str, str]
     created_at: float
+    proxy: str | None = None
+    """Name of the proxy that it goes through."""
 
 
 RESTORED = "wavigil restore"

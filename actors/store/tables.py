@@ -84,6 +84,7 @@ sessions = Table(
     Column("connector", Text, nullable=False),
     Column("labels", JsonText, nullable=False),
     Column("created_at", Float, nullable=False),
+    Column("proxy", Text),
 )
 desired = Table(
     "desired",

@@ -8,7 +8,14 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BeforeValidator, PlainSerializer, WithJsonSchema
 
 from config.durations import parse_duration
-from config.ids import SESSION_ID_PATTERN, check_label_name, check_label_value, check_session_id
+from config.ids import (
+    PROXY_NAME_PATTERN,
+    SESSION_ID_PATTERN,
+    check_label_name,
+    check_label_value,
+    check_proxy_name,
+    check_session_id,
+)
 
 LONGEST_WAIT = 60.0
 """Seconds that a request may wait for a result."""
@@ -188,6 +195,11 @@ SessionId = Annotated[
     str,
     AfterValidator(_checked(check_session_id)),
     _schema("string", pattern=SESSION_ID_PATTERN, examples=["support-1"]),
+]
+ProxyName = Annotated[
+    str,
+    AfterValidator(_checked(check_proxy_name)),
+    _schema("string", pattern=PROXY_NAME_PATTERN, examples=["berlin-1"]),
 ]
 Phone = Annotated[str, AfterValidator(parse_phone), _schema("string", pattern=PHONE_PATTERN, examples=["+15550100189"])]
 Recipient = Annotated[

@@ -147,6 +147,8 @@ class SessionStatus(Response):
     connector: str
     origin: Literal["file", "api"]
     labels: dict[str, str]
+    proxy: str | None
+    """Name of the proxy that it goes through."""
     status: Status
     state: State
     health_score: Annotated[int, Field(ge=0, le=100)] | None
@@ -180,6 +182,8 @@ class Session(Response):
     connector: str
     labels: dict[str, str]
     enabled: bool
+    proxy: str | None
+    """Name of the proxy that it goes through."""
     origin: Literal["file", "api"]
     source: str | None
     """File and line, if the configuration file owns it."""

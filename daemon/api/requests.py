@@ -17,6 +17,7 @@ from daemon.api.fields import (
     MessageId,
     Moment,
     Phone,
+    ProxyName,
     Recipient,
     SessionId,
     Wait,
@@ -163,6 +164,8 @@ class SessionCreate(Request):
     labels: Labels = Field(default_factory=dict)
     enabled: bool = True
     """Whether to start it."""
+    proxy: ProxyName | None = None
+    """Name of a proxy of the configuration that all of its traffic goes through."""
 
 
 class SessionPatch(Request):
@@ -172,6 +175,8 @@ class SessionPatch(Request):
     """Replaces all labels."""
     enabled: bool | None = None
     """False stops it, over restarts too; true starts it."""
+    proxy: ProxyName | None = None
+    """Name of another proxy of the configuration; null: none any more. Its connection moves over at once."""
 
 
 class PairingCodeCreate(Request):

@@ -17,6 +17,10 @@ LabelsOption = Annotated[
     list[str] | None,
     typer.Option("--label", "-l", metavar="NAME:VALUE", help="A label; may be repeated.", show_default=False),
 ]
+ProxyOption = Annotated[
+    str | None,
+    typer.Option("--proxy", metavar="NAME", help="A proxy of the configuration.", show_default=False),
+]
 StoppedOption = Annotated[bool, typer.Option("--stopped", help="Don't start it yet.")]
 AcceptOption = Annotated[
     bool, typer.Option("--accept-stale-keys", help="Even if its keys came out of a backup and may be old.")
@@ -49,11 +53,13 @@ def add(
     session: IdArgument,
     connector: ConnectorOption = "baileys",
     label: LabelsOption = None,
+    proxy: ProxyOption = None,
     stopped: StoppedOption = False,
     json: JsonOption = False,
 ) -> None:
     """Add a session; it is kept by the daemon, not by the configuration file."""
     body = {"id": session, "connector": connector, "labels": labels_of(label or []), "enabled": not stopped}
+    body |= {} if proxy is None else {"proxy": proxy}
     # The simulator's sessions are paired from the start, unless it is configured otherwise.
     hint = f"; pair it with: wavigil pair {session}" if connector != "simulator" else ""
     _done(client.post(SESSIONS, body), f"added{hint}", json=json)

@@ -98,6 +98,7 @@ def _one(client: Client, session: str, *, json: bool) -> None:
                 ("round trip", _round_trip(meta["roundTripMs"])),
                 ("labels", labels_text(item["labels"])),
                 ("connector", f"{item['connector']}, from the {item['origin']}"),
+                *([("proxy", item["proxy"])] if item["proxy"] else []),
             ],
             status_column=1,
         )

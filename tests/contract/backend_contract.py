@@ -145,6 +145,15 @@ class BackendContract:
         assert await _reason(backend.add(record, "test")) == "invalid"
         assert "made-2" not in backend.records()
 
+    async def test_a_proxy_that_the_configuration_does_not_name_is_refused(self, backend: Backend) -> None:
+        record = SessionRecord("made-2", "simulator", origin="api", proxy="nowhere-1")
+        assert await _reason(backend.add(record, "test")) == "invalid"
+        assert "made-2" not in backend.records()
+        await backend.add(MADE, "test")
+        assert await _reason(backend.change("made-1", "test", proxy="nowhere-1")) == "invalid"
+        assert (await backend.change("made-1", "test", proxy="")).proxy is None
+        await backend.remove("made-1", "test", purge=True)
+
     async def test_stop_and_start(self, backend: Backend) -> None:
         await backend.stop("opens-1", "test")
         await until(lambda: backend.live("opens-1").state == "stopped")

@@ -109,7 +109,7 @@ async def test_the_status_of_a_session_has_the_fields_of_the_contract(api: Check
     assert answer.status == 200
     assert {
         "sessionId", "status", "state", "healthScore", "connectionQuality", "lastStatusCheck", "lastSeen", "isBlocked",
-        "errorCount", "reconnectAttempts", "statusMetadata", "labels", "connector", "origin",
+        "errorCount", "reconnectAttempts", "statusMetadata", "labels", "proxy", "connector", "origin",
     } == set(answer.json)  # fmt: skip
     assert answer.json["sessionId"] == "opens-1"
     assert answer.json["status"] == "connected"
@@ -217,6 +217,21 @@ async def test_reconnect(api: CheckedClient, memory: MemoryBackend) -> None:
 
 
 # --- sessions
+
+
+async def test_a_session_names_a_proxy_and_the_audit_log_says_so(api: CheckedClient, memory: MemoryBackend) -> None:
+    body = {"id": "made-1", "connector": "simulator", "proxy": "berlin-1"}
+    assert (await api("POST", "/api/sessions", json=body)).json["proxy"] == "berlin-1"
+    assert (await api("PATCH", "/api/sessions/made-1", json={"labels": {}})).json["proxy"] == "berlin-1"
+    assert (await api("GET", "/api/whatsapp-status/made-1")).json["proxy"] == "berlin-1"
+    assert (await api("PATCH", "/api/sessions/made-1", json={"proxy": "oslo-1"})).json["proxy"] == "oslo-1"
+    assert (await api("PATCH", "/api/sessions/made-1", json={"proxy": None})).json["proxy"] is None
+    for wrong in ("nowhere-1", "http://user:zk7@host", ""):
+        refused = await api("PATCH", "/api/sessions/made-1", json={"proxy": wrong})
+        assert refused.status == 422
+        assert "zk7" not in str(refused.json)
+    entered = [entry.detail.get("proxy", "-") for entry in memory.accounts.trail.entries][:4]
+    assert entered == ["berlin-1", "-", "oslo-1", None]
 
 
 async def test_the_life_of_a_session(api: CheckedClient, memory: MemoryBackend) -> None:

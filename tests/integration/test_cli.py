@@ -60,6 +60,9 @@ async def test_the_life_of_a_session(wavigil: Shell, memory: MemoryBackend) -> N
     made = await wavigil("sessions", "add", "made-1", "--connector", "simulator", "-l", "team:c")
     assert made.status == 0
     assert "pair" not in made.out
+    assert (await wavigil("sessions", "add", "made-3", "--proxy", "berlin-1")).out
+    assert "berlin-1" in (await wavigil("status", "made-3")).out
+    assert (await wavigil("sessions", "remove", "made-3")).status == 0
     assert "wavigil pair made-2" in (await wavigil("sessions", "add", "made-2")).out
     assert (await wavigil("sessions", "remove", "made-2")).status == 0
     assert memory.records()["made-1"].labels == {"team": "c"}

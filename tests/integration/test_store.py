@@ -87,7 +87,7 @@ def test_a_newer_schema_is_refused(tmp_path: Path) -> None:
     conn.close()
     error = refused(path, Kind.API)
     assert isinstance(error, SchemaTooNew)
-    assert (error.found, error.known) == ("0042", "0004")
+    assert (error.found, error.known) == ("0042", "0005")
 
 
 def test_foreign_and_damaged_files_are_refused(tmp_path: Path) -> None:
@@ -122,13 +122,13 @@ def test_foreign_and_damaged_files_are_refused(tmp_path: Path) -> None:
 def test_an_interrupted_creation_is_finished(tmp_path: Path) -> None:
     empty = tmp_path / "empty.db"
     empty.touch()
-    assert upgrade(empty, Kind.API) == "0004"
+    assert upgrade(empty, Kind.API) == "0005"
     begun = tmp_path / "begun.db"
     with sqlite3.connect(begun) as conn:
         conn.execute("PRAGMA journal_mode=WAL")
     conn.close()
     assert begun.stat().st_size > 0
-    assert upgrade(begun, Kind.API) == "0004"
+    assert upgrade(begun, Kind.API) == "0005"
 
 
 @pytest.fixture
@@ -281,6 +281,17 @@ async def test_errors_do_not_quote_what_was_to_be_stored(api: Database) -> None:
         assert "top-secret" not in shown
         async with api.begin() as conn:
             assert (await conn.execute(select(meta))).all() == []
+
+
+async def test_the_proxy_of_a_session_is_kept(api: Database) -> None:
+    async with api, api.begin() as conn:
+        await api_queries.add_session(conn, StoredSession("a", "baileys", {}, 1.0, "berlin-1"))
+        await api_queries.add_session(conn, StoredSession("b", "baileys", {}, 2.0))
+        assert [session.proxy for session in await api_queries.load_sessions(conn)] == ["berlin-1", None]
+        assert await api_queries.set_proxy(conn, "a", None)
+        assert await api_queries.set_proxy(conn, "b", "oslo-1")
+        assert not await api_queries.set_proxy(conn, "c", "oslo-1")
+        assert [session.proxy for session in await api_queries.load_sessions(conn)] == [None, "oslo-1"]
 
 
 async def test_sessions_wishes_and_placement(api: Database) -> None:

@@ -34,6 +34,7 @@ async def create(call: Call[requests.NoQuery, requests.SessionCreate]) -> Reply:
             labels=wanted.labels,
             enabled=wanted.enabled,
             origin="api",
+            proxy=wanted.proxy,
         ),
         call.who,
     )
@@ -51,9 +52,12 @@ async def get(call: Call[requests.NoQuery, requests.NoBody]) -> Reply:
 
 
 async def patch(call: Call[requests.NoQuery, requests.SessionPatch]) -> Reply:
-    """Change labels, or whether it is enabled."""
-    record = await call.backend.change(call.session.id, call.who, labels=call.body.labels, enabled=call.body.enabled)
-    return Reply(render.session(record, call.backend.live(record.id)))
+    """Change labels, proxy, or whether it is enabled."""
+    body = call.body
+    proxy = body.proxy or "" if "proxy" in body.model_fields_set else None
+    record = await call.backend.change(call.session.id, call.who, labels=body.labels, enabled=body.enabled, proxy=proxy)
+    noted = {"proxy": body.proxy} if proxy == "" else {}  # it is none any more
+    return Reply(render.session(record, call.backend.live(record.id)), noted=noted)
 
 
 async def delete(call: Call[requests.DeleteQuery, requests.NoBody]) -> Reply:

@@ -38,7 +38,7 @@ ROUTES: tuple[Route[Any, Any], ...] = (
         (Reason.CONFLICT, Reason.LIMIT, Reason.UNAVAILABLE, Reason.TIMEOUT),
         sessions.create,
         "The session belongs to the API: a reload of the configuration file does not touch it.",
-        audited=Audited("session.add", ("connector", "labels", "enabled")),
+        audited=Audited("session.add", ("connector", "labels", "enabled", "proxy")),
     ),
     Route(
         "GET",
@@ -65,7 +65,7 @@ ROUTES: tuple[Route[Any, Any], ...] = (
         (Answer(200, "The session as changed", models.Session),),
         CHANGE,
         sessions.patch,
-        audited=Audited("session.change", ("labels", "enabled")),
+        audited=Audited("session.change", ("labels", "enabled", "proxy")),
     ),
     Route(
         "DELETE",
