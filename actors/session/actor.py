@@ -97,6 +97,8 @@ class SessionActor(Worker):
         self._life = 0
         self._number = 0
         self._generation = 0
+        self._connector: int | None = None
+        """Pid of the connector process that the last link was to."""
         self._versions: dict[str, str] = {}
         self._unstored: collections.deque[Transition] = collections.deque()
         self._lost = 0
@@ -217,7 +219,8 @@ class SessionActor(Worker):
     def _link_up(self, hello: Hello, generation: int) -> None:
         self._generation = generation
         self._versions["connector"] = f"{hello.connector} {hello.version}"
-        self.feed(link_up(hello))
+        before, self._connector = self._connector, hello.pid
+        self.feed(link_up(hello, before))
 
     def _connector_broke(self, pid: int, fault: FaultKind, sentence: str) -> None:
         """The host ends that process.  Of one that does not answer nobody but this session knows."""

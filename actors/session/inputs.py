@@ -37,6 +37,8 @@ class LinkUp:
     proxied: str | None = None
     """The mark of the proxy that the connection goes through."""
     can_proxy: bool = False
+    fresh: bool = False
+    """It is another process than the one that the link before was to: it has nothing to tell of what was before."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,8 +17,10 @@ from actors.vault.client import VaultUnavailable, reserve
 
 log = logging.getLogger(__name__)
 
-RETRY = 0.1
-"""Seconds between attempts to reach the connector; its process may be starting."""
+RETRY = 0.02
+"""Seconds between the first attempts to reach the connector: a spare that takes over is there that soon."""
+RETRY_GROWTH = 1.6
+"""Factor from one pause to the next: a process that has to be started takes longer."""
 RETRY_MAX = 2.0
 RESERVE_DEADLINE = 5.0
 HELLO_DEADLINE = 10.0
@@ -79,7 +81,7 @@ class SessionLink:
                 continue
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._hurried.wait(), pause)
-            pause = RETRY if self._hurried.is_set() else min(RETRY_MAX, pause * 1.5)
+            pause = RETRY if self._hurried.is_set() else min(RETRY_MAX, pause * RETRY_GROWTH)
 
     def hurry(self) -> None:
         """The connector is there now: whoever waits for the next attempt waits no more."""

@@ -90,6 +90,8 @@ def _link_up(d: Draft, event: inputs.LinkUp) -> None:
         _adopt(d, event)
     elif not d.s.paired:
         d.rest_unpaired()
+    elif d.s.due and event.fresh and d.s.state is State.WAITING:
+        d.connect()
     elif d.s.state in {State.STARTING, State.PAIRING} or d.s.due:
         # Also when it was paired, and the connector died between committing that and telling it.
         d.arm(Purpose.SETTLE, SETTLE_S)

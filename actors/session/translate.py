@@ -9,8 +9,8 @@ def _seconds(milliseconds: int | None) -> float | None:
     return None if milliseconds is None else milliseconds / 1000
 
 
-def link_up(hello: Hello) -> inputs.LinkUp:
-    """The machine's view of the connector's hello."""
+def link_up(hello: Hello, before: int | None = None) -> inputs.LinkUp:
+    """The machine's view of the connector's hello; ``before``: pid of the process that the last link was to."""
     state = hello.state
     if state is None:
         return inputs.LinkUp(adopted=False, phase="idle", paired=False, can_proxy=PROXY in hello.capabilities)
@@ -24,6 +24,7 @@ def link_up(hello: Hello) -> inputs.LinkUp:
         qr_expires_at=_seconds(state.qr_expires_at),
         proxied=state.proxy,
         can_proxy=PROXY in hello.capabilities,
+        fresh=before is not None and before != hello.pid,
     )
 
 

@@ -30,6 +30,30 @@ def test_a_closed_that_nobody_saw_is_heard_before_anything_is_opened() -> None:
     assert s.full.timer is None
 
 
+def test_after_the_end_of_a_process_another_one_is_connected_through_at_once() -> None:
+    s = Session().open()
+    s.tell(ev.LinkDown())
+    assert (s.at(), s.full.due) == (State.WAITING, True)
+    assert opens(s.tell(ev.LinkUp(False, "idle", True, fresh=True))) == 1, "it has no closed to tell"
+    assert s.at() is State.CONNECTING
+
+
+def test_the_same_process_may_have_to_tell_how_a_connection_ended() -> None:
+    s = Session().open()
+    s.tell(ev.LinkDown())
+    assert not opens(s.tell(ev.LinkUp(False, "idle", True)))
+    s.tell(ev.Closed(403, "login_failure"))
+    assert s.at() is State.BLOCKED
+
+
+@pytest.mark.parametrize("paired", [True, False])
+def test_another_process_opens_nothing_that_is_not_due(paired: bool) -> None:
+    s = Session()
+    assert not opens(s.tell(ev.LinkUp(False, "idle", paired, fresh=True)))
+    stopped = Session(enabled=False)
+    assert not opens(stopped.tell(ev.LinkUp(False, "idle", paired, fresh=True)))
+
+
 def test_a_link_before_the_saved_state_is_a_programming_error() -> None:
     with pytest.raises(ValueError, match="LinkUp came before Resumed"):
         step(SessionState(), ev.LinkUp(False, "idle", True), 0.0)

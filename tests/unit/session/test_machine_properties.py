@@ -101,7 +101,8 @@ class SessionMachine(RuleBasedStateMachine):
                         or restart
                         or isinstance(event, ev.Command | ev.AuthReset)
                     ), "opened while recovery is paused"
-                if not before.paired:
+                paired = event.paired if isinstance(event, ev.LinkUp) else before.paired
+                if not paired:
                     assert self.full.waiters, "a QR that nobody asked for"
                 self.connection = True
             case fx.SetTimer(delay_s=delay, token=token):
@@ -126,14 +127,16 @@ class SessionMachine(RuleBasedStateMachine):
         paired=st.booleans(),
         astray=st.sampled_from([False, False, True]),
         can=st.sampled_from([True, True, False]),
+        fresh=st.booleans(),
     )
-    def link_up(self, phase: str, paired: bool, astray: bool, can: bool) -> None:
+    def link_up(self, phase: str, paired: bool, astray: bool, can: bool, fresh: bool) -> None:
         # Where an auth state was thrown out it is still there unless we deleted it.
         paired = paired or phase == "open" or self.dead_auth
         mark = None if self.full.proxy is None else self.full.proxy.mark
         proxied = mark if phase != "idle" and not astray else None
         qr = "q" if phase == "pairing" else None
-        self.tell(ev.LinkUp(phase != "idle", phase, paired, qr=qr, proxied=proxied, can_proxy=can))
+        new = fresh and phase == "idle"
+        self.tell(ev.LinkUp(phase != "idle", phase, paired, qr=qr, proxied=proxied, can_proxy=can, fresh=new))
 
     @rule(proxy=st.sampled_from([None, None, Proxy("a", "a.1"), Proxy("a", "a.2"), Proxy("b", known=False)]))
     def the_proxy_is_changed(self, proxy: Proxy | None) -> None:
