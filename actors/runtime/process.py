@@ -112,6 +112,14 @@ def parent_of(pid: int) -> int | None:
         return None
 
 
+def is_stopped(pid: int) -> bool:
+    """Whether a process was stopped by a signal, or by a debugger."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text("utf-8").rpartition(")")[2].split()[0] in {"T", "t"}
+    except OSError:
+        return False
+
+
 def children() -> list[int]:
     """The children of this process, zombies included."""
     return [int(pid) for pid in Path(f"/proc/self/task/{os.getpid()}/children").read_text("ascii").split()]

@@ -50,6 +50,11 @@ class Subject:
 
     async def start_process(self, **options: Any) -> None:
         """Starts the connector and waits until it is ready; ``options`` go before those of every test."""
+        await self.fork_process()
+        await self.begin_process(**options)
+
+    async def fork_process(self) -> None:
+        """Starts the connector, which gets no start line yet."""
         pipe = asyncio.subprocess.PIPE
         self.process = await asyncio.create_subprocess_exec(
             *self.connector.command(),
@@ -62,6 +67,11 @@ class Subject:
         assert self.process.stdout is not None
         assert self.process.stderr is not None
         self._stderr = asyncio.create_task(self.process.stderr.read())
+
+    async def begin_process(self, **options: Any) -> None:
+        """Gives it its start line and waits until it is ready."""
+        assert self.process.stdin is not None
+        assert self.process.stdout is not None
         start = StartLine(
             self.connector.name,
             self.socket,

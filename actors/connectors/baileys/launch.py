@@ -14,6 +14,9 @@ NAME: Final = "baileys"
 MAIN: Final = Path(__file__).parent / "bridge" / "main.mjs"
 """The program that Node.js runs."""
 
+INSTALLED: Final = MAIN.parent / "node_modules" / ".package-lock.json"
+"""What npm writes anew with each installation."""
+
 HEAP_LIMIT: Final = 512 * 2**20
 """Bytes of JavaScript heap.  Measured: 32 open sessions stay under 200 MB of resident memory in all."""
 

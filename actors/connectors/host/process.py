@@ -38,15 +38,17 @@ class ConnectorProcess:
     """A running connector.  ``on_exit`` is called once, with its exit status as subprocess has it."""
 
     popen: subprocess.Popen[bytes]
+    program: str
     relay: Relay
     stdout: Stdout
     started: float
     """CLOCK_MONOTONIC"""
-    socket: str
-    """Where it was told to listen."""
+    socket: str = ""
+    """Where it was told to listen; empty before its start line."""
     ready: ReadyLine = field(init=False)
     _pidfd: int | None = None
     _ended: asyncio.Event = field(default_factory=asyncio.Event)
+    _on_exit: Callable[[int], None] = lambda _status: None
 
     @classmethod
     async def start(
@@ -62,12 +64,19 @@ class ConnectorProcess:
 
         ``threads``: this process has some by now.
         """
-        first = json.dumps(line.to_wire()).encode() + b"\n"
-        if len(first) > LONGEST_START:
-            raise ConnectorFault(FaultKind.NOT_STARTED, f"its start line is longer than {LONGEST_START} bytes")
+        _encode(line)  # one that is too long costs no process
+        process = cls.fork(command, environment, line.connector, threads=threads)
+        await process.begin(line, patience)
+        return process
+
+    @classmethod
+    def fork(
+        cls, command: Sequence[str], environment: Mapping[str, str], connector: str, *, threads: bool = False
+    ) -> "ConnectorProcess":
+        """Starts it; it waits for its start line, which ``begin`` gives it.  Raises ConnectorFault."""
         started = time.monotonic()
         try:
-            popen = subprocess.Popen(  # noqa: S603, ASYNC220 - our own command; a pidfd watches it, no thread
+            popen = subprocess.Popen(  # noqa: S603 - our own command; a pidfd watches it, no thread
                 [*_ward(), *command] if threads else list(command),
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
@@ -81,26 +90,34 @@ class ConnectorProcess:
         assert popen.stdin is not None
         assert popen.stdout is not None
         assert popen.stderr is not None
-        relay, stdout = Relay(popen.stderr, line.connector), Stdout(popen.stdout)
-        process = cls(popen, relay, stdout, started, line.socket)
+        return cls(popen, command[0], Relay(popen.stderr, connector), Stdout(popen.stdout), started)
+
+    async def begin(self, line: StartLine, patience: float = READY_PATIENCE) -> None:
+        """Gives it its start line and waits for its ready line.  Raises ConnectorFault, with the process ended."""
+        popen, self.socket = self.popen, line.socket
+        assert popen.stdin is not None
         try:
-            with contextlib.suppress(BrokenPipeError):  # then it ends without a word, which tells more
+            first = _encode(line)
+            with contextlib.suppress(BrokenPipeError, ValueError):  # then it has ended, which is told below
                 popen.stdin.write(first)
                 popen.stdin.flush()
-            process.ready = await _ready(stdout, line, patience)
+            self.ready = await _ready(self.stdout, line, patience)
         except ConnectorFault as fault:
-            fault.process = (popen.pid, await process.discard(DYING_PATIENCE if fault.kind is _DIED else 0.0))
+            fault.process = (popen.pid, await self.discard(DYING_PATIENCE if fault.kind is _DIED else 0.0))
             if fault.kind is _DIED:
-                fault.sentence = f"{command[0]} ended before it was ready: {_how(fault.process[1])}"
+                fault.sentence = f"{self.program} ended before it was ready: {_how(fault.process[1])}"
             raise
         except BaseException:
-            await process.discard()
+            await self.discard()
             raise
-        return process
 
     def watch(self, on_exit: Callable[[int], None]) -> None:
-        """Calls back when the process has ended."""
-        loop = asyncio.get_running_loop()
+        """Calls back when the process has ended; of several that ask the last one is called."""
+        self._on_exit, loop = on_exit, asyncio.get_running_loop()
+        if self._ended.is_set():
+            loop.call_soon(on_exit, self.popen.wait())
+        if self._pidfd is not None or self._ended.is_set():
+            return
         fd = self._pidfd = os.pidfd_open(self.popen.pid)
 
         def ended() -> None:
@@ -110,7 +127,7 @@ class ConnectorProcess:
             self._pidfd = None
             status = self.popen.wait()
             self._ended.set()
-            on_exit(status)
+            self._on_exit(status)
 
         loop.add_reader(fd, ended)
 
@@ -158,6 +175,14 @@ class ConnectorProcess:
 
 
 _DIED = FaultKind.DIED_AT_START
+
+
+def _encode(line: StartLine) -> bytes:
+    """Raises ConnectorFault."""
+    first = json.dumps(line.to_wire()).encode() + b"\n"
+    if len(first) > LONGEST_START:
+        raise ConnectorFault(FaultKind.NOT_STARTED, f"its start line is longer than {LONGEST_START} bytes")
+    return first
 
 
 async def _ready(stdout: Stdout, line: StartLine, patience: float) -> ReadyLine:

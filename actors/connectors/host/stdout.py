@@ -60,8 +60,9 @@ class Stdout:
     _told = False
 
     def close(self) -> None:
-        """Reads no more."""
+        """Reads no more; who waits for the first line gets None."""
         if self._pipe.closed:
             return
+        self._settle(None)
         self._loop.remove_reader(self._pipe.fileno())
         self._pipe.close()

@@ -21,7 +21,9 @@ async def run() -> int:
     loop = asyncio.get_running_loop()
     try:
         await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(stdin), sys.stdin)
-        start = StartLine.read(json.loads(await stdin.readline()))
+        if not (line := await stdin.readline()):
+            return 0  # it was started ahead of time, and is not needed
+        start = StartLine.read(json.loads(line))
         if start.protocol != PROTOCOL:
             raise BadField("protocol", f"expected {PROTOCOL}, got {start.protocol}")
         server = Server(start, VERSION, os.getpid())

@@ -10,7 +10,7 @@ import { installGuards, uncaught } from './guards.mjs'
 import { Kept } from './kept.mjs'
 import { Links } from './links.mjs'
 import { describe, log } from './log.mjs'
-import { BadStart, CONNECTOR, PROTOCOL, readStart } from './options.mjs'
+import { CONNECTOR, PROTOCOL, readStart } from './options.mjs'
 import { BAILEYS_VERSION, trustRoot } from './socket.mjs'
 import { VaultLink } from './vault.mjs'
 
@@ -61,12 +61,12 @@ async function main() {
     await links?.closeAll()
     process.exit(0)
   }
+  for (const signal of ['SIGINT', 'SIGHUP']) process.on(signal, () => {}) // meant for the host, which decides
   const line = await startLine(leave)
-  if (line === null) throw new BadStart('standard input ended before the start line')
+  if (line === null) return leave() // it was started ahead of time, and is not needed
   const start = readStart(line)
   installGuards()
   process.on('SIGTERM', leave)
-  for (const signal of ['SIGINT', 'SIGHUP']) process.on(signal, () => {}) // meant for the host, which decides
   if (start.options.noiseRootKey) trustRoot(start.options.noiseRootKey)
 
   const counts = { logins: 0, pairings: 0, closed: 0, sends: 0, acks: 0, nacks: 0, received: 0, undecryptable: 0, get uncaught() { return uncaught.count } }

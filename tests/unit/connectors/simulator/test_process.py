@@ -21,7 +21,7 @@ def started_with(line: str) -> subprocess.CompletedProcess[str]:
 @pytest.mark.parametrize(
     ("line", "problem"),
     [
-        ("", "on standard input"),
+        ("\n", "on standard input"),
         ("not json\n", "on standard input"),
         (json.dumps({**START, "protocol": 2}) + "\n", "protocol: expected 1, got 2"),
         (json.dumps({**START, "options": {"seed": "x"}}) + "\n", "options.seed: expected a whole number"),
@@ -33,3 +33,8 @@ def test_wrong_start_line_is_said_and_exits_with_2(line: str, problem: str) -> N
     assert (done.returncode, done.stdout) == (2, "")
     assert problem in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_one_that_is_not_needed_ends_without_a_word() -> None:
+    done = started_with("")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
