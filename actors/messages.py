@@ -68,6 +68,8 @@ class ServiceSample:
     """What that process said of itself: see ``actors.connectors.host.census``."""
     history: Mapping[str, Any] | None = None
     """How far the history is: see ``actors.health.history.keeper``."""
+    spare: "OwnedProcess | None" = None
+    """A second process, which waits to take the place of the first one."""
 
 
 @dataclass(frozen=True, slots=True)

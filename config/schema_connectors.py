@@ -16,6 +16,7 @@ SessionsPerHost = Annotated[int, Field(ge=1, le=50)]
 """Measured: 32 to 50 sockets are what one Node process carries well."""
 
 ConnectsPerSecond = Annotated[float, Field(gt=0, le=1000)]
+SpareAfter = Annotated[float, Span("100ms", "1d")]
 
 WebsocketUrl = Annotated[
     str,
@@ -70,6 +71,10 @@ class Baileys(Section):
     heap_limit: Annotated[int, SizeRange("64MiB", "16384MiB")] = 512 * 2**20
     """How much JavaScript heap a connector process may have (`--max-old-space-size` of Node.js)."""
 
+    spare_after: SpareAfter | None = None
+    """When nothing connects for this long, a second connector process is started beside each one, and waits to take its
+    place should it die: sessions are back sooner, for the memory that it takes.  Null: there is none."""
+
     recycle_memory: Annotated[int, SizeRange("64MiB", "16384MiB")] = 512 * 2**20
     """Resident memory of a connector process above which a fresh one takes its sessions over, one after the other."""
 
@@ -103,6 +108,10 @@ class Simulator(Section):
     connects_per_second_per_host: ConnectsPerSecond | None = None
     """New connections of one connector process; null is no bound but the fleet's."""
 
+    spare_after: SpareAfter | None = None
+    """When nothing connects for this long, a second connector process is started beside each one, and waits to take its
+    place should it die: sessions are back sooner, for the memory that it takes.  Null: there is none."""
+
     profile: SimulatorProfile = Field(default_factory=SimulatorProfile)
     """How every simulated session behaves that says nothing else."""
 
@@ -135,6 +144,10 @@ class External(Section):
 
     open_deadline: Annotated[float, Span("1s", "10m")] = 45.0
     """How long a connection may take from its start until it is open."""
+
+    spare_after: SpareAfter | None = None
+    """When nothing connects for this long, a second connector process is started beside each one, and waits to take its
+    place should it die: sessions are back sooner, for the memory that it takes.  Null: there is none."""
 
     cross_checks: ClassVar[tuple[Rule, ...]] = (Rule(("heartbeat", "heartbeat_timeout"), rules.answered_in_time),)
 

@@ -39,6 +39,7 @@ STATS = {
     "sessions": 2,
     "counts": {"open": 2, "uncaught": 0},
     "recycled": 0,
+    "succeeded": 0,
     "admission": {"admitted": 4, "slotsLost": 0, "waiting": 0, "outage": None},
 }
 """What the connector process says of itself."""

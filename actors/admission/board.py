@@ -142,6 +142,12 @@ def passed(board: Board, now: float) -> Board:
     return replace(board, epoch=board.epoch + 1, outage=board.outage.passed(now))
 
 
+def waiting_elsewhere(board: Board, shard: int, now: float) -> int:
+    """How many sessions of other hosts wait for a slot."""
+    others = (row for number, row in board.rows.items() if number != shard and row.fresh(now, FRESH))
+    return sum(row.waiting for row in others)
+
+
 def left(board: Board, shard: int) -> Board:
     """The host ends."""
     return replace(board, rows={number: row for number, row in board.rows.items() if number != shard})

@@ -129,6 +129,10 @@ class Worker(LoopActor):
         age, dropped, pss = self.mailbox_age() + lag, self._outbox.dropped, self._memory.look(now)
         self.post(self.supervisor, Heartbeat(self.id, self.incarnation, self.sample(), now, age, dropped, pss))
 
+    def tell_owned(self) -> None:
+        """Sends a heartbeat out of turn: the process that this one owns has changed."""
+        self._post_beat(0.0)
+
     async def last_words(self) -> None:
         """Sends a heartbeat out of turn and waits until it is received, or nearly: this process is about to end."""
         self._post_beat(0.0)

@@ -64,6 +64,16 @@ def owned_node(owned: Owned, beat: Heartbeat | None, now: float, *, memory: bool
     return described
 
 
+def spare_node(beat: Heartbeat | None, now: float, *, memory: bool) -> dict[str, Any] | None:
+    """A process that waits for another's place, if the actor has told of one with its last heartbeat."""
+    if beat is None or not isinstance(beat.sample, ServiceSample) or (process := beat.sample.spare) is None:
+        return None
+    described = node(process.id, process.kind, process.pid, "running", memory=memory)
+    described["pssBytes"] = pss_bytes(process.pid) if memory else None
+    described["uptimeSeconds"] = round(now - process.started, 1)
+    return described
+
+
 def exit_(last: Exit | None) -> dict[str, Any] | None:
     """How a process ended; ``signal`` is a name where there is one."""
     if last is None:

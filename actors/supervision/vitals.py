@@ -69,7 +69,8 @@ class Vitals:
             if child.spec.kind == "supervisor":
                 below["address"] = processes.public(name)
             if (process := self._owned.get(name)) is not None:
-                node = describe.owned_node(process, self.beats.get(name), now, memory=query.memory)
-                below["children"] = [node]
+                below["children"] = [describe.owned_node(process, self.beats.get(name), now, memory=query.memory)]
+            if (node := describe.spare_node(self.beats.get(name), now, memory=query.memory)) is not None:
+                below["children"].append(node)
             nodes.append(below)
         return TreeAnswer(query.correlation, id, os.getpid(), tuple(nodes), restarts, itself)

@@ -59,6 +59,8 @@ class ConnectorStats(Response):
     received, undecryptable, uncaught."""
     recycled: int
     """Processes before this one that were replaced since they used too much memory, in the life of the host."""
+    succeeded: int
+    """Times that a spare took the place of a process that had died, in the life of the host."""
     admission: Admission
 
 

@@ -90,6 +90,7 @@ def fleet_of(place: Place) -> Fleet:
         (len(config.http.tokens) + 1) * config.http.max_concurrent,
         counts["external"],
         connectors.external.sessions_per_host,
+        frozenset(name for name in counts if connectors.of(name).spare_after is not None),
     )
 
 

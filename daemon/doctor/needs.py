@@ -27,6 +27,8 @@ MEMORY_SHARD = 45_000_000
 MEMORY_BRIDGE = 170_000_000
 """More than that, if the connector is Node.js: it stays under 200 MB with 32 sessions."""
 MEMORY_SESSION = 12_000_000
+MEMORY_SPARE = 70_000_000
+"""PSS of a Node.js process that has loaded all, and waits."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +43,8 @@ class Fleet:
     """Connections that the API may serve at a time: tokens times ``http.max_concurrent``."""
     external: int = 0
     external_per_host: int = 1
+    spares: frozenset[str] = frozenset()
+    """Connectors whose hosts keep a spare process."""
 
     @property
     def sessions(self) -> int:
@@ -55,18 +59,32 @@ class Fleet:
     @property
     def shards(self) -> int:
         """Shards of all connectors."""
-        others = -(-self.simulator // self.simulator_per_host) - (-self.external // self.external_per_host)
-        return self.bridges + others
+        return self.bridges + self._simulators + self._externals
 
     @property
     def processes(self) -> int:
         """Processes in all."""
-        return OWN_PROCESSES + SHARD_PROCESSES * self.shards + self.sessions
+        return OWN_PROCESSES + SHARD_PROCESSES * self.shards + self.waiting + self.sessions
+
+    @property
+    def waiting(self) -> int:
+        """Connector processes that are kept as spares."""
+        by_connector = {"baileys": self.bridges, "simulator": self._simulators, "external": self._externals}
+        return sum(number for connector, number in by_connector.items() if connector in self.spares)
+
+    @property
+    def _simulators(self) -> int:
+        return -(-self.simulator // self.simulator_per_host)
+
+    @property
+    def _externals(self) -> int:
+        return -(-self.external // self.external_per_host)
 
     @property
     def tasks(self) -> int:
         """Processes and their threads, which is what the kernel's limits count."""
-        return TASKS_FIXED + TASKS_SHARD * self.shards + TASKS_NODE * self.bridges + self.sessions
+        nodes = self.bridges * (2 if "baileys" in self.spares else 1)
+        return TASKS_FIXED + TASKS_SHARD * self.shards + TASKS_NODE * nodes + self.waiting + self.sessions
 
     @property
     def open_files(self) -> int:
@@ -82,4 +100,4 @@ class Fleet:
     def memory(self) -> int:
         """Bytes in all (PSS)."""
         per_shard = MEMORY_SHARD * self.shards + MEMORY_BRIDGE * self.bridges
-        return MEMORY_FIXED + per_shard + MEMORY_SESSION * self.sessions
+        return MEMORY_FIXED + per_shard + MEMORY_SPARE * self.waiting + MEMORY_SESSION * self.sessions

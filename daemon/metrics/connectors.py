@@ -14,6 +14,7 @@ _READ: tuple[tuple[Metric, Callable[[Mapping[str, Any]], float]], ...] = (
     (table.CONNECTOR_CPU, lambda stats: stats["cpuSeconds"]),
     (table.CONNECTOR_UNCAUGHT, lambda stats: stats["counts"].get("uncaught", 0)),
     (table.CONNECTOR_RECYCLED, lambda stats: stats["recycled"]),
+    (table.CONNECTOR_SUCCEEDED, lambda stats: stats["succeeded"]),
     (table.ADMISSION_CONNECTS, lambda stats: stats["admission"]["admitted"]),
     (table.ADMISSION_SLOTS_LOST, lambda stats: stats["admission"]["slotsLost"]),
     (table.ADMISSION_WAITING, lambda stats: stats["admission"]["waiting"]),

@@ -1,6 +1,7 @@
 """The connector host actor: owns one connector process, knows the sessions of its shard, writes the shard's database.
 
-Its life is the life of its process: when the process ends the actor ends too, and its supervisor starts both afresh.
+Its life is the life of its process: when the process ends, and no spare takes its place, the actor ends too, and its
+supervisor starts both afresh.
 """
 
 import asyncio
@@ -28,10 +29,10 @@ from actors.connectors.host.journal import Journal
 from actors.connectors.host.launch import Place
 from actors.connectors.host.news import News
 from actors.connectors.host.outdated import Outdated
-from actors.connectors.host.recycling import Recycling
 from actors.connectors.host.resends import Resends
 from actors.connectors.host.roster import Roster, refusal
 from actors.connectors.host.sends import Sends
+from actors.connectors.host.succession import Succession
 from actors.connectors.host.upkeep import Upkeep
 from actors.connectors.link_events import LinkEvent, PhaseChanged
 from actors.connectors.protocol import Phase
@@ -135,10 +136,19 @@ class ConnectorHost(Worker):
         bounds = launch.bounds_on_connects(args.settings, args.connector)
         self._gate.use(*bounds, args.share, self._roster.running())
         self.spawn(self._gate.run(), name="gate")
-        self._recycling = Recycling(self._connectors, self._sends, self._roster, args.settings, place, self.post)
+        self._succession = Succession(
+            self._connectors,
+            self._sends,
+            self._roster,
+            args.settings,
+            self._name,
+            place,
+            self.post,
+            crowd=lambda: self._gate.crowd,
+        )
         self._healing = Healing(
             self._connectors,
-            self._recycling,
+            self._succession.recycling,
             self._roster,
             self.supervisor,
             self.post,
@@ -152,7 +162,7 @@ class ConnectorHost(Worker):
             self._faulty(fault)
         else:
             self._outdated.use(self._client())
-            self.spawn(self._recycling.run(), name="recycling")
+            self.spawn(self._succession.run(), name="succession")
         await self._sends.restore(self._roster.refusing())
         self.spawn(self._look(), name="look for sends")
         self.spawn(self._upkeep.run(), name="upkeep")
@@ -179,7 +189,10 @@ class ConnectorHost(Worker):
         self.spawn(self._end(f"the connector is ended, {fault}", fault), name="end of a faulty connector")
 
     async def _end(self, why: str, fault: ConnectorFault | None = None) -> None:
-        """Ends this actor, once what the connector said last is stored: it will not say it again."""
+        """Ends this actor, once what the connector said last is stored: it will not say it again.
+
+        If a spare can take the connector's place, the actor goes on with that.
+        """
         if self._ending or self._stopping:
             return
         self._ending, self._fault = True, fault
@@ -195,6 +208,13 @@ class ConnectorHost(Worker):
                     await running.link.closed.wait()
                     await running.process.ended()
                     await self._news.flush()
+        if self._succession.possible:
+            self.tell_owned()
+            if await self._succession.succeed(why):
+                self._ending, self._fault = False, None
+                self._outdated.use(self._client())
+                self.tell_owned()
+                return
         await self.last_words()  # how the process ended
         # a connector that can't live must not end this shard, and then the fleet: the host stays, and stores, meanwhile
         await asyncio.sleep(min(LONGEST_LINGER, max(0.0, self.bearable_at + BEARABLE_MARGIN - time.monotonic())))
@@ -209,6 +229,7 @@ class ConnectorHost(Worker):
     async def on_stop(self) -> None:
         """Ends the connector, stores what it said last, then closes the databases."""
         await self._connectors.stop()
+        await self._succession.spare.stop()
         await self._gate.stop()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(DRAIN_PATIENCE):
@@ -228,9 +249,9 @@ class ConnectorHost(Worker):
         """The database, and the connector process as the supervision tree shows it."""
         running = self._connectors.current
         said = running.census.report() if running is not None else None
-        own = {"recycled": self._recycling.count, "admission": self._gate.report()}
+        own = {**self._succession.report(), "admission": self._gate.report()}
         stats = None if said is None else {**said, **own}
-        return ServiceSample(self._database.watch.report(), self.owned(), stats)
+        return ServiceSample(self._database.watch.report(), self.owned(), stats, spare=self._succession.spare.owned())
 
     # from the connector
 
@@ -358,7 +379,7 @@ class ConnectorHost(Worker):
         logs.set_level(settings.log_level)
         self._upkeep.use(settings)
         self._sends.use(settings.ack_timeout)
-        self._recycling.use(settings)
+        self._succession.use(settings)
         bounds = launch.bounds_on_connects(settings, self._args.connector)
         self._gate.use(*bounds, message.share, self._roster.running())
         await self._connectors.use(settings, message.share)

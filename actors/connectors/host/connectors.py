@@ -44,6 +44,11 @@ class Running:
         """The link to it."""
         return self.uplink.link
 
+    @property
+    def gone(self) -> bool:
+        """Whether it has ended for certain."""
+        return self.process.popen.poll() is not None
+
 
 class Connectors:
     """``on_event`` gets what a process says and may raise ConnectorFault; ``knows`` whether a session is of the shard.
@@ -81,14 +86,17 @@ class Connectors:
         self.news = asyncio.Event()
         """Set whenever a session's phase changed: for who waits for one."""
 
-    async def start(self, *, threads: bool) -> ConnectorProcess:
-        """Starts a process, which nobody is linked to yet.  ``threads``: of this process.  Raises ConnectorFault."""
+    async def start(self, *, threads: bool, spare: ConnectorProcess | None = None) -> ConnectorProcess:
+        """Starts a process, which nobody is linked to yet, or a ``spare`` that waits for that.  Raises ConnectorFault.
+
+        ``threads``: this process has some.
+        """
         self._starts += 1
         path = self._settings.socket(f"{self._name}.{'ab'[self._starts % 2]}.sock")
-        return await launch.start(self._settings, self._name, self._place, socket=path, threads=threads)
+        return await launch.start(self._settings, self._name, self._place, socket=path, threads=threads, spare=spare)
 
     async def present(self, process: ConnectorProcess) -> None:
-        """Makes it the one that sessions link to from now on; the one before, if there is one, retires.
+        """Makes it the one that sessions link to from now on; the one before, if it lives, retires.
 
         Raises ConnectorFault, with the process ended.
         """
@@ -98,8 +106,9 @@ class Connectors:
         except ConnectorFault as fault:
             fault.process = (process.popen.pid, await process.discard())
             raise
-        running = Running(process, uplink)
-        if (before := self.current) is not None:
+        running, first = Running(process, uplink), self.current is None
+        before = None if self.current is None or self.current.gone else self.current
+        if before is not None:
             await self._ask(before, "admission", **Admission(0.0, burst=1, pairings=0).to_wire())
         Path(process.socket).rename(self._settings.socket(f"{self._name}.connector.sock"))  # noqa: ASYNC240 - one call
         self.retiring, self.current = before, running
@@ -108,7 +117,7 @@ class Connectors:
         self._spawn(self._confirm(running), name="confirmations")
         self._spawn(self._watch_link(running), name="host link")
         self._spawn(self._watch_pulse(running), name="pulse")
-        if before is not None:  # a plan that came since it was started went to the other
+        if not first:  # a plan that came since it was started went to the other
             self._spawn(self._tell(running), name="settings")
 
     async def retire(self) -> None:
@@ -204,6 +213,12 @@ class Connectors:
     def phase(self, session: str) -> Phase:
         """Where its connection stands."""
         return self._phases.get(session, Phase.IDLE)
+
+    def connecting(self) -> int | None:
+        """How many sessions wait for their connection or are making it; None while there is no steady process."""
+        if self.current is None or self.current.gone or self.retiring is not None or self.stopping:
+            return None
+        return sum(phase in {Phase.QUEUED, Phase.CONNECTING} for phase in self._phases.values())
 
     def has_moved(self, session: str) -> bool:
         """Whether its connection is open in the present process."""

@@ -37,8 +37,6 @@ SPREAD = 0.05
 """Seconds over which hosts that look again for a slot do so, so that the quickest is not always the same."""
 DISK_PAUSE = 1.0
 """Seconds before a board that can't be written is tried again; nobody is admitted meanwhile."""
-
-
 BOARD_PERIOD = 10.0
 """Seconds between two tries to have the board of the fleet, by a host with one of its own."""
 
@@ -95,6 +93,8 @@ class Gatekeeper:
         self._told = False
         self.admitted = 0
         """Connections let in, in the life of this host."""
+        self.crowd = 0
+        """Sessions of other hosts that waited at the last look."""
         self.lost = 0
         """Slots that went by, since the connector was too late to use them."""
 
@@ -233,6 +233,7 @@ class Gatekeeper:
         after, answer = board.take(after, ask, now, self._rate)
         self._unused = None
         self._fleet = after.outage
+        self.crowd = board.waiting_elsewhere(after, self._shard, now)
         if isinstance(answer, Later):
             return after, Later(min(answer.at, free_at)) if held else answer
         self._own_probe = None

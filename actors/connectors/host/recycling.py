@@ -17,6 +17,7 @@ from actors.connectors.host.fault import ConnectorFault
 from actors.connectors.host.launch import Place
 from actors.connectors.host.roster import Roster
 from actors.connectors.host.sends import Sends
+from actors.connectors.host.spare import Spare
 from actors.connectors.protocol import Phase
 from actors.messages import MoveLink
 from actors.runtime.rpc import LinkClosed, RemoteError
@@ -50,12 +51,14 @@ class Recycling:
         settings: Settings,
         place: Place,
         post: Callable[[Any, Any], None],
+        spare: Spare | None = None,
     ) -> None:
         self._connectors = connectors
         self._sends = sends
         self._roster = roster
         self._place = place
         self._post = post
+        self._spare = spare
         self._since: float | None = None
         self._asked: str | None = None
         """The session that recovery wants to have a fresh process."""
@@ -126,7 +129,8 @@ class Recycling:
     async def _recycle(self, old: Running, first: str | None) -> None:
         pid = old.process.popen.pid
         try:
-            fresh = await self._connectors.start(threads=True)
+            spare = self._spare.take() if self._spare is not None else None
+            fresh = await self._connectors.start(threads=True, spare=spare)
             await self._connectors.present(fresh)
         except ConnectorFault as fault:
             log.error("connector process %d stays, since the fresh one does not work: %s", pid, fault)

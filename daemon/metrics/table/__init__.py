@@ -41,6 +41,7 @@ METRICS: tuple[Metric, ...] = (
     connectors.CONNECTOR_CPU,
     connectors.CONNECTOR_UNCAUGHT,
     connectors.CONNECTOR_RECYCLED,
+    connectors.CONNECTOR_SUCCEEDED,
     connectors.ADMISSION_CONNECTS,
     connectors.ADMISSION_SLOTS_LOST,
     connectors.ADMISSION_WAITING,

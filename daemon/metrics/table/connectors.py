@@ -42,6 +42,14 @@ CONNECTOR_RECYCLED = Metric(
     "each shard whose connector process has told",
 )
 
+CONNECTOR_SUCCEEDED = Metric(
+    "wavigil_connector_succeeded_total",
+    "counter",
+    "Connector processes that died and whose place a spare took, since the shard's host was started.",
+    ("shard",),
+    "each shard whose connector process has told",
+)
+
 ADMISSION_CONNECTS = Metric(
     "wavigil_admission_connects_total",
     "counter",

@@ -75,6 +75,14 @@ def test_what_was_measured_is_covered() -> None:
     assert many.open_files >= 86
 
 
+def test_spares_count() -> None:
+    with_spares = replace(FLEET, simulator=10, spares=frozenset({"baileys", "external"}))
+    without = replace(with_spares, spares=frozenset())
+    assert with_spares.processes - without.processes == with_spares.bridges == 2
+    assert with_spares.tasks - without.tasks == 2 * 11
+    assert with_spares.memory - without.memory == 2 * 70_000_000
+
+
 def test_memory_in_use_by_the_daemon_counts_as_there() -> None:
     need = FLEET.memory
     assert level(limits.memory(FLEET, need // 2, None, 0)) == "fail"

@@ -74,3 +74,20 @@ def test_an_owned_process_goes_with_its_owner(how: str, told: str) -> None:
     assert known.last_exit == Exit(told, None, 2.0)
     node = describe.owned_node(known, None, 100.0, memory=True)
     assert (node["pid"], node["state"], node["rssBytes"], node["pssBytes"]) == (None, "stopped", None, None)
+
+
+def test_a_spare_is_shown_while_its_owner_tells_of_it() -> None:
+    spare = OwnedProcess("shard-0/spare", "connector-spare", os.getpid(), "", started=90.0)
+    beat = Heartbeat("host", 1, ServiceSample(spare=spare), sent=99.0, mailbox_age=0.0, dropped=0)
+    node = describe.spare_node(beat, 100.0, memory=True)
+    assert node is not None
+    assert (node["id"], node["kind"], node["state"], node["uptimeSeconds"]) == (
+        "shard-0/spare",
+        "connector-spare",
+        "running",
+        10.0,
+    )
+    assert node["pssBytes"] > 1_000_000
+    assert describe.spare_node(replace(beat, sample=ServiceSample()), 100.0, memory=True) is None
+    assert describe.spare_node(replace(beat, sample=None), 100.0, memory=True) is None
+    assert describe.spare_node(None, 100.0, memory=True) is None

@@ -1,0 +1,290 @@
+"""The life of a spare connector process, with real processes: start, loss, hand-over, end."""
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from actors.connectors.host import launch, sparing
+from actors.connectors.host.confirm import Confirmer
+from actors.connectors.host.connectors import Connectors
+from actors.connectors.host.launch import Place
+from actors.connectors.host.process import ConnectorProcess
+from actors.connectors.host.roster import Roster
+from actors.connectors.host.succession import Succession
+from actors.connectors.link_events import LinkEvent, PhaseChanged
+from actors.runtime import priority
+from actors.settings import Settings, settings_from
+from config.schema import Config
+from tests.fixtures_daemon import until
+
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(60)]
+
+REPOSITORY = Path(__file__).parents[2]
+SCRIPT = f"""\
+import sys
+sys.path.insert(0, {str(REPOSITORY)!r})
+import runpy
+runpy.run_module('tests.contract.wrong', run_name='__main__')
+"""
+
+
+class Host:
+    """What a host has for its connectors, without the actor around it."""
+
+    def __init__(self, folder: Path, **options: Any) -> None:
+        self.folder = folder
+        self.program = folder / "connector.py"
+        self.program.write_text(SCRIPT)
+        self.crowd = 0
+        self.phases: list[str] = []
+        self.lost: list[str] = []
+        self._options = options
+        self._tasks: set[asyncio.Task[Any]] = set()
+        self.connectors = Connectors(
+            self.settings(),
+            "shard-0",
+            Place("external", 1),
+            knows=lambda session: session == "s",
+            on_event=self._hear,
+            on_fault=lambda _fault: None,
+            on_lost=self._lose,
+            spawn=self.spawn,
+        )
+        self.succession = Succession(
+            self.connectors,
+            None,  # type: ignore[arg-type]
+            Roster({}),
+            self.settings(),
+            "shard-0",
+            Place("external", 1),
+            lambda _address, _message: None,
+            crowd=lambda: self.crowd,
+        )
+        self.spare = self.succession.spare
+
+    def settings(self, after: float | None = 0.1, *words: str) -> Settings:
+        external = {"command": [sys.executable, str(self.program), *words], "options": self._options}
+        values = {
+            "state_dir": str(self.folder),
+            "connectors": {"external": {**external, "spare_after": after}},
+            "supervision": {"heartbeat": 0.5, "heartbeat_timeout": 10.0, "tick": 0.1},
+        }
+        return settings_from(Config.model_validate(values), None)
+
+    def spawn(self, work: Any, name: str = "") -> asyncio.Task[Any]:
+        task = asyncio.create_task(work, name=name)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
+
+    def _hear(self, event: LinkEvent, _confirmer: Confirmer) -> None:
+        assert isinstance(event, PhaseChanged)
+        self.phases.append(str(event.phase))
+
+    async def _lose(self, why: str) -> None:
+        self.lost.append(why)
+
+    async def start(self) -> None:
+        """The present process is there, and what comes after it is looked after."""
+        await self.connectors.present(await self.connectors.start(threads=True))
+        self.spawn(self.succession.run())
+
+    @property
+    def pid(self) -> int:
+        """Of the spare; 0 while there is none."""
+        owned = self.spare.owned()
+        return owned.pid if owned is not None else 0
+
+    async def kept(self, but: int = 0) -> int:
+        """Waits for a spare, another one than ``but``; its pid."""
+        await until("there is a spare", lambda: self.pid not in {0, but})
+        return self.pid
+
+    async def kill_present(self) -> int:
+        """The present process dies; its pid."""
+        assert self.connectors.current is not None
+        process = self.connectors.current.process
+        process.kill()
+        await until("its end is known", lambda: self.lost)
+        await process.ended()
+        return process.popen.pid
+
+    async def close(self) -> None:
+        await self.connectors.stop()
+        while self._tasks:
+            for task in self._tasks:
+                task.cancel()
+            await asyncio.wait(self._tasks, timeout=0.1)
+        await self.spare.stop()
+
+
+@pytest.fixture
+async def make(short_tmp: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Callable[..., Host]]:
+    monkeypatch.setattr(sparing, "PAUSE", 0.05)
+    made: list[Host] = []
+
+    def host(**options: Any) -> Host:
+        made.append(Host(short_tmp, **options))
+        return made[-1]
+
+    yield host
+    for each in made:
+        await each.close()
+
+
+def gone(pid: int) -> bool:
+    return not psutil.pid_exists(pid)
+
+
+async def test_it_waits_with_nothing_in_its_hands(make: Callable[..., Host]) -> None:
+    host = make()
+    await host.start()
+    process = psutil.Process(await host.kept())
+    await until("it is the program itself", lambda: str(host.program) in process.cmdline())
+    await until("it waits", lambda: process.status() == psutil.STATUS_SLEEPING)
+    assert set(process.environ()) <= {"PATH", "HOME", "LANG", "TZ", "LC_CTYPE"}
+    assert process.net_connections("all") == []
+    assert process.ppid() == os.getpid()
+    if priority.may_raise():
+        assert process.nice() == max(priority.LOWERED, os.getpriority(os.PRIO_PROCESS, 0))
+
+
+async def test_none_is_started_while_sessions_connect(make: Callable[..., Host]) -> None:
+    host = make()
+    host.crowd = 3
+    await host.start()
+    looks = 0
+
+    def counted() -> int:
+        nonlocal looks
+        looks += 1
+        return 3
+
+    host.succession._crowd = counted
+    await until("it was asked some times", lambda: looks > 10)
+    assert not host.spare.there
+    host.succession._crowd = lambda: 0
+    await host.kept()
+
+
+async def test_one_that_dies_is_replaced(make: Callable[..., Host], caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO", "actors.connectors.host.spare")
+    host = make()
+    await host.start()
+    pid = 0
+    for _ in range(3):
+        pid = await host.kept(but=pid)
+        os.kill(pid, signal.SIGKILL)
+    await host.kept(but=pid)
+    assert host.lost == [], "the present process has nothing to do with it"
+    assert [record.levelname for record in caplog.records if "is lost" in record.message] == ["INFO"]
+
+
+async def test_one_that_was_stopped_is_replaced_and_not_used(make: Callable[..., Host]) -> None:
+    host = make()
+    await host.start()
+    pid = await host.kept()
+    os.kill(pid, signal.SIGSTOP)
+    await until("it is stopped", lambda: psutil.Process(pid).status() == psutil.STATUS_STOPPED)
+    assert host.spare.take() is None
+    await until("it has ended", lambda: gone(pid))
+    os.kill(pid := await host.kept(but=pid), signal.SIGSTOP)
+    await until("it is stopped", lambda: psutil.Process(pid).status() == psutil.STATUS_STOPPED)
+    host.spare.use(host.settings())  # a look
+    await until("it has ended", lambda: gone(pid))
+    await host.kept(but=pid)
+
+
+async def test_one_of_another_program_is_thrown_away(make: Callable[..., Host]) -> None:
+    host = make()
+    await host.start()
+    first = await host.kept()
+    host.spare.use(host.settings(0.1, "--another"))
+    second = await host.kept(but=first)
+    await until("the first one has ended", lambda: gone(first))
+    await until("it is the other program", lambda: "--another" in psutil.Process(second).cmdline())
+    host.program.write_text(SCRIPT + "\n# a new version\n")
+    assert host.spare.take() is None, "it has loaded the old version"
+    third = await host.kept(but=second)
+    host.spare.use(host.settings(None))
+    await until("there is to be none", lambda: gone(third))
+    assert not host.spare.there
+
+
+async def test_it_takes_the_place_of_one_that_died(make: Callable[..., Host]) -> None:
+    host = make(deed="pairs")
+    await host.start()
+    await until("a pairing is under way", lambda: host.phases == ["pairing"])
+    pid = await host.kept()
+    assert not host.succession.possible, "the present one lives"
+    before = await host.kill_present()
+    assert await host.succession.succeed("it died")
+    now = host.connectors.current
+    assert now is not None
+    assert now.process.popen.pid == pid != before
+    assert (host.connectors.retiring, host.succession.report()["succeeded"]) == (None, 1)
+    assert {os.getpriority(os.PRIO_PROCESS, task.id) for task in psutil.Process(pid).threads()} == {
+        os.getpriority(os.PRIO_PROCESS, 0)
+    }
+    await until(
+        "who was in the old one is nowhere, then in the new one", lambda: host.phases[1:] == ["idle", "pairing"]
+    )
+    await host.kept(but=pid)
+
+
+async def test_without_a_spare_nobody_takes_over(make: Callable[..., Host]) -> None:
+    host = make()
+    host.succession.use(host.settings(None))
+    await host.start()
+    await host.kill_present()
+    assert not await host.succession.succeed("it died")
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSTOP])
+async def test_a_spare_that_fails_at_the_hand_over_costs_no_more_than_its_time(
+    make: Callable[..., Host], monkeypatch: pytest.MonkeyPatch, number: signal.Signals
+) -> None:
+    monkeypatch.setattr(launch, "SPARE_PATIENCE", 0.3)
+    host = make()
+    await host.start()
+    pid = await host.kept()
+    await host.kill_present()
+    begin = ConnectorProcess.begin
+
+    async def struck(process: ConnectorProcess, *rest: Any) -> None:
+        if process.popen.pid == pid:
+            os.kill(pid, number)
+        await begin(process, *rest)
+
+    monkeypatch.setattr(ConnectorProcess, "begin", struck)
+    assert await host.succession.succeed("it died")
+    now = host.connectors.current
+    assert now is not None
+    assert now.process.popen.pid != pid
+    assert now.process.popen.poll() is None
+    assert gone(pid)
+
+
+async def test_a_recycled_process_is_followed_by_the_spare(make: Callable[..., Host]) -> None:
+    host = make()
+    await host.start()
+    pid = await host.kept()
+    assert host.succession.recycling.ask("s") is None
+    await until("the spare is the present one", lambda: host.connectors.current.process.popen.pid == pid)  # type: ignore[union-attr]
+    await until("the old one has ended", lambda: host.connectors.retiring is None)
+    await host.kept(but=pid)
+
+
+async def test_nothing_is_left_at_the_end(make: Callable[..., Host]) -> None:
+    host = make()
+    await host.start()
+    pid = await host.kept()
+    await host.close()
+    await until("it has ended", lambda: gone(pid))
