@@ -25,9 +25,9 @@ def phone(index: int) -> str:
     return f"1555020{index:04d}"
 
 
-async def open_fleet(lab: Lab, daemon: Daemon, ids: list[str]) -> None:
-    """Pairs all sessions."""
-    for index, id in enumerate(ids):
+async def open_fleet(lab: Lab, daemon: Daemon, ids: list[str], first: int = 0) -> None:
+    """Pairs all sessions, with the numbers from the ``first`` on."""
+    for index, id in enumerate(ids, first):
         await daemon.until_status(id, "pairing")
         qr = await daemon.get(f"/api/sessions/{id}/pairing")
         await lab.scan(qr["qr"], phone(index))

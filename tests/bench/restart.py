@@ -4,8 +4,9 @@
 
 The worker is one real Baileys session against the lab server.  Under supervisord it is a Node.js process of its own
 (`tests/lab/worker.mjs`, auth state in files); here it is a session actor (its successor adopts the connection) and, in
-rows of its own, the connector process that holds the connection.  supervisord counts as running again when the server
-sees the login; wavigil when its HTTP API shows the session open under a new owner.  Kills alternate.
+rows of its own, the connector process that holds the connection, without and with a spare.  supervisord counts as
+running again when the server sees the login; wavigil when its HTTP API shows the session open under a new owner.  Kills
+alternate, at a pace at which recovery holds none of them up.
 """
 
 import argparse
@@ -19,6 +20,9 @@ import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
+
+import psutil
 
 from actors.connectors.node import find_node
 from tests.bench.heal import kill_connector, kill_session, open_fleet
@@ -28,6 +32,10 @@ from tests.labclient import Lab
 
 BESIDE = Path(sys.executable).parent
 PHONE = "15550400001"
+PACE = 21.0
+"""Seconds from one kill of a process to the next: recovery opens connections at once three times a minute."""
+LOADED = 5.0
+"""Seconds for a spare to load, at its low priority."""
 SETTLED = """\
 [supervisord]
 nodaemon=true
@@ -108,13 +116,28 @@ class Supervisord:
         return (time.perf_counter() - began) * 1000
 
 
-async def compare(daemon: Daemon, other: Supervisord, kills: int) -> None:
+async def has_spare(daemon: Daemon) -> None:
+    """Returns when one is there, and has had the time to load."""
+    node = await daemon.node("shard-0/spare")
+    await until("it has loaded", lambda: psutil.Process(node["pid"]).create_time() < time.time() - LOADED, 30)
+
+
+async def compare(plain: Daemon, spare: Daemon, other: Supervisord, kills: int) -> None:
     """Kills in turn, and prints the table with ratios to supervisord's median."""
-    rows: dict[str, list[float]] = {"supervisord: worker": [], "wavigil: session": [], "wavigil: connector": []}
+    names = ("supervisord: worker", "wavigil: session", "wavigil: connector", "wavigil: connector, with a spare")
+    rows: dict[str, list[float]] = {name: [] for name in names}
     for _ in range(kills):
-        rows["supervisord: worker"].append(await other.kill())
-        rows["wavigil: session"].append(await kill_session(daemon, "s-0"))
-        rows["wavigil: connector"].append(await kill_connector(daemon, ["s-0"]))
+        due = time.monotonic() + PACE
+        await has_spare(spare)
+        figures = (
+            await other.kill(),
+            await kill_session(plain, "s-0"),
+            await kill_connector(plain, ["s-0"]),
+            await kill_connector(spare, ["s-0"]),
+        )
+        for name, took in zip(names, figures, strict=True):
+            rows[name].append(took)
+        await asyncio.sleep(max(0.0, due - time.monotonic()))
     base = statistics.median(rows["supervisord: worker"])
     for name, times in rows.items():
         print(f"{row(name, times)}  {statistics.median(times) / base:5.2f}x")
@@ -125,7 +148,7 @@ async def main(kills: int) -> None:
     print(describe())
     with tempfile.TemporaryDirectory(prefix="wv") as directory:
         async with Lab(defaults={"preKeyCount": 100}) as lab:
-            config = {
+            config: dict[str, Any] = {
                 "sessions": [{"id": "s-0", "connector": "baileys"}],
                 "connectors": {"baileys": {"websocket_url": lab.ws_url, "noise_root_key": lab.root_key}},
                 "supervision": {
@@ -134,10 +157,19 @@ async def main(kills: int) -> None:
                 },
                 "http": {"requests_per_second": 5000},
             }
+            baileys = {**config["connectors"]["baileys"], "spare_after": "500ms"}
             other = Supervisord(Path(directory), lab)
-            async with running_daemon(Path(directory), config) as daemon, other.running():
-                await open_fleet(lab, daemon, ["s-0"])
-                await compare(daemon, other, kills)
+            folders = [Path(directory, name) for name in ("plain", "spare")]
+            for folder in folders:
+                folder.mkdir()
+            async with (
+                running_daemon(folders[0], config) as plain,
+                running_daemon(folders[1], {**config, "connectors": {"baileys": baileys}}) as spare,
+                other.running(),
+            ):
+                for index, daemon in enumerate((plain, spare)):
+                    await open_fleet(lab, daemon, ["s-0"], first=index)
+                await compare(plain, spare, other, kills)
 
 
 if __name__ == "__main__":
