@@ -5,7 +5,7 @@
 Starts the lab and a daemon, pairs the sessions, and prints, beside what the machine is: the proportional set size a
 session (its actor, and its share of the Node.js processes), the same of one Node.js process a session, and, at the
 given rate of messages from some of the sessions to each other, the time from the request to the acknowledgement of the
-server and the processor time a message.
+server and the processor time a message.  ``--seconds 0`` measures memory alone.
 """
 
 import argparse
@@ -24,7 +24,6 @@ from tests.fixtures_daemon import Daemon, running_daemon
 from tests.integration.bridgekit import rig
 from tests.labclient import Lab
 
-MIB = 2**20
 PAIRING = 8
 """Sessions that are paired side by side."""
 
@@ -62,6 +61,11 @@ async def pair_all(lab: Lab, daemon: Daemon, ids: list[str]) -> None:
             await daemon.until_status(id, "connected", 120)
 
     await asyncio.gather(*(pair(index, id) for index, id in enumerate(ids)))
+
+
+def size(of_bytes: float) -> str:
+    """In both units that are spoken of."""
+    return f"{of_bytes / 2**20:8.2f} MiB {of_bytes / 1e6:8.2f} MB"
 
 
 def split(daemon: Daemon, ids: list[str]) -> tuple[list[psutil.Process], list[psutil.Process]]:
@@ -123,10 +127,12 @@ async def main(options: argparse.Namespace) -> None:
                 assert (len(actors), len(bridges)) == (len(ids), options.bridges)
                 actor = machine.pss_bytes(process.pid for process in actors) / len(ids)
                 share = machine.pss_bytes(process.pid for process in bridges) / len(ids)
-                print(f"{'memory a session: actor':<44} {actor / MIB:8.2f} MiB")
-                print(f"{'memory a session: share of its bridge':<44} {share / MIB:8.2f} MiB")
-                print(f"{'memory a session: all in (target < 12 MB)':<44} {(actor + share) / MIB:8.2f} MiB")
-                print(f"{'one Node.js process a session':<44} {per_process / MIB:8.2f} MiB  (without an actor)")
+                print(f"{'memory a session: actor':<44} {size(actor)}")
+                print(f"{'memory a session: share of its bridge':<44} {size(share)}")
+                print(f"{'memory a session: all in (target < 12 MB)':<44} {size(actor + share)}")
+                print(f"{'one Node.js process a session':<44} {size(per_process)}  (without an actor)")
+                if options.seconds == 0:
+                    return
 
                 senders = ids[: options.senders]
                 await send_all(daemon, senders, "first", options.rate, 2.0 * len(senders) / options.rate)
