@@ -193,9 +193,16 @@ class Lab:
         """Type the pairing code that a client asked for."""
         await self._post("/enter-code", phone=phone, code=code)
 
-    async def deliver(self, to: str, sender: str, text: str, *, message_id: str | None = None) -> str:
-        """Have the phone `sender` write `text` to the devices of `to`; returns the message id."""
-        extra = {} if message_id is None else {"id": message_id}
+    async def deliver(
+        self, to: str, sender: str, text: str, *, message_id: str | None = None, placeholder: bool = False
+    ) -> str:
+        """Have the phone `sender` write `text` to the devices of `to`; returns the message id.
+
+        With `placeholder` they get it without content, and have to ask the phone of `to` for it.
+        """
+        extra: Json = (
+            {"placeholder": placeholder} if message_id is None else {"placeholder": placeholder, "id": message_id}
+        )
         return str((await self._post("/deliver", to=to, **{"from": sender}, text=text, **extra))["id"])
 
     async def unlink(self, phone: str, device: int) -> None:

@@ -8,8 +8,9 @@ import pytest
 import pytest_asyncio
 
 from actors.connectors.link_events import InboundMessage, Opened, Receipt, Received, Rtt, Undecryptable
+from tests.contract.peers import WITHIN
 from tests.integration.bridgekit import Rig, fresh_name, fresh_phone, reopen, rig
-from tests.labclient import Lab
+from tests.labclient import JournalEntry, Lab
 
 pytestmark = [pytest.mark.integration, pytest.mark.asyncio(loop_scope="module")]
 
@@ -127,6 +128,28 @@ async def test_killed_at_random_nothing_is_lost_or_unreadable(lab: Lab) -> None:
         assert told == sent
         assert it.host.inbox.of(Undecryptable) == []
         assert await refused(lab, phone) == []
+
+
+async def test_killed_while_it_is_asked_for_a_message_without_content_is_not_lost(lab: Lab) -> None:
+    name, phone, contact = fresh_name(), fresh_phone(), fresh_phone()
+    async with rig(lab) as it:
+        await it.opened(name, phone)
+        hollow = await lab.deliver(phone, contact, "the phone has it", placeholder=True)
+        first = await first_sign(lab, phone)
+        await restart(it, name)
+        assert first.kind == "message", "asked for before it is acknowledged"
+        assert (await it.host.next(InboundMessage, message_id=hollow)).text == "the phone has it"
+
+
+async def first_sign(lab: Lab, phone: str) -> JournalEntry:
+    """The first message or acknowledgement of a message that the account's client sends."""
+    async with asyncio.timeout(WITHIN):
+        seen = 0
+        while True:
+            for entry in await lab.journal("message", "client_ack", since=seen, wait_s=WITHIN):
+                if entry.data["account"] == phone:
+                    return entry
+                seen = entry.seq
 
 
 async def test_a_receipt_is_acknowledged_when_it_is_stored(lab: Lab) -> None:

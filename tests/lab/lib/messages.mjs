@@ -3,6 +3,7 @@ import { randomBytes } from 'node:crypto'
 import { deflateSync } from 'node:zlib'
 import { proto } from '@whiskeysockets/baileys'
 import { warnWhenLow } from './iq.mjs'
+import { Placeholders } from './placeholders.mjs'
 import { child, children, isLid, lidJid, node, phoneJid, unixSeconds } from './stanza.mjs'
 
 const LOG_LIMIT = 100_000
@@ -32,6 +33,7 @@ class MessageLog {
 export class Router {
   log = new MessageLog()
   #lab
+  #placeholders = new Placeholders()
 
   constructor(lab) { this.#lab = lab }
 
@@ -56,6 +58,7 @@ export class Router {
     if (policy.ackError !== null) return
     for (const copy of copies) this.#forward(connection, stanza, copy)
     this.#phoneReceipts(connection, stanza, policy)
+    if (stanza.attrs.category === 'peer') await this.#asked(connection, stanza, copies)
   }
 
   receipt(connection, stanza) {
@@ -82,6 +85,7 @@ export class Router {
     if (attrs.class === 'message') connection.settle(messageKey(attrs.id))
     else if (attrs.class === 'receipt') connection.settle(receiptKey(attrs, attrs.to))
     if (attrs.error) this.#lab.journal.add('client_nack', { ...connection.who, class: attrs.class, id: attrs.id, error: attrs.error })
+    else if (attrs.class === 'message') this.#lab.journal.add('client_ack', { ...connection.who, id: attrs.id })
   }
 
   // ---- to clients
@@ -103,14 +107,17 @@ export class Router {
     return waiting.length
   }
 
-  /** The phone of `from` writes `text` to all companion devices of `to`. Returns `{id, devices}`. */
-  async deliver({ to, from, text, id = newMessageId() }) {
+  /** The phone of `from` writes `text` to all companion devices of `to`, or a `placeholder` that only the phone of `to` can read. Returns `{id, devices}`. */
+  async deliver({ to, from, text, id = newMessageId(), placeholder = false }) {
     const account = this.#lab.accounts.get(to)
     const sender = this.#lab.accounts.get(from)
     const devices = account.companions()
     if (devices.length === 0) throw new Error(`${to} has no device with keys`)
     const attrs = { from: phoneJid(sender.user), id, type: 'text', t: unixSeconds(), notify: `lab ${sender.user}`, sender_lid: lidJid(sender.lid) }
-    for (const device of devices) await this.#phoneSends(sender, account, device, attrs, { conversation: text })
+    if (placeholder) {
+      this.#placeholders.add(account, { from: sender.user, id, text })
+      for (const device of devices) this.push(account, device, messageKey(id), node('message', attrs, [node('unavailable')]))
+    } else for (const device of devices) await this.#phoneSends(sender, account, device, attrs, { conversation: text })
     this.#lab.journal.add('delivered', { account: account.user, from: sender.user, id })
     return { id, devices: devices.map(device => device.id) }
   }
@@ -209,6 +216,15 @@ export class Router {
       this.#askAgain(account, device, stanza, copy.account)
       return '!' + error.message
     }
+  }
+
+  /** A device asks its own phone for something. */
+  async #asked({ account, device }, { attrs: { id } }, [copy]) {
+    if (copy?.account !== account || copy.deviceId !== 0) return
+    const answer = this.#placeholders.answer(account, id, await account.phone.open(account, device.id, copy.enc))
+    if (!answer) return
+    const attrs = { from: phoneJid(account.user), id: newMessageId(), type: 'text', category: 'peer', t: unixSeconds() }
+    await this.#phoneSends(account, account, device, attrs, answer)
   }
 
   #askAgain(account, device, stanza, asker) {

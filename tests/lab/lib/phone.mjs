@@ -102,9 +102,14 @@ export class Phone {
 
   /** Text of what a companion device encrypted for this phone. Throws what libsignal throws. */
   async read(account, deviceId, enc) {
+    return textOf(await this.open(account, deviceId, enc))
+  }
+
+  /** The same as a proto.Message. */
+  async open(account, deviceId, enc) {
     const ciphertext = Buffer.from(enc.content)
     const padded = await this.#signal.decryptMessage({ jid: phoneJid(account.user, deviceId), type: enc.attrs.type, ciphertext })
-    return textOf(proto.Message.decode(unpadRandomMax16(padded)))
+    return proto.Message.decode(unpadRandomMax16(padded))
   }
 
   #startSession(jid, { registrationId, identity, signedPreKey, preKey }) {

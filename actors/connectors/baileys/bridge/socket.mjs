@@ -4,6 +4,7 @@ import './trials.mjs'
 import { readFileSync } from 'node:fs'
 import makeWASocket, { DEFAULT_CONNECTION_CONFIG, WA_CERT_DETAILS, proto } from '@whiskeysockets/baileys'
 import { isConnectionLoss } from './errors.mjs'
+import { Placeholders } from './placeholders.mjs'
 import { signalRepository } from './signal.mjs'
 import { readReceipt, readRetry } from './stanzas.mjs'
 
@@ -45,6 +46,7 @@ export function clientVersion(options) {
  */
 export function openSocket({ creds, keys, options, sentText, arrivals, changing, route, on }) {
   const browser = [...BROWSER]
+  const placeholders = new Placeholders({ me: () => creds.me, ask: (key, data) => sock.requestPlaceholderResend(key, data) })
   const sock = makeWASocket({
     auth: { creds, keys },
     browser,
@@ -56,6 +58,7 @@ export function openSocket({ creds, keys, options, sentText, arrivals, changing,
     makeSignalRepository: signalRepository(DEFAULT_CONNECTION_CONFIG.makeSignalRepository, keys, {
       arrive: (ciphertext, decrypt) => arrivals.decrypt(ciphertext, decrypt), changing
     }),
+    placeholderResendCache: placeholders.cache,
     getMessage: async ({ id }) => asMessage(sentText(id)),
     emitOwnEvents: false,
     // What can't be read is asked for again, then refused. With Baileys' pause in between, the refusal would come after what was
@@ -76,7 +79,7 @@ export function openSocket({ creds, keys, options, sentText, arrivals, changing,
     on.refused(response.statusCode, response.headers['retry-after'])
   })
   replace(ws, 'message', read => data => { Promise.resolve(read(data)).catch(on.badFrame) })
-  replace(ws, 'CB:message', handle => stanza => unlessOver(arrivals.message(stanza, handle)))
+  replace(ws, 'CB:message', handle => stanza => unlessOver(arrivals.message(stanza, () => placeholders.message(stanza, handle))))
   replace(ws, 'CB:receipt', handle => stanza => unlessOver(arrivals.receipt({ told: readReceipt(stanza), wanted: readRetry(stanza) }, () => handle(stanza))))
   ws.prependListener('close', code => on.closeCode(code))
   return { sock, raw: ws.socket, browser }

@@ -1,0 +1,72 @@
+// Messages that come without content, which the account's own phone has: asked for, and acknowledged to the server only then.
+//
+// Baileys 7.0.0-rc14 acknowledges such a message at once and asks for its content two seconds later, so a crash in between loses
+// it. Here it is asked for first, by Baileys' own function, and Baileys is given the message afterwards. When it then asks again
+// it is told, by the cache that it asks, that somebody has done so.
+import { PLACEHOLDER_MAX_AGE_SECONDS, decodeMessageNode } from '@whiskeysockets/baileys'
+import { isConnectionLoss } from './errors.mjs'
+import { describe, log } from './log.mjs'
+
+/** What a phone sends on to nobody, or needs not to: Baileys asks for none of these. */
+const NOT_SENT_ON = new Set(['bot_unavailable_fanout', 'hosted_unavailable_fanout', 'view_once_unavailable_fanout', 'view_once'])
+const CONTENT = new Set(['enc', 'plaintext'])
+
+export class Placeholders {
+  #me
+  #ask
+  #now
+  #waiting = new Map() // message id -> what Baileys keeps of it until the phone answers
+  #asked = new Set() // ids of messages that were asked for and are being handed to Baileys
+
+  /** `me` is {id, lid} of the account; `ask(key, data)` resolves when the phone was asked; `now()` is seconds since 1970. */
+  constructor({ me, ask, now = () => Math.floor(Date.now() / 1000) }) {
+    this.#me = me
+    this.#ask = ask
+    this.#now = now
+  }
+
+  /** For Baileys' option `placeholderResendCache`. */
+  cache = {
+    get: id => this.#waiting.get(id) ?? this.#asked.has(id),
+    set: (id, data) => { this.#waiting.set(id, data) },
+    del: id => { this.#waiting.delete(id) }
+  }
+
+  /** Takes the place of Baileys' listener `handle` for messages. What could not be asked for stays unacknowledged, and comes again with the next connection. */
+  async message(stanza, handle) {
+    const found = isPlaceholder(stanza, this.#now()) ? this.#decoded(stanza) : null
+    if (!found) return handle(stanza)
+    const { key, ...data } = found
+    try {
+      await this.#ask({ remoteJid: key.remoteJid, fromMe: key.fromMe, id: key.id, participant: key.participant }, { key, ...data })
+    } catch (error) {
+      this.cache.del(key.id)
+      if (isConnectionLoss(error)) throw error
+      return log('warning', 'placeholder_not_asked_for', describe(error))
+    }
+    this.#asked.add(key.id)
+    try {
+      return await handle(stanza)
+    } finally {
+      this.#asked.delete(key.id)
+    }
+  }
+
+  /** Null for what is no message of anybody; Baileys refuses that. */
+  #decoded(stanza) {
+    try {
+      const { key, messageTimestamp, pushName } = decodeMessageNode(stanza, this.#me().id, this.#me().lid ?? '').fullMessage
+      return { key, messageTimestamp, pushName }
+    } catch {
+      return null
+    }
+  }
+}
+
+/** Whether Baileys would ask the phone for the content of a message; `now` in seconds since 1970. */
+export function isPlaceholder({ attrs, content }, now) {
+  const parts = Array.isArray(content) ? content : []
+  if (attrs.category === 'peer' || parts.some(({ tag }) => CONTENT.has(tag))) return false
+  const isSentOn = !parts.some(part => part.tag === 'unavailable' && NOT_SENT_ON.has(part.attrs.type))
+  return isSentOn && !(now - Number(attrs.t) > PLACEHOLDER_MAX_AGE_SECONDS)
+}

@@ -1,0 +1,78 @@
+import assert from 'node:assert/strict'
+import { beforeEach, test } from 'node:test'
+import '../quiet.mjs'
+import '../isolation.mjs'
+import { PLACEHOLDER_MAX_AGE_SECONDS } from '@whiskeysockets/baileys'
+import { ProtocolError } from '../errors.mjs'
+import { Placeholders, isPlaceholder } from '../placeholders.mjs'
+
+const ME = { id: '15550001:1@s.whatsapp.net', lid: '9001:1@lid' }
+const CONTACT = '15550002@s.whatsapp.net'
+const NOW = 1_700_000_000
+const UNAVAILABLE = { tag: 'unavailable', attrs: {} }
+const turn = () => new Promise(resolve => setImmediate(resolve))
+let asked
+let steps
+let placeholders
+
+beforeEach(() => {
+  [asked, steps] = [[], []]
+  const ask = (key, data) => new Promise((resolve, reject) => {
+    placeholders.cache.set(key.id, data) // what Baileys does
+    asked.push({ key, data, resolve, reject })
+  })
+  placeholders = new Placeholders({ me: () => ME, ask, now: () => NOW })
+})
+
+const stanza = (id, content = [UNAVAILABLE], attrs = {}) => ({ tag: 'message', attrs: { id, from: CONTACT, t: String(NOW), notify: 'Ann', ...attrs }, content })
+/** Baileys: asks unless somebody has done so, and acknowledges at once. */
+const handle = async ({ attrs: { id } }) => {
+  await turn()
+  steps.push(placeholders.cache.get(id) ? 'acknowledged' : 'asked again')
+}
+
+test('a message without content is asked for, then acknowledged', async () => {
+  const handling = placeholders.message(stanza('A'), handle)
+  await turn()
+  assert.deepEqual(steps, [])
+  const [{ key, data, resolve }] = asked
+  assert.deepEqual(key, { remoteJid: CONTACT, fromMe: false, id: 'A', participant: undefined })
+  assert.deepEqual([data.key.id, data.messageTimestamp, data.pushName], ['A', NOW, 'Ann'])
+  resolve('REQUEST')
+  await handling
+  assert.deepEqual(steps, ['acknowledged'])
+  assert.equal(placeholders.cache.get('A'), data, 'it is there for the answer')
+})
+
+test('one whose answer came before the acknowledgement is not asked for again', async () => {
+  const handling = placeholders.message(stanza('A'), handle)
+  placeholders.cache.del('A') // what Baileys does with the answer
+  asked[0].resolve('RESOLVED')
+  await handling
+  assert.deepEqual([asked.length, steps], [1, ['acknowledged']])
+  assert.equal(placeholders.cache.get('A'), false)
+})
+
+test('one that could not be asked for is not acknowledged', async () => {
+  const lost = placeholders.message(stanza('A'), handle)
+  asked[0].reject(new ProtocolError('closed', 'the connection is over'))
+  await assert.rejects(lost, { code: 'closed' })
+  const refused = placeholders.message(stanza('B'), handle)
+  asked[1].reject(new Error('no session with the phone'))
+  await refused
+  assert.deepEqual(steps, [])
+  assert.deepEqual([placeholders.cache.get('A'), placeholders.cache.get('B')], [false, false])
+})
+
+test('what Baileys asks nobody for is handled at once', async () => {
+  const others = [
+    stanza('A', [{ tag: 'enc', attrs: { type: 'msg' }, content: new Uint8Array(1) }]),
+    stanza('A', [UNAVAILABLE], { category: 'peer' }),
+    stanza('A', [UNAVAILABLE], { t: String(NOW - PLACEHOLDER_MAX_AGE_SECONDS - 1) }),
+    stanza('A', [{ tag: 'unavailable', attrs: { type: 'view_once_unavailable_fanout' } }]),
+    stanza('A', [UNAVAILABLE], { from: undefined })
+  ]
+  for (const other of others) await placeholders.message(other, async () => steps.push('handled'))
+  assert.deepEqual([asked.length, steps.length], [0, others.length])
+  assert.equal(isPlaceholder(stanza('A', undefined), NOW), true)
+})
