@@ -153,7 +153,8 @@ class Book:
             self.held[watch.session] = at + harm.HELD_S
             case = self.cases.get(watch.session)
             if case is not None and case.episode.strategy.order < Strategy.SLOW_LANE.order:
-                slow = replace(climbed(case.episode, Strategy.SLOW_LANE, at), escalated=True, pending_at=None)
+                slow = climbed(case.episode, Strategy.SLOW_LANE, at)
+                slow = replace(slow, escalated=True, pending_at=None, forced_from=None)
                 after = self.cases[watch.session] = replace(case, episode=slow)
                 told = (Note(EventType.RECOVERY_ESCALATED, at, slow),)
                 steps.append(Step(watch.session, case, after, told, harmful=True))
@@ -234,7 +235,7 @@ class Book:
             # without a deed there is nothing that did not help: that it lasts is told by recovery.loop
             tried = case.episode.strategy.is_deed
             slow = climbed(case.episode, Strategy.SLOW_LANE, now)
-            slow = replace(slow, escalated=case.episode.escalated or tried, pending_at=None)
+            slow = replace(slow, escalated=case.episode.escalated or tried, pending_at=None, forced_from=None)
             notes = (Note(EventType.RECOVERY_ESCALATED, now, slow),) if tried and not case.episode.escalated else ()
             after = self.cases[session] = replace(case, episode=slow)
             return Step(session, case, after, notes)
@@ -265,7 +266,7 @@ class Book:
         if deed:
             episode = ordered(episode, strategy, at)
         elif strategy.order > episode.strategy.order:
-            episode = replace(climbed(episode, strategy, at), pending_at=None)
+            episode = replace(climbed(episode, strategy, at), pending_at=None, forced_from=None)
         self.cases[session] = replace(case, episode=episode)
 
     def did(self, session: str, deed: Deed) -> None:

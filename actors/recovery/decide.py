@@ -139,7 +139,7 @@ def decide(episode: Episode | None, around: Around, now: float) -> Decision:
     if episode.pending_at is not None and now - episode.pending_at < around.limits.unanswered_s:
         due = episode.pending_at + around.limits.unanswered_s
         return Decision(Rule.UNDER_WAY, "What was ordered has yet to show.", episode.strategy, until=due)
-    if episode.doubt == FORCED:
+    if episode.doubt == FORCED or episode.forced_from is not None:
         return Decision(Rule.FORCED, "Nothing was seen of what an operator had ordered.", episode.strategy, until=now)
     # of a closed session its tries are seen, and no more
     if episode.pending_at is not None and episode.open and episode.strategy is not Strategy.SLOW_LANE:

@@ -39,6 +39,16 @@ class Outcome(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Rung:
+    """Where an episode was on its ladder; its counters as the episode has them."""
+
+    strategy: Strategy
+    at: float
+    attempts: int = 0
+    deeds: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Episode:
     """One stretch of trouble; times are seconds since 1970."""
 
@@ -68,6 +78,8 @@ class Episode:
     doubt_at: float | None = None
     pending_at: float | None = None
     """When something was ordered of which nothing is seen so far."""
+    forced_from: Rung | None = None
+    """Where it was when an operator ordered that; None: nobody did."""
     refused_at: float | None = None
     """When something that was ordered could last not be carried out."""
     escalated: bool = False
@@ -169,14 +181,20 @@ def ordered(episode: Episode, strategy: Strategy, at: float) -> Episode:
     """Something was ordered, on this rung or a higher one."""
     if strategy is not episode.strategy:
         episode = climbed(episode, strategy, at)
-    return replace(episode, rung_deeds=episode.rung_deeds + 1, pending_at=at)
+    return replace(episode, rung_deeds=episode.rung_deeds + 1, pending_at=at, forced_from=None)
 
 
 def undone(episode: Episode, at: float) -> Folded:
-    """What was ordered could not be carried out: as if it had not been.  Was it all the trouble, that is over."""
+    """What was ordered could not be carried out: as if it had not been.  Was it all the trouble, that is over.
+
+    What an operator ordered says nothing about the trouble, so the episode is where it was before.
+    """
     if episode.doubt == FORCED:
         ended = _end(episode, at, Outcome.OPERATOR)
         return None, (Note(EventType.RECOVERY_STOPPED, at, ended),)
+    if (rung := episode.forced_from) is not None:
+        episode = replace(episode, strategy=rung.strategy, rung_at=rung.at, rung_attempts=rung.attempts)
+        return replace(episode, rung_deeds=rung.deeds, forced_from=None, pending_at=None, refused_at=at), ()
     return replace(episode, pending_at=None, refused_at=at, rung_deeds=max(0, episode.rung_deeds - 1)), ()
 
 
@@ -185,6 +203,8 @@ def forced(episode: Episode | None, strategy: Strategy, at: float, opened_at: fl
     if episode is None:
         episode = _begin(at, at, Cause.OPERATOR_RECONNECT)
         episode = replace(episode, opened_at=opened_at, doubt=FORCED, doubt_at=at)
+    here = Rung(episode.strategy, episode.rung_at, episode.rung_attempts, episode.rung_deeds)
+    episode = replace(episode, forced_from=episode.forced_from or here)
     if strategy.order > episode.strategy.order:
         episode = climbed(episode, strategy, at)
     return replace(episode, rung_deeds=episode.rung_deeds + 1, pending_at=at)
@@ -195,8 +215,13 @@ def _seen(episode: Episode, change: Change) -> Episode:
     if change.state is State.OPEN:
         if change.previous is State.OPEN:
             return episode
-        return replace(episode, opened_at=change.at, waiting_since=None, doubt=None, doubt_at=None, pending_at=None)
-    return replace(episode, opened_at=None, doubt=None, doubt_at=None, pending_at=None)
+        return replace(_begun(episode), opened_at=change.at, waiting_since=None, doubt=None, doubt_at=None)
+    return replace(_begun(episode), opened_at=None, doubt=None, doubt_at=None)
+
+
+def _begun(episode: Episode) -> Episode:
+    """Nothing is pending any more."""
+    return replace(episode, pending_at=None, forced_from=None)
 
 
 def _attempt(episode: Episode, change: Change, notes: list[Note]) -> Episode:
@@ -262,4 +287,5 @@ def _end(episode: Episode, at: float, outcome: Outcome, healed_at: float | None 
         healed_at=healed_at,
         waiting_since=None,
         pending_at=None,
+        forced_from=None,
     )

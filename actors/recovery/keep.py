@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from actors.events import EventType
-from actors.recovery.episodes import Episode, Note
+from actors.recovery.episodes import Episode, Note, Rung
 from actors.recovery.plans import remedy
 from actors.recovery.strategies import Strategy, ladder
 from actors.session.causes import Cause, cause_named
@@ -29,11 +29,16 @@ def data(episode: Episode) -> dict[str, Any]:
         "doubt": episode.doubt,
         "doubtAt": episode.doubt_at,
         "pendingAt": episode.pending_at,
+        "forcedFrom": None if episode.forced_from is None else _rung(episode.forced_from),
         "refusedAt": episode.refused_at,
         "escalated": episode.escalated,
         "plannedBy": dict(episode.planned),
         "held": episode.held,
     }
+
+
+def _rung(rung: Rung) -> dict[str, Any]:
+    return {"strategy": str(rung.strategy), "at": rung.at, "attempts": rung.attempts, "deeds": rung.deeds}
 
 
 def restore(row: records.Episode) -> Episode:
@@ -58,11 +63,18 @@ def restore(row: records.Episode) -> Episode:
         doubt=stored.get("doubt"),
         doubt_at=stored.get("doubtAt"),
         pending_at=stored.get("pendingAt"),
+        forced_from=_restore_rung(stored.get("forcedFrom")),
         refused_at=stored.get("refusedAt"),
         escalated=bool(stored.get("escalated", False)),
         planned=dict(stored.get("plannedBy", {})),
         held=bool(stored.get("held", False)),
     )
+
+
+def _restore_rung(stored: Any) -> Rung | None:
+    if stored is None:
+        return None
+    return Rung(Strategy(stored["strategy"]), stored["at"], stored["attempts"], stored["deeds"])
 
 
 def told(note: Note, row: int, why: Mapping[str, Any] | None = None, action: int | None = None) -> dict[str, Any]:

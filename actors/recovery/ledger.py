@@ -152,7 +152,8 @@ async def _enter(conn: Statements, book: Book, step: Step, decision: Decision | 
         if note.type is EventType.RECOVERY_STARTED:
             row = await _begin(conn, step.session, note)
         elif note.type is EventType.RECOVERY_ACTION and decision is not None:
-            await recovery_queries.end_actions(conn, row, FAILED, note.at)
+            unseen = step.before is not None and step.before.episode.forced_from is not None
+            await recovery_queries.end_actions(conn, row, SUPERSEDED if unseen else FAILED, note.at)
             why = {**decision.why(), DEED: decision.facts.get("cost", 1)}
             action = await _act(conn, row, step.session, note, why, decision.strategy)
         elif note.type is EventType.RECOVERY_ESCALATED and step.harmful:
@@ -215,7 +216,7 @@ async def _update(conn: Statements, step: Step, decision: Decision | None = None
     if after is None:
         return
     episode = after.episode
-    climbed = before is not None and before.episode.strategy is not episode.strategy
+    climbed = before is not None and before.episode.strategy.order < episode.strategy.order
     if climbed and not any(note.type is EventType.RECOVERY_ACTION for note in step.notes):
         await recovery_queries.end_actions(conn, after.row, FAILED, episode.rung_at)
         note = Note(EventType.RECOVERY_ACTION, episode.rung_at, episode)

@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,9 +10,9 @@ import pytest
 
 from actors.events import EventType
 from actors.recovery.book import Book
-from actors.recovery.decide import Rule
+from actors.recovery.decide import Decision, Rule
 from actors.recovery.explain import explain, rebuild, survey
-from actors.recovery.keep import DEED, REFUSED
+from actors.recovery.keep import DEED, REFUSED, SUPERSEDED
 from actors.recovery.ledger import Ledger
 from actors.recovery.recorded import recorded
 from actors.recovery.strategies import Strategy
@@ -187,6 +188,45 @@ async def test_an_order_that_was_refused_leaves_a_healthy_session_alone(stage: S
     assert [(row.outcome, row.healed_at) for row in rows] == [("operator", None)] * 2
     done = await stage.run("recovery", lambda conn: recovery_queries.actions_since(conn, 0.0))
     assert [(a.strategy, a.outcome) for a in done] == [("restart", REFUSED)] * 2
+
+
+@pytest.mark.parametrize("opens", [True, False])
+async def test_an_operators_order_that_is_lost_is_no_strategy_that_failed(stage: Stage, opens: bool) -> None:
+    """On a session that has trouble of its own, open again and not yet proved, or still closed."""
+    await stage.goes("a", State.OPEN)
+    await stage.goes("a", State.WAITING, Cause.CONNECTION_LOST)
+    await stage.goes("a", State.CONNECTING)
+    if opens:
+        await stage.goes("a", State.OPEN)
+    before = stage.ledger.book.cases["a"].episode
+    for strategy in (Strategy.RECONNECT, Strategy.FAILOVER):
+        stage.now += 1.0
+        await stage.ledger.force("a", strategy, "alice", stage.now)
+    stage.ledger = await reloaded(stage)
+    stage.now += 100.0
+    decision = stage.ledger.book.decide("a", stage.ledger.book.survey(stage.now), stage.now)
+    assert (decision.rule, decision.act) == (Rule.FORCED, False)
+    await stage.ledger.refuse("a", stage.now)
+    after = stage.ledger.book.cases["a"].episode
+    assert after == replace(before, refused_at=stage.now)
+    stage.now += 1.0
+    for told in (explain(await recorded(stage.run, SHARDS, "a", stage.now)).decision, decide_now(stage)):
+        assert (told.rule, told.act) == (Rule.UNPROVEN if opens else Rule.RECONNECTS, False)
+        assert told.strategy is Strategy.RECONNECT
+    done = await stage.run("recovery", lambda conn: recovery_queries.actions_since(conn, 0.0))
+    outcomes = [(action.strategy, action.outcome) for action in done if DEED in action.why]
+    assert outcomes == [("reconnect", SUPERSEDED), ("failover", REFUSED)]
+
+
+async def reloaded(stage: Stage) -> Ledger:
+    ledger = Ledger(stage.databases["recovery"], Book())
+    ledger.book.known = dict(stage.ledger.book.known)
+    await ledger.load(stage.now)
+    return ledger
+
+
+def decide_now(stage: Stage) -> Decision:
+    return stage.ledger.book.decide("a", stage.ledger.book.survey(stage.now), stage.now)
 
 
 async def test_a_session_that_is_well_and_one_that_is_condemned(stage: Stage) -> None:

@@ -115,6 +115,19 @@ class World(RuleBasedStateMachine):
     def is_paused(self) -> None:
         self.paused = not self.paused
 
+    @rule(session=st.sampled_from(SESSIONS), strategy=st.sampled_from([Strategy.RECONNECT, Strategy.FAILOVER]))
+    def is_forced(self, session: str, strategy: Strategy) -> None:
+        """And the order is lost."""
+        case = self.book.cases.get(session)
+        self.book.force(session, strategy, self.now)
+        self.book.refused(session, self.now)
+        assert (self.book.cases.get(session) is None) == (case is None)
+        if case is not None:
+            episode = self.book.cases[session].episode
+            assert (
+                replace(episode, refused_at=case.episode.refused_at, pending_at=case.episode.pending_at) == case.episode
+            )
+
     @precondition(lambda self: self.book.cases)
     @rule(refused=st.booleans())
     def acts(self, refused: bool) -> None:
