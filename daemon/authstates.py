@@ -152,7 +152,7 @@ async def _store(vault: SessionVault, changed: Mapping[str, bytes], gone: list[s
         raise BackendError("limit", told)
     for part in parts[:-1]:
         await vault.commit(part)
-    await vault.commit({**(parts[-1] if parts else {}), **creds}, gone, paired=True)
+    await vault.commit({**(parts[-1] if parts else {}), **creds}, gone, paired=True, replaced=True)
 
 
 def _parts(entries: Mapping[str, bytes]) -> Iterator[dict[str, bytes]]:

@@ -112,12 +112,23 @@ class SessionVault:
                     return entries
 
     async def commit(
-        self, entries: Mapping[str, bytes], delete: Iterable[str] = (), paired: bool | None = None
+        self,
+        entries: Mapping[str, bytes],
+        delete: Iterable[str] = (),
+        paired: bool | None = None,
+        *,
+        replaced: bool = False,
     ) -> None:
-        """Returns when it is durable.  Raises RemoteError ``fenced``, ``full``, ``limit``, VaultUnavailable."""
+        """Returns when it is durable.  Raises RemoteError ``fenced``, ``full``, ``limit``, VaultUnavailable.
+
+        ``replaced``: another auth state is in the place of the one before, and whoever reserves next is told so; also
+        ``fenced`` when somebody has reserved since this one did.
+        """
         fields: dict[str, Any] = {"set": dict(entries), "del": list(delete)}
         if paired is not None:
             fields["paired"] = paired
+        if replaced:
+            fields["replaced"] = True
         async with self._order:
             await self._link.request("commit", session=self.session, generation=self.generation, **fields)
 

@@ -49,6 +49,7 @@ from actors.session.state import Proxy, SessionState
 from actors.session.translate import link_up, translate
 from actors.session.vocabulary import State
 from actors.settings import SOCKET_VAULT, Settings
+from actors.vault.client import Reservation
 
 log = logging.getLogger(__name__)
 
@@ -216,11 +217,11 @@ class SessionActor(Worker):
 
     # the connector
 
-    def _link_up(self, hello: Hello, generation: int) -> None:
-        self._generation = generation
+    def _link_up(self, hello: Hello, reserved: Reservation) -> None:
+        self._generation = reserved.generation
         self._versions["connector"] = f"{hello.connector} {hello.version}"
         before, self._connector = self._connector, hello.pid
-        self.feed(link_up(hello, before))
+        self.feed(link_up(hello, before, replaced=reserved.replaced))
 
     def _connector_broke(self, pid: int, fault: FaultKind, sentence: str) -> None:
         """The host ends that process.  Of one that does not answer nobody but this session knows."""

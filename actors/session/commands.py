@@ -1,10 +1,10 @@
 """What operators may ask of a session, and what they are told."""
 
-from actors.session import inputs
-from actors.session.causes import Cause, explain
+from actors.session import inputs, renewal
+from actors.session.causes import explain
 from actors.session.draft import Draft
 from actors.session.effects import DropLink, ResetAuth
-from actors.session.state import Goal, Trouble, Waiter
+from actors.session.state import Goal, Waiter
 from actors.session.vocabulary import State
 
 MAX_WAITERS = 16
@@ -137,9 +137,7 @@ def _auth_taken(d: Draft, command: inputs.AuthTaken) -> None:
         d.answer(command.ref, "conflict", "the session is not stopped")
         return
     if command.replaced:
-        d.forget_failures()
-        d.set(verdict=None, stale_auth=False, me=None)
-        d.move(State.STOPPED, Trouble(Cause.OPERATOR_STOP))
+        renewal.renew(d)
     if d.s.link:
         d.emit(DropLink())
     d.answer(command.ref)

@@ -39,6 +39,8 @@ class LinkUp:
     can_proxy: bool = False
     fresh: bool = False
     """It is another process than the one that the link before was to: it has nothing to tell of what was before."""
+    replaced: int = 0
+    """The generation under which main last put another auth state in its place; 0: never."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from actors.connectors.link_events import LinkEvent, parse_session_event
 from actors.connectors.protocol import PROTOCOL, SESSION_LIMITS, ErrorCode, Hello
 from actors.runtime.frames import Frame
 from actors.runtime.rpc import Link, LinkClosed, RemoteError
-from actors.vault.client import VaultUnavailable, reserve
+from actors.vault.client import Reservation, VaultUnavailable, reserve
 
 log = logging.getLogger(__name__)
 
@@ -48,7 +48,7 @@ class SessionLink:
         self,
         to: LinkTo,
         *,
-        up: Callable[[Hello, int], None],
+        up: Callable[[Hello, Reservation], None],
         down: Callable[[], None],
         on_event: Callable[[LinkEvent], None],
         on_fault: Callable[[int, FaultKind, str], None],
@@ -91,14 +91,14 @@ class SessionLink:
         self._early = []
         link = await Link.connect(self._to.connector_socket, on_event=self._event, limits=SESSION_LIMITS)
         try:
-            generation = await reserve(self._to.vault_socket, self._to.session, RESERVE_DEADLINE)
-            hello = await self._greet(link, generation)
+            reserved = await reserve(self._to.vault_socket, self._to.session, RESERVE_DEADLINE)
+            hello = await self._greet(link, reserved.generation)
         except BaseException:
             link.abort()
             self._look_for_fault(link)
             raise
         self._link = link
-        self._up(hello, generation)
+        self._up(hello, reserved)
         for event in self._early:
             self._on_event(event)
         try:

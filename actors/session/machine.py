@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 from actors.recovery.plans import Action
-from actors.session import commands, endings, inputs, pausing, proxying
+from actors.session import commands, endings, inputs, pausing, proxying, renewal
 from actors.session.causes import Cause
 from actors.session.draft import AT_REST, PLAN_DEADLINE_S, QUEUE_WATCH_S, SETTLE_S, WATCH_S, Draft
 from actors.session.effects import (
@@ -56,6 +56,7 @@ def _resumed(d: Draft, event: inputs.Resumed) -> None:
         stale_auth=saved.stale_auth,
         me=saved.me,
         down_since=d.now if saved.down_since is None else saved.down_since,
+        replaced=saved.replaced,
         paused_until=event.paused_until,
     )
     if stopped:
@@ -71,6 +72,7 @@ def _link_up(d: Draft, event: inputs.LinkUp) -> None:
     if d.s.link:
         _link_down(d, inputs.LinkDown())
     live = event.phase != "idle"
+    released = renewal.found(d, event.replaced)
     deleted = d.s.stale_auth and not event.paired
     d.set(link=True, connected=live, paired=event.paired, me=event.me or d.s.me)
     d.set(can_proxy=event.can_proxy, proxied=event.proxied)
@@ -80,7 +82,9 @@ def _link_up(d: Draft, event: inputs.LinkUp) -> None:
         proxying.relieve(d)
         if d.s.state not in AT_REST:
             return
-    if d.s.state in AT_REST:
+    if released and d.s.state is not State.STOPPED:
+        d.connect()
+    elif d.s.state in AT_REST:
         if live:
             d.emit(CloseConnection())
         elif deleted and d.s.state is State.HALTED:
@@ -235,6 +239,8 @@ def _auth_reset(d: Draft, event: inputs.AuthReset) -> None:
     if not d.s.resetting:
         return
     d.set(resetting=False)
+    if event.error == "fenced":
+        d.emit(DropLink())  # main has had the auth state meanwhile: the next link says what came of it
     if event.error is not None:
         d.fail_waiters("unavailable", f"the auth state could not be deleted: {event.error}")
         return

@@ -38,6 +38,7 @@ def dump(saved: Saved) -> dict[str, Any]:
         "staleAuth": saved.stale_auth,
         "me": saved.me,
         "downSince": saved.down_since,
+        "replaced": saved.replaced,
     }
 
 
@@ -62,6 +63,7 @@ def load(raw: Any) -> Saved:
         stale_auth=_flag(fields.get("staleAuth", False), "staleAuth"),
         me=_optional_text(fields.get("me"), "me"),
         down_since=_optional_number(fields.get("downSince"), "downSince"),
+        replaced=_count(fields.get("replaced", 0), "replaced"),
     )
     if saved.stale_auth and saved.verdict is None:
         raise BadSavedState("staleAuth: an auth state that was thrown out needs a verdict")

@@ -111,6 +111,7 @@ class Saved:
     stale_auth: bool = False
     me: str | None = None
     down_since: float | None = None
+    replaced: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,6 +162,10 @@ class SessionState:
     verdict: Verdict | None = None
     stale_auth: bool = False
     """WhatsApp threw the device out: this auth state must never be used for a login again."""
+    replaced: int = 0
+    """The generation under which main put this auth state in its place, as far as the session knows; 0: it never did.
+
+    What is held against the session concerns no later one."""
     attempt: int = 0
     """Attempts of this episode, the planned one included; it ends when the session was open for a minute."""
     refusals: int = 0
@@ -226,4 +231,5 @@ class SessionState:
             stale_auth=self.stale_auth,
             me=self.me,
             down_since=self.down_since,
+            replaced=self.replaced,
         )

@@ -9,11 +9,16 @@ def _seconds(milliseconds: int | None) -> float | None:
     return None if milliseconds is None else milliseconds / 1000
 
 
-def link_up(hello: Hello, before: int | None = None) -> inputs.LinkUp:
-    """The machine's view of the connector's hello; ``before``: pid of the process that the last link was to."""
+def link_up(hello: Hello, before: int | None = None, replaced: int = 0) -> inputs.LinkUp:
+    """The machine's view of the connector's hello; ``before``: pid of the process that the last link was to;
+
+    ``replaced``: what the vault said before.
+    """
     state = hello.state
     if state is None:
-        return inputs.LinkUp(adopted=False, phase="idle", paired=False, can_proxy=PROXY in hello.capabilities)
+        return inputs.LinkUp(
+            adopted=False, phase="idle", paired=False, can_proxy=PROXY in hello.capabilities, replaced=replaced
+        )
     return inputs.LinkUp(
         adopted=hello.adopted,
         phase=str(state.phase),
@@ -25,6 +30,7 @@ def link_up(hello: Hello, before: int | None = None) -> inputs.LinkUp:
         proxied=state.proxy,
         can_proxy=PROXY in hello.capabilities,
         fresh=before is not None and before != hello.pid,
+        replaced=replaced,
     )
 
 

@@ -331,6 +331,7 @@ vault_sessions = Table(
     Column("wrapped_key", LargeBinary),
     Column("paired", Boolean, nullable=False),
     Column("updated_at", Float, nullable=False),
+    Column("replaced", Integer, nullable=False, server_default="0"),
 )
 vault_entries = Table(
     "entries",

@@ -1,6 +1,7 @@
 """What a session actor needs of the vault: its next generation."""
 
 import asyncio
+from dataclasses import dataclass
 
 import tenacity
 
@@ -15,7 +16,17 @@ class VaultUnavailable(Exception):
     """The vault could not be reached, or could not store, until the deadline."""
 
 
-async def reserve(socket_path: str, session: str, deadline: float) -> int:
+@dataclass(frozen=True, slots=True)
+class Reservation:
+    """What a session actor is told when it reserves."""
+
+    generation: int
+    """The session's own from now on."""
+    replaced: int = 0
+    """The generation under which main last put another auth state in its place; 0: never."""
+
+
+async def reserve(socket_path: str, session: str, deadline: float) -> Reservation:
     """Reserves the session's next generation; tries again with back-off for ``deadline`` seconds.
 
     Raises VaultUnavailable after the deadline, RemoteError when the vault refuses for good.
@@ -42,11 +53,11 @@ def _may_pass(error: BaseException) -> bool:
     return isinstance(error, OSError | TimeoutError)
 
 
-async def _reserve_once(socket_path: str, session: str, deadline: float) -> int:
+async def _reserve_once(socket_path: str, session: str, deadline: float) -> Reservation:
     link = await Link.connect(socket_path)
     try:
         await link.request("hello", deadline=deadline, protocol=PROTOCOL, role="session")
         answer = await link.request("reserve", deadline=deadline, session=session)
-        return int(answer["generation"])
+        return Reservation(int(answer["generation"]), int(answer["replaced"]))
     finally:
         await link.close()

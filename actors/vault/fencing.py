@@ -34,6 +34,16 @@ def claim(fence: Fence, generation: int) -> Fence:
     return replace(fence, current=generation)
 
 
+def check_last(fence: Fence, generation: int) -> None:
+    """Raises Fenced unless ``generation`` owns the auth state and nobody has reserved another one since.
+
+    Whoever reserves afterwards is told what was written now; who has reserved before could not know of it.
+    """
+    check(fence, generation)
+    if fence.reserved > generation:
+        raise Fenced(f"generation {fence.reserved} was reserved after {generation}")
+
+
 def check(fence: Fence, generation: int) -> None:
     """Raises Fenced unless ``generation`` owns the auth state."""
     if generation < fence.current:

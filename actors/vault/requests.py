@@ -70,6 +70,8 @@ class Commit:
     deleted: frozenset[str] = field(default=frozenset(), repr=False)
     paired: bool | None = None
     """Whether the session is paired from now on; None leaves it as it is."""
+    replaced: bool = False
+    """Another auth state is in the place of the one before: what was held against that is void."""
 
     @property
     def weight(self) -> int:
@@ -128,6 +130,7 @@ def _commit(frame: Mapping[str, Any]) -> Commit:
     entries = frame.get("set", {})
     deleted = frame.get("del", [])
     paired = frame.get("paired")
+    replaced = frame.get("replaced", False)
     if not isinstance(entries, dict) or not isinstance(deleted, list):
         raise BadRequest("set must be a map of text to bytes, del a list of text")
     for value in entries.values():
@@ -142,9 +145,11 @@ def _commit(frame: Mapping[str, Any]) -> Commit:
             raise LimitExceeded(f"a key has {len(key.encode())} bytes, over the limit of {MAX_KEY}")
     if paired is not None and not isinstance(paired, bool):
         raise BadRequest("paired must be true or false")
+    if not isinstance(replaced, bool):
+        raise BadRequest("replaced must be true or false")
     if not entries.keys().isdisjoint(deleted):
         raise BadRequest("a key is in both set and del")
-    return Commit(_session(frame), _generation(frame), entries, frozenset(deleted), paired)
+    return Commit(_session(frame), _generation(frame), entries, frozenset(deleted), paired, replaced)
 
 
 def parse_keys(frame: Mapping[str, Any]) -> MasterKeys:

@@ -41,7 +41,8 @@ _INSERT_SESSION = insert(vault_sessions)
 _UPSERT_SESSION = _INSERT_SESSION.on_conflict_do_update(
     index_elements=[vault_sessions.c.session],
     set_={
-        name: _INSERT_SESSION.excluded[name] for name in ("reserved", "current", "wrapped_key", "paired", "updated_at")
+        name: _INSERT_SESSION.excluded[name]
+        for name in ("reserved", "current", "wrapped_key", "paired", "replaced", "updated_at")
     },
 )
 
@@ -51,6 +52,7 @@ class _Row:
     fence: Fence = field(default_factory=Fence)
     wrapped_key: bytes | None = None
     paired: bool = False
+    replaced: int = 0
 
 
 class Storage:
@@ -174,7 +176,7 @@ class _Transaction:
             case Reserve(session):
                 fence = fencing.reserve(row.fence)
                 self._set_row(session, replace(row, fence=fence))
-                return {"generation": fence.reserved}
+                return {"generation": fence.reserved, "replaced": row.replaced}
             case Claim(session, generation):
                 fence = fencing.claim(row.fence, generation)
                 if fence != row.fence:
@@ -185,7 +187,7 @@ class _Transaction:
                 self._write_entries([session])
                 return self._page(row.wrapped_key, session, after)
             case Commit():
-                fencing.check(row.fence, request.generation)
+                (fencing.check_last if request.replaced else fencing.check)(row.fence, request.generation)
                 return self._commit(request, row)
             case Reset(session, generation):
                 fencing.check(row.fence, generation)
@@ -202,8 +204,10 @@ class _Transaction:
         for key, value in request.entries.items():
             sealed = cipher.seal(Entry(key, value), request.generation, secrets.token_bytes(NONCE_BYTES))
             writes[cipher.name(key)] = (sealed, request.generation)
-        if request.paired is not None and request.paired != row.paired:
-            self._set_row(request.session, replace(row, paired=request.paired))
+        paired = row.paired if request.paired is None else request.paired
+        replaced = request.generation if request.replaced else row.replaced
+        if (paired, replaced) != (row.paired, row.replaced):
+            self._set_row(request.session, replace(row, paired=paired, replaced=replaced))
         return {}
 
     def _page(self, wrapped: bytes | None, session: str, cursor: bytes | None) -> Answer:
@@ -239,7 +243,7 @@ class _Transaction:
         query = select(vault_sessions).where(vault_sessions.c.session.in_(sessions))
         for found in self._conn.execute(query):
             fence = Fence(found.reserved, found.current)
-            self._rows[found.session] = _Row(fence, found.wrapped_key, found.paired)
+            self._rows[found.session] = _Row(fence, found.wrapped_key, found.paired, found.replaced)
 
     def _write_rows(self) -> None:
         if self._changed:
@@ -253,6 +257,7 @@ class _Transaction:
             "current": row.fence.current,
             "wrapped_key": row.wrapped_key,
             "paired": row.paired,
+            "replaced": row.replaced,
             "updated_at": self._now,
         }
 

@@ -85,6 +85,7 @@ def _write(there: Connection, here: Connection, session: str, state: AuthState, 
         "current": highest,
         "wrapped_key": keys.new_wrapped(session),
         "paired": offered.paired,
+        "replaced": highest,
         "updated_at": offered.updated_at,
     }
     statement = upsert(vault_sessions).values(session=session, **row)

@@ -82,6 +82,24 @@ async def test_claim_may_be_repeated_but_not_invented(link: VaultLink) -> None:
     assert (await refusal(SessionVault(link, "a").claim(owner.generation + 1))).code == "fenced"
 
 
+async def test_who_reserves_is_told_when_the_auth_state_was_replaced(link: VaultLink) -> None:
+    async def told() -> int:
+        return int((await link.request("reserve", session="a"))["replaced"])
+
+    assert await told() == 0
+    main = await claimed(link)
+    await main.commit({"k": b"v"}, paired=True)
+    assert await told() == 0
+    assert (await refusal(main.commit({"k": b"late"}, replaced=True))).code == "fenced"  # that one was not told
+    main = await claimed(link)
+    await main.commit({"k": b"new"}, paired=True, replaced=True)
+    assert await told() == main.generation
+    owner = await claimed(link)
+    await owner.commit({"k": b"newer"})
+    await owner.reset()
+    assert await told() == main.generation
+
+
 async def test_commit_sets_and_deletes(link: VaultLink) -> None:
     owner = await claimed(link)
     await owner.commit({"a": b"1", "b": b"2", "c": b""})

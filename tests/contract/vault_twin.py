@@ -21,7 +21,8 @@ CREATE TABLE sessions (
   session TEXT PRIMARY KEY,
   reserved INTEGER NOT NULL DEFAULT 0,
   owner INTEGER NOT NULL DEFAULT 0,
-  paired INTEGER NOT NULL DEFAULT 0
+  paired INTEGER NOT NULL DEFAULT 0,
+  replaced INTEGER NOT NULL DEFAULT 0
 );
 CREATE TABLE entries (session TEXT, key TEXT, value BLOB, PRIMARY KEY (session, key));
 """
@@ -124,8 +125,9 @@ class VaultTwin:
         return answer
 
     def _reserve(self, session: str, _: Fields) -> Frame:
-        update = "UPDATE sessions SET reserved = reserved + 1 WHERE session = ? RETURNING reserved"
-        return {"generation": self._db.execute(update, (session,)).fetchone()[0]}
+        update = "UPDATE sessions SET reserved = reserved + 1 WHERE session = ? RETURNING reserved, replaced"
+        reserved, replaced = self._db.execute(update, (session,)).fetchone()
+        return {"generation": reserved, "replaced": replaced}
 
     def _claim(self, session: str, wire: Fields) -> Frame:
         generation = wire.integer("generation", least=1)
@@ -153,7 +155,10 @@ class VaultTwin:
     def _commit(self, session: str, wire: Fields) -> Frame:
         if self._refusal is not None:
             raise RemoteError(self._refusal, "as the test wants it")
-        self._expect_owner(session, wire)
+        generation = self._expect_owner(session, wire)
+        replaced = "replaced" in wire and wire.boolean("replaced")
+        if replaced and self._reserved(session) > generation:
+            raise RemoteError("fenced", f"{generation} is not the last")
         entries, deleted = wire.get("set") or {}, wire.get("del") or []
         for key, value in entries.items():
             if len(key.encode()) > MAX_KEY or len(value) > MAX_VALUE:
@@ -164,6 +169,8 @@ class VaultTwin:
         self._db.executemany("INSERT OR REPLACE INTO entries VALUES (?, ?, ?)", rows)
         if "paired" in wire:
             self._set_paired(session, wire.boolean("paired"))
+        if replaced:
+            self._db.execute("UPDATE sessions SET replaced = ? WHERE session = ?", (generation, session))
         self._db.execute("COMMIT")
         return {}
 
@@ -176,11 +183,15 @@ class VaultTwin:
     def _set_paired(self, session: str, paired: bool) -> None:
         self._db.execute("UPDATE sessions SET paired = ? WHERE session = ?", (int(paired), session))
 
-    def _expect_owner(self, session: str, wire: Fields) -> None:
+    def _reserved(self, session: str) -> int:
+        return int(self._db.execute("SELECT reserved FROM sessions WHERE session = ?", (session,)).fetchone()[0])
+
+    def _expect_owner(self, session: str, wire: Fields) -> int:
         query = "SELECT owner FROM sessions WHERE session = ?"
         (owner,) = self._db.execute(query, (session,)).fetchone()
         if wire.integer("generation") != owner:
             raise RemoteError("fenced", f"{owner} owns it")
+        return int(owner)
 
 
 def _greeting(wire: Fields) -> Frame:

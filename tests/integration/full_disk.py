@@ -73,7 +73,7 @@ async def fill_vault(folder: Path, make_room: Callable[[], None]) -> None:
     socket = str(folder / "vault.sock")
     server = VaultServer(folder / "vault.db", folder / "vault.sock", MasterKeys())
     await server.start()
-    generation = await reserve(socket, "a", 5.0)
+    generation = (await reserve(socket, "a", 5.0)).generation
     link = await Link.connect(socket)
     await link.request("hello", protocol=1, role="connector")
     mine: dict[str, Any] = {"session": "a", "generation": generation}

@@ -8,10 +8,18 @@ from typing import Any
 import pytest
 
 from actors.connectors.vaultlink import SessionVault, VaultLink
+from actors.session import inputs
+from actors.session.causes import Cause
+from actors.session.effects import OpenConnection, ResetAuth
+from actors.session.machine import step
+from actors.session.state import Saved, SessionState, Trouble, Verdict
+from actors.session.vocabulary import State
+from actors.vault.client import reserve
 from daemon.authstates import FRAME_BYTES, LiveAuthStates
 from daemon.backend import BackendError, SessionLive, SessionRecord
 from tests.integration.vaults import owner, running
-from tests.unit.connectors.baileys_states import State, entries, life, paired
+from tests.unit.connectors.baileys_states import State as AuthState
+from tests.unit.connectors.baileys_states import entries, life, paired
 
 pytestmark = pytest.mark.integration
 
@@ -40,7 +48,7 @@ async def stage(tmp_path: Path) -> AsyncIterator[Stage]:
         yield Stage(tmp_path)
 
 
-def large(size: int) -> State:
+def large(size: int) -> AuthState:
     """More than one commit can hold."""
     state = paired()
     return state | {f"session/1555{number}.0": {"_sessions": {}, "filler": "x" * 500_000} for number in range(size)}
@@ -81,6 +89,26 @@ async def test_nothing_counts_before_the_credentials(stage: Stage, monkeypatch: 
         assert await peer.ask("claim") == {"paired": False}
     assert await stage.auth.replace("moved", entries(paired())) > 0
     assert await stage.stored() == entries(paired())
+
+
+async def test_the_session_hears_of_it_from_the_vault_when_main_dies_before_it_tells(stage: Stage) -> None:
+    """WhatsApp threw out the device that was there; the first start would delete what is in its place."""
+    thrown_out = Verdict(State.HALTED, Trouble(Cause.LOGGED_OUT, 401))
+    saved = Saved(State.STOPPED, 1.0, thrown_out.trouble, thrown_out, stale_auth=True)
+    stage.auth = LiveAuthStates(str(stage.socket), lambda _: stage.record, lambda _: stage.live, _died)
+    with pytest.raises(asyncio.CancelledError):
+        await stage.auth.replace("moved", entries(paired()))
+
+    reserved = await reserve(str(stage.socket), "moved", 5.0)
+    session, _ = step(SessionState(), inputs.Resumed(saved, enabled=False), 2.0)
+    session, _ = step(session, inputs.LinkUp(False, "idle", paired=True, replaced=reserved.replaced), 3.0)
+    _, done = step(session, inputs.Start("start"), 4.0)
+    assert OpenConnection() in done
+    assert ResetAuth() not in done
+
+
+async def _died(*_: Any) -> None:
+    raise asyncio.CancelledError
 
 
 async def test_who_takes_the_session_meanwhile_has_it(stage: Stage) -> None:

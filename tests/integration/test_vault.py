@@ -16,7 +16,7 @@ from actors.runtime.rpc import Link, LinkClosed, RemoteError
 from actors.store import engine
 from actors.store.errors import StoreError
 from actors.vault import link as vault_link
-from actors.vault.client import VaultUnavailable, reserve
+from actors.vault.client import Reservation, VaultUnavailable, reserve
 from actors.vault.keyring import MasterKeys
 from actors.vault.requests import MAX_VALUE, PAGE
 from actors.vault.server import VaultServer
@@ -57,7 +57,7 @@ async def test_a_later_generation_fences_the_earlier(tmp_path: Path) -> None:
     socket = tmp_path / "vault.sock"
     async with running(tmp_path), owner(socket, "a") as old:
         await old.ask("commit", set={"k": b"old"})
-        generation = await reserve(str(socket), "a", 5.0)
+        generation = (await reserve(str(socket), "a", 5.0)).generation
         await old.ask("commit", set={"k": b"still mine"})
         new = Peer(await greeted(socket), "a", generation)
         assert await refusal(new, "load", after=None) == "fenced"
@@ -173,7 +173,7 @@ async def test_a_half_closed_peer_still_gets_its_answers(tmp_path: Path) -> None
         writer.write(HELLO + frames.encode({"id": 2, "cmd": "reserve", "session": "a"}))
         writer.write_eof()
         answers = [await frames.read(reader), await frames.read(reader), await frames.read(reader)]
-        assert answers == [{"re": 1, "ok": {"protocol": 1}}, {"re": 2, "ok": {"generation": 1}}, None]
+        assert answers == [{"re": 1, "ok": {"protocol": 1}}, {"re": 2, "ok": {"generation": 1, "replaced": 0}}, None]
         writer.close()
 
 
@@ -200,7 +200,7 @@ async def test_reserving_waits_for_the_vault_until_its_deadline(tmp_path: Path) 
     socket = str(tmp_path / "vault.sock")
     waiting = asyncio.ensure_future(reserve(socket, "a", 20.0))
     async with running(tmp_path):
-        assert await waiting == 1
+        assert await waiting == Reservation(1)
         with pytest.raises(RemoteError, match="bad_request"):
             await reserve(socket, "NOT A SESSION", 20.0)
     with pytest.raises(VaultUnavailable, match=r"within 0\.2 s"):
@@ -248,7 +248,7 @@ async def test_a_second_server_takes_the_socket_over_and_fencing_holds(tmp_path:
             assert await refusal(old, "commit", set={"k": b"old"}) == "fenced"
             await first.stop()
             assert await new.load() == {"k": b"new"}
-            assert await reserve(str(socket), "a", 5.0) == 3
+            assert await reserve(str(socket), "a", 5.0) == Reservation(3)
         assert not socket.exists()
 
 

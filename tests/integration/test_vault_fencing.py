@@ -39,7 +39,7 @@ class Expected:
         """The expected answer, or None for fenced."""
         if isinstance(request, Reserve):
             self.reserved += 1
-            return {"generation": self.reserved}
+            return {"generation": self.reserved, "replaced": 0}
         if isinstance(request, Claim):
             if not self.current <= request.generation <= self.reserved:
                 return None

@@ -60,7 +60,7 @@ async def greeted(socket: Path) -> Link:
 @asynccontextmanager
 async def owner(socket: Path, session: str) -> AsyncIterator[Peer]:
     """A peer that reserved and claimed the session's next generation."""
-    generation = await reserve(str(socket), session, 10.0)
+    generation = (await reserve(str(socket), session, 10.0)).generation
     peer = Peer(await greeted(socket), session, generation)
     try:
         await peer.ask("claim")

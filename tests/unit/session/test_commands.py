@@ -347,6 +347,44 @@ def test_a_start_waits_for_the_link_that_knows_of_the_new_auth_state() -> None:
     assert opens(s.tell(ev.TimerDue(s.full.timer.token))) == 1
 
 
+@pytest.mark.parametrize("thrown_out", [True, False])
+def test_main_that_died_before_it_could_tell_of_a_new_auth_state_is_not_needed_for_it(thrown_out: bool) -> None:
+    s = logged_out() if thrown_out else blocked()
+    s.tell(ev.Stop("stop"))
+    s = s.restarted(enabled=False)
+    done = s.tell(ev.LinkUp(False, "idle", paired=True, replaced=7))
+    assert of(fx.ReportTransition, done), "it is stored, so that the next actor knows it too"
+    assert (s.at(), s.full.verdict, s.full.stale_auth) == (State.STOPPED, None, False)
+    s = s.restarted(enabled=False)
+    assert not of(fx.ReportTransition, s.tell(ev.LinkUp(False, "idle", paired=True, replaced=7)))
+    done = s.tell(ev.Start("start"))
+    assert not of(fx.ResetAuth, done)
+    assert opens(done) == 1
+
+
+def test_what_is_held_against_the_new_auth_state_stays() -> None:
+    s = Session().open()
+    s.tell(ev.LinkDown(), ev.LinkUp(False, "idle", paired=True, replaced=7))
+    s.due()
+    s.tell(ev.Closed(401, "login_failure"))
+    assert s.full.stale_auth
+    for replaced, stale in [(7, True), (8, False)]:
+        s = s.restarted()
+        done = s.tell(ev.LinkUp(False, "idle", paired=True, replaced=replaced))
+        assert s.full.stale_auth is stale
+        assert opens(done) == (not stale), "who was started meanwhile goes on with the new one"
+
+
+def test_a_new_auth_state_is_not_deleted_over_a_link_that_does_not_know_of_it() -> None:
+    s = logged_out()
+    s.tell(ev.Reconnect("again"))
+    done = s.tell(ev.AuthReset("fenced"))
+    assert of(fx.DropLink, done)
+    done = s.tell(ev.LinkDown(), ev.LinkUp(False, "idle", paired=True, replaced=7))
+    assert not of(fx.ResetAuth, done)
+    assert opens(done) == 1
+
+
 def test_a_read_auth_state_leaves_the_verdict_alone() -> None:
     s = logged_out()
     s.tell(ev.Stop("stop"))

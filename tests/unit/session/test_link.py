@@ -11,6 +11,7 @@ import pytest
 from actors.connectors.protocol import PROTOCOL, Hello
 from actors.runtime import frames
 from actors.session.link import LinkTo, SessionLink
+from actors.vault.client import Reservation
 
 STATE = {"phase": "idle", "paired": True, "me": None, "openedAt": None, "qr": None, "qrExpiresAt": None}
 HELLO = {"protocol": PROTOCOL, "connector": "simulator", "version": "1", "pid": 1, "capabilities": ["text"]}
@@ -23,7 +24,7 @@ async def peer(path: Path, *behind: dict[str, Any]) -> AsyncIterator[None]:
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         while (request := await frames.read(reader)) is not None:
-            answer = {**HELLO, "adopted": False, "state": STATE, "generation": 7}
+            answer = {**HELLO, "adopted": False, "state": STATE, "generation": 7, "replaced": 0}
             answers = b"".join(frames.encode(event) for event in behind) if request.get("role") == "session" else b""
             writer.write(frames.encode({"re": request["id"], "ok": answer}) + answers)
         writer.close()
@@ -48,7 +49,7 @@ async def test_what_comes_right_behind_the_hello_is_told_after_it(tmp_path: Path
         if len(told) == 2:
             both.set()
 
-    def up(hello: Hello, _generation: int) -> None:
+    def up(hello: Hello, _reserved: Reservation) -> None:
         heard(f"up, paired {hello.state is not None and hello.state.paired}")
 
     to = LinkTo("a", str(tmp_path / "c.sock"), str(tmp_path / "v.sock"), None)

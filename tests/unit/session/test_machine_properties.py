@@ -2,6 +2,7 @@
 
 import json
 import math
+from dataclasses import replace
 from itertools import count
 
 import pytest
@@ -60,7 +61,7 @@ class SessionMachine(RuleBasedStateMachine):
             self.connection = False
         elif isinstance(event, ev.LinkUp):
             self.connection = event.phase != "idle"
-            self.dead_auth = self.dead_auth and event.paired
+            self.dead_auth = self.dead_auth and event.paired and event.replaced <= before.replaced
         elif isinstance(event, ev.Paired | ev.Qr) or (isinstance(event, ev.AuthReset) and not event.error):
             self.dead_auth = False
         elif isinstance(event, ev.TimerDue) and event.token == self.timer:
@@ -76,6 +77,7 @@ class SessionMachine(RuleBasedStateMachine):
             self.check(effect, before, event)
 
     def check(self, effect: fx.Effect, before: SessionState, event: ev.Event) -> None:
+        renewed = isinstance(event, ev.LinkUp) and event.replaced > before.replaced
         match effect:
             case fx.OpenConnection():
                 assert not self.connection, "a second connection"
@@ -89,6 +91,7 @@ class SessionMachine(RuleBasedStateMachine):
                     wanting = before.verdict and before.verdict.trouble.cause is Cause.PROXY_UNUSABLE
                     assert (
                         isinstance(event, ev.Command)
+                        or renewed
                         or (isinstance(event, ev.AuthReset) and before.waiters)
                         or (isinstance(event, ev.TimerDue | ev.PauseChanged) and banned)
                         or (isinstance(event, ev.LinkUp | ev.ProxyChanged) and wanting)
@@ -128,15 +131,17 @@ class SessionMachine(RuleBasedStateMachine):
         astray=st.sampled_from([False, False, True]),
         can=st.sampled_from([True, True, False]),
         fresh=st.booleans(),
+        replaced=st.sampled_from([0, 0, 0, 1]),
     )
-    def link_up(self, phase: str, paired: bool, astray: bool, can: bool, fresh: bool) -> None:
-        # Where an auth state was thrown out it is still there unless we deleted it.
+    def link_up(self, phase: str, paired: bool, astray: bool, can: bool, fresh: bool, replaced: int) -> None:
+        # Where an auth state was thrown out it is still there unless we deleted it, or main put another in its place.
         paired = paired or phase == "open" or self.dead_auth
         mark = None if self.full.proxy is None else self.full.proxy.mark
         proxied = mark if phase != "idle" and not astray else None
         qr = "q" if phase == "pairing" else None
         new = fresh and phase == "idle"
-        self.tell(ev.LinkUp(phase != "idle", phase, paired, qr=qr, proxied=proxied, can_proxy=can, fresh=new))
+        told = ev.LinkUp(phase != "idle", phase, paired, qr=qr, proxied=proxied, can_proxy=can, fresh=new)
+        self.tell(replace(told, replaced=self.full.replaced + replaced))
 
     @rule(proxy=st.sampled_from([None, None, Proxy("a", "a.1"), Proxy("a", "a.2"), Proxy("b", known=False)]))
     def the_proxy_is_changed(self, proxy: Proxy | None) -> None:

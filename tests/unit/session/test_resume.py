@@ -38,6 +38,7 @@ saved_states = st.builds(
     stale_auth=st.booleans(),
     me=st.none() | st.text(),
     down_since=st.none() | times,
+    replaced=st.integers(0, 10**6),
 )
 
 

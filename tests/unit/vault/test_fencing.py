@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from actors.vault.errors import Fenced
-from actors.vault.fencing import Fence, check, claim, reserve
+from actors.vault.fencing import Fence, check, check_last, claim, reserve
 
 STEPS = st.lists(st.tuples(st.sampled_from(["reserve", "claim", "check"]), st.integers(1, 12)), max_size=40)
 
@@ -37,6 +37,13 @@ def test_a_reservation_takes_nothing_over() -> None:
     check(fence, 1)
     with pytest.raises(Fenced, match="has not claimed"):
         check(fence, 2)
+
+
+def test_the_last_owner_is_one_after_whom_nobody_reserved() -> None:
+    check_last(Fence(2, 2), 2)
+    for fence, generation in [(Fence(3, 2), 2), (Fence(3, 3), 2), (Fence(2, 1), 2)]:
+        with pytest.raises(Fenced):
+            check_last(fence, generation)
 
 
 def test_a_claim_fences_all_lower_ones() -> None:

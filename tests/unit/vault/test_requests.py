@@ -18,6 +18,7 @@ def test_each_command() -> None:
     commit = {"cmd": "commit", "session": "a", "generation": 2, "set": {"k": b"v"}, "del": ["d"], "paired": True}
     assert parse(commit) == Commit("a", 2, {"k": b"v"}, frozenset({"d"}), True)
     assert parse({"cmd": "commit", "session": "a", "generation": 2}) == Commit("a", 2)
+    assert parse({"cmd": "commit", "session": "a", "generation": 2, "replaced": True}) == Commit("a", 2, replaced=True)
 
 
 @pytest.mark.parametrize(
@@ -38,6 +39,7 @@ def test_each_command() -> None:
         {"del": [b"k"]},
         {"set": {"k": b"v"}, "del": ["k"]},
         {"paired": 1},
+        {"replaced": None},
     ],
 )
 def test_what_does_not_follow_the_protocol(change: dict[str, Any]) -> None:
