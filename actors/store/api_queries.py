@@ -135,9 +135,9 @@ async def store_placement(conn: AsyncConnection, places: Mapping[str, tuple[str,
     accepted = int((await conn.execute(select(func.coalesce(func.max(sends.c.seq), 0)))).scalar_one())
     statement = insert(placement)
     excluded = statement.excluded
+    changes = {name: excluded[name] for name in ("connector", "shard", "sends_after")}
     upsert = statement.on_conflict_do_update(
-        index_elements=[placement.c.session],
-        set_={name: excluded[name] for name in ("connector", "shard", "sends_after")},
+        index_elements=[placement.c.session], set_={**changes, "moves": placement.c.moves + 1}
     )
     await conn.execute(
         upsert,
@@ -146,6 +146,12 @@ async def store_placement(conn: AsyncConnection, places: Mapping[str, tuple[str,
             for id_, (connector, shard) in places.items()
         ],
     )
+
+
+async def moves(conn: Statements, shard: int) -> dict[str, int]:
+    """How often the sessions of a shard have moved, without those that never did."""
+    query = select(placement.c.session, placement.c.moves).where(placement.c.shard == shard, placement.c.moves > 0)
+    return {row.session: row.moves for row in (await conn.execute(query)).all()}
 
 
 async def forget_placement(conn: AsyncConnection, gone: Collection[str]) -> None:

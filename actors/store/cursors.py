@@ -1,6 +1,6 @@
 """How far a consumer has read: in the consumer's own database, moved in the transaction of what it did."""
 
-from sqlalchemy import Table, bindparam, select
+from sqlalchemy import Table, bindparam, delete, select
 from sqlalchemy.dialects.sqlite import insert
 
 from actors.store.direct import Statements
@@ -28,6 +28,11 @@ async def get_cursor(conn: Statements, name: str) -> int:
     """The last sequence number that was handled; 0 for a name never set."""
     found = await fetch(conn, _GET, called=name)
     return int(found[0][0]) if found else 0
+
+
+async def forget_cursor(conn: Statements, name: str) -> None:
+    """As if it had never been set."""
+    await conn.execute(delete(_CURSOR).where(_CURSOR.c.name == name))
 
 
 async def set_cursor(conn: Statements, name: str, position: int) -> None:

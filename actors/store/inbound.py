@@ -4,12 +4,14 @@ Of each is kept a digest: the outbox, which holds who wrote, is pruned sooner.
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Final
 
 from sqlalchemy import delete, select
 from sqlalchemy.dialects.sqlite import insert
 
+from actors.store import cursors
 from actors.store.direct import Statements
 from actors.store.engine import Database
 from actors.store.prepared import Prepared, change
@@ -33,9 +35,42 @@ async def first_time(conn: Statements, session: str, names: Sequence[str], at: f
     return bool(await change(conn, _NOTE, {"session": session, "digest": digest.digest(), "at": at}))
 
 
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """A message that was told."""
+
+    digest: bytes
+    at: float
+    """Seconds since 1970."""
+
+
+async def seen_since(conn: Statements, session: str, since: float) -> list[Seen]:
+    """What was told of a session from that time on."""
+    query = select(inbound_seen.c.digest, inbound_seen.c.at).where(inbound_seen.c.session == session)
+    rows = (await conn.execute(query.where(inbound_seen.c.at >= since))).all()
+    return [Seen(row.digest, row.at) for row in rows]
+
+
+async def inherit(conn: Statements, session: str, seen: Sequence[Seen], moves: int) -> None:
+    """Takes over what was told of a session elsewhere, before the move of that number brought it here."""
+    if seen:
+        await change(conn, _NOTE, *({"session": session, "digest": each.digest, "at": each.at} for each in seen))
+    await cursors.set_cursor(conn, _moves_of(session), moves)
+
+
+async def inherited(conn: Statements, session: str) -> int:
+    """The number of the move that was taken into account last; 0 if none was."""
+    return await cursors.get_cursor(conn, _moves_of(session))
+
+
+def _moves_of(session: str) -> str:
+    return f"inbound.moves.{session}"
+
+
 async def forget_session(conn: Statements, session: str) -> None:
     """Of a session that is no more."""
     await conn.execute(delete(inbound_seen).where(inbound_seen.c.session == session))
+    await cursors.forget_cursor(conn, _moves_of(session))
 
 
 async def prune(database: Database, before: float, batch: int = 500) -> int:

@@ -188,15 +188,16 @@ async def leave_session(conn: Statements, session: str, now: float) -> None:
 async def forget_session(conn: Statements, session: str, now: float, *, moved: bool) -> None:
     """Removes what is stored of a session that is no more, and tells so; its events stay until they are pruned.
 
-    Of one that ``moved`` to another shard nothing is told but the end of its messages: it lives.
+    Of one that ``moved`` to another shard nothing is told but the end of its messages: it lives.  What tells its
+    inbound messages from repetitions stays for that shard to read, until it is pruned.
     """
     await conn.execute(delete(session_state).where(session_state.c.session == session))
     waiting = await unfinished_sends(conn, session, -1)
     failed = [(replace(p, state="failed", error=REMOVED, updated_at=now), p.state) for p in waiting]
     await outbox.append(conn, [_told(progress, previous) for progress, previous in failed])
     await conn.execute(delete(send_state).where(send_state.c.session == session))
-    await inbound.forget_session(conn, session)
     if not moved:
+        await inbound.forget_session(conn, session)
         await outbox.append(conn, [NewEvent(now, EventType.SESSION_REMOVED, session, {"kept": False})])
 
 

@@ -101,6 +101,7 @@ placement = Table(
     Column("connector", Text, nullable=False),
     Column("shard", Integer, nullable=False),
     Column("sends_after", Integer, nullable=False, server_default="0"),
+    Column("moves", Integer, nullable=False, server_default="0"),
 )
 sends = Table(
     "sends",

@@ -11,10 +11,12 @@ from typing import Any
 
 import pytest
 
+from actors.connectors.host import heritage
 from actors.connectors.host import sends as host_sends
 from actors.connectors.host.canaries import Canaries
 from actors.connectors.host.confirm import Confirmer
 from actors.connectors.host.fault import ConnectorFault, FaultKind
+from actors.connectors.host.heritage import Heritage
 from actors.connectors.host.hints import Hints
 from actors.connectors.host.journal import Journal
 from actors.connectors.host.news import News
@@ -79,6 +81,7 @@ class Shard:
 
     def __init__(self, folder: Path, peer: Peer) -> None:
         self.folder = folder
+        self.number = 0
         self.peer = peer
         self.api: Database
         self.sends: Sends
@@ -112,17 +115,18 @@ class Shard:
 
     async def start(self, **refusing: str) -> None:
         self._link = await Link.connect(str(self.folder / "peer.sock"))
-        self.database = await open_writer(self.folder / "shard-0.db")
+        self.database = await open_writer(self.folder / f"shard-{self.number}.db")
         self._reader = await open_reader(self.folder / "api.db")
         hints = Hints(lambda _name, _upto: None)
         journal = Journal(self.database, hints.grown)
         self.spawn(journal.run())
-        self.sends = Sends(0, journal, self._reader, lambda _: self._link, 5.0, self.spawn)
+        self.sends = Sends(self.number, journal, self._reader, lambda _: self._link, 5.0, self.spawn)
         resends = Resends(journal, self._reader, lambda _: self._link, lambda it, name: self.spawn(it))
         self.canaries = Canaries(settings(self.folder), lambda _: self._link, self.answers.append)
-        self.news = News(journal, self.sends, resends, self.canaries, hints)
+        inherited = Heritage(self.number, settings(self.folder), journal, self._reader)
+        self.news = News(journal, self.sends, hints, resends, self.canaries, inherited)
         self.spawn(self.news.run())
-        self.upkeep = Upkeep(0, self.database, journal, self._reader, hints, settings(self.folder))
+        self.upkeep = Upkeep(self.number, self.database, journal, self._reader, hints, settings(self.folder))
         await self.sends.restore(refusing)
 
     def greet(self, *capabilities: str) -> Confirmer:
@@ -167,8 +171,18 @@ class Shard:
 
     def events(self, type: str) -> list[str]:
         query = "SELECT json_extract(data, '$.messageId') FROM outbox WHERE type = ? ORDER BY seq"
-        with closing(sqlite3.connect(self.folder / "shard-0.db")) as conn:
+        with closing(sqlite3.connect(self.folder / f"shard-{self.number}.db")) as conn:
             return [row[0] for row in conn.execute(query, (type,))]
+
+    async def move(self, session: str, number: int) -> None:
+        """The session's place is another shard's, whose host this one is from now on; the host before is killed."""
+        async with self.api.begin() as conn:
+            await api_queries.store_placement(conn, {session: ("simulator", number)})
+        await self.upkeep.forget_gone()
+        await self.kill()
+        self.number = number
+        upgrade(self.folder / f"shard-{number}.db", Kind.SHARD)
+        await self.start()
 
 
 def inbound(message: str, n: int | None, session: str = "a", **fields: Any) -> InboundMessage:
@@ -424,6 +438,43 @@ async def test_a_message_told_again_is_confirmed_and_told_once(shard: Shard) -> 
     assert shard.events("session.message") == [*["M1"] * 4, "M2"]
     assert await inbound_seen.prune(shard.database, time.time() - 3600) == 0
     assert await inbound_seen.prune(shard.database, time.time() + 3600, batch=2) == 5
+
+
+async def test_a_message_told_in_another_shard_is_told_once(shard: Shard) -> None:
+    async def told(*messages: str) -> list[str]:
+        """Of those that come, what is told."""
+        confirmer, before = shard.greet(STORED), len(shard.events("session.message"))
+        for n, message in enumerate(messages, 1):
+            shard.news.take(inbound(message, n), confirmer)
+        await shard.news.flush()
+        return shard.events("session.message")[before:]
+
+    async with shard.database.begin() as conn:
+        await shard_queries.store_transition(conn, SessionState("a", 1, 1, "open", time.time(), None))
+    assert await told("M1", "M2") == ["M1", "M2"]
+    await shard.move("a", 1)
+    async with shard.database.begin() as conn:  # the host dies while it takes over what was told elsewhere
+        await shard_queries.store_transition(conn, SessionState("a", 1, 1, "open", time.time(), None))
+        shard.news.take(inbound("M1", 1), shard.greet(STORED))
+        await asyncio.sleep(0)
+    await shard.kill()
+    await shard.start()
+    assert await told("M2", "M3", "M1") == ["M3"]
+    await shard.move("a", 2)
+    await shard.move("a", 0)
+    assert await told("M1", "M3", "M4") == ["M4"], "also over a shard in which no message came"
+    assert await told("M3", "M4") == []
+
+
+async def test_what_was_told_elsewhere_and_can_not_be_read_holds_up_nobody_for_ever(
+    shard: Shard, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(heritage, "PATIENCE", 0.0)
+    (shard.folder / "shard-7.db").write_bytes(b"broken")
+    await shard.move("a", 1)
+    shard.news.take(inbound("M1", 1), shard.greet(STORED))
+    await shard.news.flush()
+    assert shard.events("session.message") == ["M1"]
 
 
 async def test_confirmations_go_where_their_events_came_from(shard: Shard) -> None:

@@ -310,6 +310,7 @@ async def test_sessions_wishes_and_placement(api: Database) -> None:
         await api_queries.store_placement(conn, {"support-1": ("baileys", 2)})
         await api_queries.store_placement(conn, {})
         assert await api_queries.load_placement(conn) == {"support-1": ("baileys", 2), "x": ("simulator", 1)}
+        assert [await api_queries.moves(conn, shard) for shard in range(3)] == [{}, {}, {"support-1": 1}]
         await api_queries.forget_placement(conn, ["x"])
         assert await api_queries.remove_session(conn, "support-1")
         assert not await api_queries.remove_session(conn, "support-1")

@@ -24,6 +24,7 @@ from actors.connectors.host.connectors import Connectors
 from actors.connectors.host.fault import ConnectorFault, FaultKind
 from actors.connectors.host.gatekeeper import Gatekeeper
 from actors.connectors.host.healing import Healing
+from actors.connectors.host.heritage import Heritage
 from actors.connectors.host.hints import Hints
 from actors.connectors.host.journal import Journal
 from actors.connectors.host.launch import Place
@@ -122,8 +123,12 @@ class ConnectorHost(Worker):
         self._sends = Sends(args.shard, self._journal, self._api, link_of, patience, self.spawn, awaited)
         self._canaries = Canaries(args.settings, link_of, lambda answer: self.tell("health", answer))
         self.spawn(self._canaries.look(), name="key of the canaries")
-        resends = Resends(self._journal, self._api, link_of, self.spawn)
-        self._news = News(self._journal, self._sends, resends, self._canaries, self._hints)
+        before = (
+            Resends(self._journal, self._api, link_of, self.spawn),
+            self._canaries,
+            Heritage(args.shard, args.settings, self._journal, self._api),
+        )
+        self._news = News(self._journal, self._sends, self._hints, *before)
         self.spawn(self._news.run(), name="news")
         queue = Queue(self._roster.importance, self._sends.waits, launch.PAIRINGS)
         self._gate = Gatekeeper(
@@ -362,6 +367,7 @@ class ConnectorHost(Worker):
             await self._follow(message)
 
     async def _follow(self, message: ShardPlan) -> None:
+        self._news.replan()
         for plan in self._roster.repaused(message.sessions):
             if (address := self._roster.address(plan.id)) is not None:
                 self.post(address, Paused(plan.paused_until))

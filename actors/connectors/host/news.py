@@ -10,6 +10,7 @@ from dataclasses import replace
 
 from actors.connectors.host.canaries import Canaries
 from actors.connectors.host.confirm import Confirmer
+from actors.connectors.host.heritage import Heritage, Share
 from actors.connectors.host.hints import Hints
 from actors.connectors.host.journal import Journal
 from actors.connectors.host.resends import Resends
@@ -17,7 +18,7 @@ from actors.connectors.host.sends import Sends
 from actors.connectors.link_events import InboundMessage, Kept, LinkEvent, PhaseChanged, Receipt, Wanted
 from actors.events import EventType
 from actors.store import inbound, outbox, shard_queries
-from actors.store.direct import Statements
+from actors.store.direct import Operation, Statements
 from actors.store.errors import StoreError
 from actors.store.records import NewEvent
 from actors.store.send_states import by_receipt
@@ -36,8 +37,17 @@ STORE_PAUSE = 1.0
 class News:
     """Handles the events of the host's link, in the order in which they came."""
 
-    def __init__(self, journal: Journal, sends: Sends, resends: Resends, canaries: Canaries, hints: Hints) -> None:
+    def __init__(
+        self,
+        journal: Journal,
+        sends: Sends,
+        hints: Hints,
+        resends: Resends,
+        canaries: Canaries,
+        heritage: Heritage,
+    ) -> None:
         self._journal = journal
+        self._heritage = heritage
         self._sends = sends
         self._resends = resends
         self._canaries = canaries
@@ -64,6 +74,10 @@ class News:
             self._stored.clear()
             self._wake.set()
 
+    def replan(self) -> None:
+        """Sessions may have come from other shards."""
+        self._heritage.replan()
+
     async def flush(self) -> None:
         """Returns when everything that came is stored."""
         await self._stored.wait()
@@ -78,7 +92,9 @@ class News:
                 events = [event for event, _ in batch]
                 try:
                     await self._canaries.learn(events)
-                    await self._journal.write(lambda conn, events=events: self._store(conn, events))  # type: ignore[misc]
+                    shares = await self._heritage.of(e.session for e in events if isinstance(e, InboundMessage))
+                    await self._journal.write(self._storing(events, shares))
+                    self._heritage.settled(shares)
                 except StoreError as error:
                     self._journal.watch.tell(log, "events can't be stored, trying again", error)
                     await asyncio.sleep(STORE_PAUSE)
@@ -91,10 +107,15 @@ class News:
                         confirmer.stored(upto)
             self._stored.set()
 
-    async def _store(self, conn: Statements, events: Sequence[Kept]) -> None:
-        if arrived := await store(conn, events, self._canaries.knows):
-            self._hints.concerns_all()
-            log.debug("%d canaries arrived", arrived)
+    def _storing(self, events: Sequence[Kept], shares: Sequence[Share]) -> Operation[None]:
+        async def write(conn: Statements) -> None:
+            for share in shares:
+                await inbound.inherit(conn, share.session, share.seen, share.moves)
+            if arrived := await store(conn, events, self._canaries.knows):
+                self._hints.concerns_all()
+                log.debug("%d canaries arrived", arrived)
+
+        return write
 
 
 async def store(conn: Statements, events: Sequence[Kept], is_canary: Callable[[str], bool] = lambda _: False) -> int:

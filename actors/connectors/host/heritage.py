@@ -1,0 +1,98 @@
+"""What a session that moved here was told elsewhere: its digests of inbound messages, taken over from other shards.
+
+They are read before the first message that comes here: by then the connection that the session had elsewhere is over,
+and what it told is stored.  Whoever is killed in between reads them again.
+"""
+
+import logging
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from actors.settings import Settings, shard_name
+from actors.store import api_queries, inbound
+from actors.store.direct import Statements
+from actors.store.engine import Database, open_reader
+from actors.store.errors import StoreError
+from actors.store.group import GroupCommit
+from actors.store.inbound import Seen
+from actors.store.shard_tails import shards_in
+
+log = logging.getLogger(__name__)
+
+PATIENCE = 10.0
+"""Seconds that messages wait for databases that can't be read: told twice is a smaller harm than never."""
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """Of one session."""
+
+    session: str
+    moves: int
+    """How often it had moved until then."""
+    seen: Sequence[Seen]
+
+
+class Heritage:
+    """Of one shard, whose database is ``journal``'s; ``api`` is read only."""
+
+    def __init__(self, shard: int, settings: Settings, journal: GroupCommit, api: Database) -> None:
+        self._shard = shard
+        self._settings = settings
+        self._journal = journal
+        self._api = api
+        self._open: dict[str, int] | None = None
+        """Sessions that have something to inherit -> how often they have moved; None: not known."""
+        self._failing_since: float | None = None
+
+    def replan(self) -> None:
+        """Sessions may have come."""
+        self._open = None
+
+    async def of(self, sessions: Iterable[str]) -> list[Share]:
+        """What has to be stored before a message of these sessions.
+
+        Raises:
+            StoreError: a database can't be read; no more after ``PATIENCE`` of that, until it can be again.
+        """
+        try:
+            if self._open is None:
+                self._open = await self._unsettled()
+            shares = [await self._read(session, self._open[session]) for session in set(sessions) & self._open.keys()]
+        except StoreError as error:
+            now = time.monotonic()
+            if self._failing_since is None:
+                self._failing_since = now
+            if now - self._failing_since < PATIENCE:
+                raise
+            log.warning("what sessions were told in other shards is not known: %s", error)
+            return []
+        self._failing_since = None
+        return shares
+
+    def settled(self, shares: Iterable[Share]) -> None:
+        """They are stored."""
+        for share in shares:
+            if self._open is not None:
+                self._open.pop(share.session, None)
+
+    async def _unsettled(self) -> dict[str, int]:
+        moved = await self._api.run(lambda conn: api_queries.moves(conn, self._shard))
+
+        async def left_open(conn: Statements) -> dict[str, int]:
+            return {id: moves for id, moves in moved.items() if await inbound.inherited(conn, id) != moves}
+
+        return await self._journal.read(left_open) if moved else {}
+
+    async def _read(self, session: str, moves: int) -> Share:
+        seen: list[Seen] = []
+        since = time.time() - inbound.REMEMBERED
+        for name in sorted(shards_in(self._settings.state_dir) - {shard_name(self._shard)}):
+
+            async def read(conn: Statements) -> list[Seen]:
+                return await inbound.seen_since(conn, session, since)
+
+            async with await open_reader(self._settings.database(name)) as database:
+                seen += await database.run(read)
+        return Share(session, moves, seen)
