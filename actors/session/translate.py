@@ -10,15 +10,14 @@ def _seconds(milliseconds: int | None) -> float | None:
 
 
 def link_up(hello: Hello, before: int | None = None, replaced: int = 0) -> inputs.LinkUp:
-    """The machine's view of the connector's hello; ``before``: pid of the process that the last link was to;
+    """The machine's view of the connector's hello.
 
-    ``replaced``: what the vault said before.
+    ``before``: pid of the process that the last link was to; ``replaced``: what the vault said.
     """
     state = hello.state
     if state is None:
-        return inputs.LinkUp(
-            adopted=False, phase="idle", paired=False, can_proxy=PROXY in hello.capabilities, replaced=replaced
-        )
+        can_proxy = PROXY in hello.capabilities
+        return inputs.LinkUp(adopted=False, phase="idle", paired=False, can_proxy=can_proxy, replaced=replaced)
     return inputs.LinkUp(
         adopted=hello.adopted,
         phase=str(state.phase),

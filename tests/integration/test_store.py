@@ -87,7 +87,7 @@ def test_a_newer_schema_is_refused(tmp_path: Path) -> None:
     conn.close()
     error = refused(path, Kind.API)
     assert isinstance(error, SchemaTooNew)
-    assert (error.found, error.known) == ("0042", "0005")
+    assert (error.found, error.known) == ("0042", "0006")
 
 
 def test_foreign_and_damaged_files_are_refused(tmp_path: Path) -> None:
@@ -122,13 +122,13 @@ def test_foreign_and_damaged_files_are_refused(tmp_path: Path) -> None:
 def test_an_interrupted_creation_is_finished(tmp_path: Path) -> None:
     empty = tmp_path / "empty.db"
     empty.touch()
-    assert upgrade(empty, Kind.API) == "0005"
+    assert upgrade(empty, Kind.API) == "0006"
     begun = tmp_path / "begun.db"
     with sqlite3.connect(begun) as conn:
         conn.execute("PRAGMA journal_mode=WAL")
     conn.close()
     assert begun.stat().st_size > 0
-    assert upgrade(begun, Kind.API) == "0005"
+    assert upgrade(begun, Kind.API) == "0006"
 
 
 @pytest.fixture

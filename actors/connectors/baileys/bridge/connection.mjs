@@ -143,6 +143,7 @@ export class Connection {
         arrivals: this.#arrivals,
         changing: work => this.#keystore.changing(work),
         route: this.#route,
+        together: work => this.#keystore.together(work),
         on
       })
     } catch (error) {

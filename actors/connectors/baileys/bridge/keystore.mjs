@@ -28,6 +28,7 @@ export class Keystore {
   #onFailure
   #sealed = false
   #change = null // what was changed and may not be written yet
+  #batch = null // what is written together
   #notes // Map of note to its slot, oldest first
   #noted = 0
 
@@ -100,6 +101,20 @@ export class Keystore {
     return change
   }
 
+  /** Runs `work(within)`; what functions called by `within` change is seen at once, and written in one commit. Resolves when that is durable. One at a time. */
+  async together(work) {
+    const batch = new Change(() => this.#write(batch))
+    this.#batch = batch
+    try {
+      await work(each => current.run(batch, each))
+      if (this.#change?.concerns([...batch.changed.keys(), ...batch.deleted])) await this.#change.over
+      await batch.finish()
+    } catch (error) {
+      batch.abandon(error)
+      throw error
+    }
+  }
+
   /** Resolves when all that was written so far has been answered by the vault. */
   drained() {
     return this.#channel.drained()
@@ -123,8 +138,9 @@ export class Keystore {
     if (this.#sealed) throw closed()
     for (const key of deleted) this.#mirror.delete(key)
     for (const [key, text] of changed) this.#mirror.set(key, text)
-    if (current.getStore() === this.#change && this.#change?.takes(changed, deleted)) return
-    if (this.#change?.concerns([...changed.keys(), ...deleted])) await this.#change.over
+    const own = current.getStore()
+    if (own && (own === this.#change || own === this.#batch) && own.takes(changed, deleted)) return
+    for (const open of [this.#change, this.#batch]) if (open?.concerns([...changed.keys(), ...deleted])) await open.over
     if (this.paired && changed.size + deleted.length > 0) await this.#commit(changed, deleted)
   }
 
@@ -137,6 +153,7 @@ export class Keystore {
       changed.set(`${ARRIVED}/${n % NOTES}`, toText({ n, note }))
     }
     if (this.#change === change) this.#change = null
+    if (this.#batch === change) this.#batch = null
     if (this.paired && changed.size + deleted.size > 0) await this.#commit(changed, [...deleted])
   }
 

@@ -38,13 +38,13 @@ export function clientVersion(options) {
 }
 
 /**
- * Starts to connect. What arrives goes through `arrivals`, with its keys changed by `changing`. `sentText(messageId)` is a text sent before, for who asks for it again, or undefined. All of it goes through `route`, a Route, unless that is null. Gives {sock, raw, browser}: Baileys' socket, its WebSocket, and its browser triple, which may be changed.
+ * Starts to connect. What arrives goes through `arrivals`, with its keys changed by `changing`, and those of what is encrypted at once by `together`. `sentText(messageId)` is a text sent before, for who asks for it again, or undefined. All of it goes through `route`, a Route, unless that is null. Gives {sock, raw, browser}: Baileys' socket, its WebSocket, and its browser triple, which may be changed.
  *
  * `on.refused(status, retryAfter)`: the upgrade got an HTTP answer, which Baileys would not notice.
  * `on.badFrame(error)`: a frame could not be read, which would be an unhandled rejection.
  * `on.closeCode(code)`: the WebSocket's close code, which Baileys does not keep; comes before its own end.
  */
-export function openSocket({ creds, keys, options, sentText, arrivals, changing, route, on }) {
+export function openSocket({ creds, keys, options, sentText, arrivals, changing, together, route, on }) {
   const browser = [...BROWSER]
   const placeholders = new Placeholders({ me: () => creds.me, ask: (key, data) => sock.requestPlaceholderResend(key, data) })
   const sock = makeWASocket({
@@ -56,7 +56,7 @@ export function openSocket({ creds, keys, options, sentText, arrivals, changing,
     connectTimeoutMs: Math.min(CONNECT_TIMEOUT_MS, options.openDeadlineMs),
     ...(route && throughProxy(route, options.websocketUrl)),
     makeSignalRepository: signalRepository(DEFAULT_CONNECTION_CONFIG.makeSignalRepository, keys, {
-      arrive: (ciphertext, decrypt) => arrivals.decrypt(ciphertext, decrypt), changing
+      arrive: (ciphertext, decrypt) => arrivals.decrypt(ciphertext, decrypt), changing, together
     }),
     placeholderResendCache: placeholders.cache,
     getMessage: async ({ id }) => asMessage(sentText(id)),

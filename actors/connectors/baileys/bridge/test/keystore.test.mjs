@@ -153,6 +153,41 @@ test('who changes the same keys waits for the change, who changes others does no
   assert.equal(stored('session/a'), 2)
 })
 
+test('what is changed together is seen at once and written in one commit', async () => {
+  const keystore = await paired()
+  const { signalKeys: keys } = keystore
+  const commits = peer.asked('commit').length
+  await keystore.together(async within => {
+    await within(() => keys.set({ session: { a: 1, b: 1 } }))
+    assert.deepEqual(await keys.get('session', ['a']), { a: 1 })
+    await keys.set({ session: { z: 1 } }) // of somebody else
+    await within(() => keys.set({ session: { b: null, c: 1 } }))
+    assert.equal(peer.asked('commit').length, commits + 1)
+  })
+  assert.equal(peer.asked('commit').length, commits + 2)
+  assert.deepEqual(['a', 'c', 'z'].map(id => stored(`session/${id}`)), [1, 1, 1])
+  assert.equal(peer.entries.has('session/b'), false)
+  await keystore.together(async () => {})
+  assert.equal(peer.asked('commit').length, commits + 2, 'nothing is no commit')
+})
+
+test('what is changed together is written after the change that it is built on, or never', { timeout: 5000 }, async () => {
+  const keystore = await paired()
+  const { signalKeys: keys } = keystore
+  const change = await keystore.changing(() => keys.set({ session: { a: 1 } }))
+  const batch = keystore.together(within => within(() => keys.set({ session: { a: 2, b: 2 } })))
+  await keys.set({ session: { c: 1 } })
+  assert.equal(peer.entries.has('session/b'), false)
+  await change.finish()
+  await batch
+  assert.deepEqual([stored('session/a'), stored('session/b')], [2, 2])
+  const abandoned = await keystore.changing(() => keys.set({ session: { a: 3 } }))
+  const never = assert.rejects(keystore.together(within => within(() => keys.set({ session: { a: 4, d: 4 } }))), { code: 'closed' })
+  abandoned.abandon(new ProtocolError('closed', 'over'))
+  await never
+  assert.equal(peer.entries.has('session/d'), false)
+})
+
 test('an abandoned change is never written, nor what was built on it', async () => {
   const keystore = await paired()
   const { signalKeys: keys } = keystore

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { AsyncLocalStorage } from 'node:async_hooks'
 import { createRequire } from 'node:module'
 import { test } from 'node:test'
 import '../quiet.mjs'
@@ -6,7 +7,7 @@ import '../isolation.mjs'
 import { Exclusive, Transactions, signalRepository } from '../signal.mjs'
 
 /** What arrives is decrypted, and that is all. */
-const plainly = { arrive: async (_ciphertext, decrypt) => (await decrypt()).value, changing: async work => ({ value: await work() }) }
+const plainly = { arrive: async (_ciphertext, decrypt) => (await decrypt()).value, changing: async work => ({ value: await work() }), together: work => work(each => each()) }
 const turn = () => new Promise(resolve => setImmediate(resolve))
 
 test('exclusive work runs one at a time and in order, also after a failure', async () => {
@@ -90,6 +91,52 @@ test('operations that change a session run one at a time, whatever the address',
   })
   const repository = signalRepository(make, {}, plainly)({ keys: {} })
   await Promise.all([repository.encryptMessage(), repository.decryptMessage({}), repository.encryptMessage()])
+})
+
+test('encryptions for many devices end together, when all of them are durable', async () => {
+  const batches = []
+  let durable
+  const together = async work => {
+    batches.push(work)
+    await work(each => each())
+    await new Promise(resolve => { durable = resolve })
+  }
+  const storage = new AsyncLocalStorage()
+  const make = () => ({
+    encryptMessage: async ({ jid }) => {
+      await turn()
+      assert.equal(storage.getStore(), jid, 'in the name of whoever asked')
+      if (jid === 'bad') throw new Error('no session')
+      return jid
+    }
+  })
+  const repository = signalRepository(make, {}, { ...plainly, together })({ keys: {} })
+  const settled = []
+  const encrypt = jid => storage.run(jid, () => repository.encryptMessage({ jid })).then(value => settled.push(value), error => settled.push(error.message))
+  const all = [...['a', 'bad'].map(encrypt)]
+  await turn()
+  all.push(encrypt('b')) // while the others are on their way
+  for (let n = 0; n < 5; n++) await turn()
+  assert.deepEqual([batches.length, settled], [1, []])
+  const next = encrypt('c')
+  durable()
+  await Promise.all(all)
+  assert.deepEqual(settled, ['a', 'no session', 'b'])
+  await turn()
+  await turn()
+  durable()
+  await next
+  assert.equal(batches.length, 2)
+})
+
+test('what can not be written is encrypted for nobody', async () => {
+  const together = async work => {
+    await work(each => each())
+    throw new Error('the vault is away')
+  }
+  const make = () => ({ encryptMessage: async () => 'ciphertext' })
+  const repository = signalRepository(make, {}, { ...plainly, together })({ keys: {} })
+  for (const each of await Promise.allSettled([1, 2].map(() => repository.encryptMessage()))) assert.equal(each.reason.message, 'the vault is away')
 })
 
 test('what waits to be stored after its decryption holds up nothing else', { timeout: 5000 }, async () => {
