@@ -8,6 +8,7 @@ from typing import Any, Literal, Protocol
 from actors.health.history.reading import Series
 from daemon.audit.deeds import AuditTrail
 from daemon.backup.manifest import Manifest
+from daemon.metrics.shown import ShownMetrics
 from daemon.recovery_port import Recovery
 
 SendState = Literal["queued", "sent-unconfirmed", "acknowledged", "delivered", "read", "failed"]
@@ -227,6 +228,11 @@ class Backend(Protocol):
     @property
     def history(self) -> Histories:
         """The past of sessions."""
+        ...
+
+    @property
+    def shown(self) -> ShownMetrics:
+        """How soon changes are shown, since the start."""
         ...
 
     def records(self) -> Mapping[str, SessionRecord]:

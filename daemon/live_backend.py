@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import logging
+import time
 import uuid
 from collections.abc import Collection, Mapping
 from typing import Any
@@ -26,6 +27,7 @@ from daemon.fleet import Fleet
 from daemon.gateway_client import GatewayClient
 from daemon.live_history import LiveHistory
 from daemon.live_recovery import LiveRecovery
+from daemon.metrics.shown import ShownMetrics
 from daemon.purge import purge_auth, purging
 from daemon.sends import SendDesk
 from daemon.shards import Shards
@@ -56,6 +58,7 @@ class LiveBackend:
         self._fleet = fleet
         self._snapshot = Snapshot(lambda session: session in fleet.records, began)
         self._shards = Shards(settings, database.watch, lambda read: self._snapshot.load(*read), self._on_event)
+        self.shown = ShownMetrics()
         self._scores: Database | None = None
         self._looked_at = 0.0
         self._tasks: set[asyncio.Task[Any]] = set()
@@ -130,6 +133,7 @@ class LiveBackend:
 
     def _on_event(self, event: OutboxEvent) -> None:
         self._snapshot.apply(event)
+        self.shown.event(event, time.time())
         self._desk.on_event(event)
 
     async def _connected(self, gateway: GatewayClient) -> None:

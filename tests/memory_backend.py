@@ -8,6 +8,7 @@ from itertools import count
 from typing import Any, Literal
 
 from daemon.backend import BackendError, Pairing, Send, SessionLive, SessionRecord
+from daemon.metrics.shown import ShownMetrics
 from tests.memory_accounts import MemoryAccounts
 from tests.memory_auth import MemoryAuth
 from tests.memory_history import MemoryHistory
@@ -72,6 +73,7 @@ class MemoryBackend:
         self.history = MemoryHistory(clock, self._known)
         self.proxies = ("berlin-1", "oslo-1")
         """Names of the proxies of the configuration."""
+        self.shown = ShownMetrics()
         self.held: set[str] = set()
         """Sessions whose keys came out of a backup."""
         self.up = True

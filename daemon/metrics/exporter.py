@@ -73,6 +73,7 @@ class Exporter:
         tree, recovery = self._tree(), self._backend.recovery
         recovery.metrics.paused.set(recovery.paused())
         totals = self._backend.accounts.totals()
+        instruments = recovery.metrics.render() + self._backend.shown.render()
         return (
             self._build
             + configuration.render(self._config())
@@ -82,7 +83,7 @@ class Exporter:
             + connectors.render(tree)
             + history.render(tree)
             + accounts.render(totals, self._backend.accounts.storage())
-        ).encode() + (recovery.metrics.render() + prometheus_client.generate_latest(self.requests.registry))
+        ).encode() + (instruments + prometheus_client.generate_latest(self.requests.registry))
 
     def render_gzip(self) -> bytes:
         """The same, compressed."""

@@ -67,7 +67,9 @@ async def test_entries_and_counts(short_tmp: Path) -> None:
         before = await counts(daemon)
         assert before["automatic", "restart_session"] == 1
         assert before["manual", "reconnect"] == 1
-        assert 'wavigil_supervision_restarts_total{kind="session"} 1\n' in await daemon.get("/metrics")
+        page = await daemon.get("/metrics")
+        assert 'wavigil_supervision_restarts_total{kind="session"} 1\n' in page
+        assert re.search(r"^wavigil_session_state_shown_seconds_count [1-9]", page, re.MULTILINE)
 
         assert (await daemon.stop())[0] == 0
         await daemon.start()

@@ -64,6 +64,7 @@ METRICS: tuple[Metric, ...] = (
     recovery.RECOVERY_DETECT,
     recovery.RECOVERY_RECOVER,
     recovery.RECOVERY_PAUSED,
+    sessions.SESSION_STATE_SHOWN,
     general.API_REQUESTS,
     general.API_DURATION,
     *general.PROCESS,

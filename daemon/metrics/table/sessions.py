@@ -163,3 +163,12 @@ SESSION_LAST_SEEN = Metric(
     ("session",),
     "each session that was ever open",
 )
+
+SESSION_STATE_SHOWN = Metric(
+    "wavigil_session_state_shown_seconds",
+    "histogram",
+    "Time from a change of a session's state, as the session's actor stamps it, until the API shows it.",
+)
+
+SESSION_STATE_SHOWN_BUCKETS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
+"""Upper bounds in seconds."""
