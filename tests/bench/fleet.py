@@ -1,6 +1,7 @@
 """What a large fleet costs and how quick it is.
 
     python -m tests.bench.fleet [--sessions 1000] [--connector simulator|baileys] [--idle 60] [--faults 100] [--ksm 120]
+    python -m tests.bench.fleet --idle 0 --no-memory --requests 0 --kills 0     # how soon faults are shown, and no more
 
 Starts a daemon with that many sessions (Baileys ones against the lab server, paired beforehand) and prints: the time
 until all are open and the rate of connects meanwhile, memory, processor time when nothing happens, the latency of
@@ -22,29 +23,25 @@ from typing import Any
 
 import psutil
 
+from tests.bench.campaign.drill import Simulated
+from tests.bench.campaign.visibility import visibility
 from tests.bench.machine import cpu_seconds, describe, merging_memory, pss_bytes, row
 from tests.fixtures_daemon import Daemon, until
 from tests.labclient import Lab
 
-FAULT_AFTER = 110.0
-"""Seconds from a session's start, without the idle time, until the first connection is dropped."""
-FAULT_EVERY = 0.5
 BULK = "/api/whatsapp-status/bulk?limit=1000"
 
 
-def configuration(
-    ids: list[str], connector: str, faults: int, first: float, rate: int, lab: Lab | None
-) -> dict[str, Any]:
-    """The fleet.  The last ``faults`` simulated sessions lose their connection for 5 s, one after the other."""
-    sessions: list[dict[str, Any]] = [{"id": id, "connector": connector} for id in ids]
+def configuration(ids: list[str], connector: str, rate: int, lab: Lab | None) -> dict[str, Any]:
+    """The fleet."""
     connectors: dict[str, Any] = {connector: {"connects_per_second": rate}}
     if lab is not None:
         connectors[connector] |= {"websocket_url": lab.ws_url, "noise_root_key": lab.root_key}
-    else:
-        for number, session in enumerate(sessions[len(ids) - faults :]):
-            after = first + number * FAULT_EVERY
-            session["simulator"] = {"script": [{"after": f"{after:g}s", "fault": "unavailable", "for": "5s"}]}
-    return {"sessions": sessions, "connectors": connectors, "http": {"requests_per_second": 5000}}
+    return {
+        "sessions": [{"id": id, "connector": connector} for id in ids],
+        "connectors": connectors,
+        "http": {"requests_per_second": 5000},
+    }
 
 
 async def statuses(daemon: Daemon, query: str = "") -> list[dict[str, Any]]:
@@ -134,9 +131,9 @@ async def timed(act: Callable[[], Awaitable[Any]], rounds: int) -> list[float]:
     return times
 
 
-async def http(daemon: Daemon, ids: list[str], rng: random.Random) -> None:
+async def http(daemon: Daemon, ids: list[str], requests: int, rng: random.Random) -> None:
     """Latency of reads."""
-    one = await timed(lambda: daemon.get(f"/api/whatsapp-status/{rng.choice(ids)}"), 500)
+    one = await timed(lambda: daemon.get(f"/api/whatsapp-status/{rng.choice(ids)}"), requests)
     print(row("GET one status", one))
     print(row(f"GET bulk of {len(ids)}", await timed(lambda: daemon.get(BULK), 30)))
     print(row("GET health-summary", await timed(lambda: daemon.get("/api/whatsapp-status/health-summary"), 30)))
@@ -144,24 +141,14 @@ async def http(daemon: Daemon, ids: list[str], rng: random.Random) -> None:
     print(row("GET /api/supervision", await timed(lambda: daemon.get("/api/supervision"), 5)))
 
 
-async def fault_latency(daemon: Daemon, ids: list[str]) -> None:
+async def faults(daemon: Daemon, ids: list[str], options: argparse.Namespace, rng: random.Random) -> None:
     """From the moment a connection ended (as the connector stamps it) until HTTP shows it."""
-    waiting = list(ids)
-    latencies: list[float] = []
-
-    async def look() -> bool:
-        near = waiting[:8]  # they come in this order
-        page = await daemon.get(f"/api/whatsapp-status/bulk?ids={','.join(near)}")
-        now = time.time()
-        for status in page["sessions"]:
-            cause = status["statusMetadata"]["cause"]
-            if cause is not None and cause["at"] is not None:
-                latencies.append((now - datetime.fromisoformat(cause["at"]).timestamp()) * 1000)
-                waiting.remove(status["sessionId"])
-        return not waiting
-
-    await until("every fault was shown", look, FAULT_AFTER + 60 + len(ids) * FAULT_EVERY, every=0.01)
-    print(row("fault -> HTTP (looked for every 10 ms)", latencies))
+    world = Simulated(daemon.state_dir)
+    try:
+        for sentence in await visibility(daemon, world, ids, options.faults, options.fault_rate, rng):
+            print(f"    FALLS SHORT  {sentence}")
+    finally:
+        await world.close()
 
 
 async def kills(daemon: Daemon, count: int, sessions: int, rng: random.Random) -> None:
@@ -209,14 +196,13 @@ async def main(options: argparse.Namespace) -> None:
     rng = random.Random(options.seed)
     ids = [f"s-{index:04d}" for index in range(options.sessions)]
     rate = options.rate or (50 if options.connector == "simulator" else 5)
-    faults = min(options.faults, options.sessions) if options.connector == "simulator" else 0
     print(describe())
     async with AsyncExitStack() as stack:
         directory = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="wv")))
         lab = None
         if options.connector == "baileys":
             lab = await stack.enter_async_context(Lab(defaults={"preKeyCount": 100}))
-        config = configuration(ids, options.connector, faults, options.idle + options.ksm + FAULT_AFTER, rate, lab)
+        config = configuration(ids, options.connector, rate, lab)
         if lab is not None:
             await paired(directory, lab, ids, config)
         daemon = Daemon(directory, config)
@@ -232,15 +218,17 @@ async def main(options: argparse.Namespace) -> None:
         print(f"most connections opened within a second: {connect_rate(await statuses(daemon)):.0f} (bound {rate})")
         if options.idle:
             await idle(daemon, options.idle)
-        memory(daemon, options.sessions)
+        if options.memory:
+            memory(daemon, options.sessions)
         if options.ksm:
             stack.enter_context(merging_memory())
             await asyncio.sleep(options.ksm)
             print(f"the same after {options.ksm:.0f} s with ksmd running:")
             memory(daemon, options.sessions)
-        await http(daemon, ids, rng)
-        if faults:
-            await fault_latency(daemon, ids[len(ids) - faults :])
+        if options.requests:
+            await http(daemon, ids, options.requests, rng)
+        if options.faults and options.connector == "simulator":
+            await faults(daemon, ids, options, rng)
         if options.kills:
             await kills(daemon, options.kills, options.sessions, rng)
         status, seconds = await daemon.stop()
@@ -256,7 +244,12 @@ if __name__ == "__main__":
     parser.add_argument(
         "--ksm", type=float, default=0.0, help="seconds to let the kernel merge equal pages; needs root"
     )
-    parser.add_argument("--faults", type=int, default=100)
-    parser.add_argument("--kills", type=int, default=50)
+    parser.add_argument("--memory", action=argparse.BooleanOptionalAction, default=True, help="measure memory")
+    parser.add_argument("--requests", type=int, default=500, help="GETs of one status; 0: no requests are measured")
+    parser.add_argument(
+        "--faults", type=int, default=100, help="simulated sessions that lose their connection; 0: none"
+    )
+    parser.add_argument("--fault-rate", type=float, default=2.0, help="of these, in a second")
+    parser.add_argument("--kills", type=int, default=50, help="session actors killed at once; 0: none")
     parser.add_argument("--seed", type=int, default=1)
     asyncio.run(main(parser.parse_args()))
