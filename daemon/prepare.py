@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 
-from actors.admission.ledger import boards
+from actors.admission.ledger import boards, ways_path
 from actors.connectors.node import NodeNotFound, find_node
 from actors.settings import SOCKET_GATEWAY, Settings, settings_from
 from actors.store.errors import StoreError
@@ -74,6 +74,7 @@ def prepare(loaded: Loaded) -> Prepared:
         for path, kind in files.items():
             upgrade(path, kind)
         for board in boards(runtime).values():
+            ways_path(board).unlink(missing_ok=True)
             board.unlink(missing_ok=True)  # an outage may be over, or this start be what ends it: a newer version
         settings = settings_from(config, _node(loaded))
         # A wrong key is told to whoever starts the daemon, and not by a vault that crashes over and over.

@@ -41,7 +41,7 @@ STATS = {
     "counts": {"open": 2, "uncaught": 0},
     "recycled": 0,
     "succeeded": 0,
-    "admission": {"admitted": 4, "slotsLost": 0, "waiting": 0, "outage": None},
+    "admission": {"admitted": 4, "slotsLost": 0, "waiting": 0, "outage": None, "proxies": []},
 }
 """What the connector process says of itself."""
 HISTORY = {

@@ -6,8 +6,10 @@ Pure; times are seconds of CLOCK_MONOTONIC, which all processes of a machine sha
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
+from actors.admission import ways
 from actors.admission.outage import Outage
 from actors.admission.slots import AHEAD, gap, next_slot
+from actors.admission.ways import Held, Way
 
 FRESH = 1.5
 """Seconds for which a host's row says that somebody waits there; a host that waits looks more often."""
@@ -51,6 +53,8 @@ class Board:
     outage: Outage = field(default_factory=Outage)
     rows: Mapping[int, Row] = field(default_factory=dict)
     """By shard."""
+    held: Held = field(default_factory=dict)
+    """Ways out that have their next slot later."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +69,10 @@ class Ask:
     """A slot that it took, let go by, and gives back."""
     unprobed: int | None = None
     """If that slot was a probe, its number."""
+    unused_way: Way | None = None
+    """Through what that slot was to be used."""
+    way: Way | None = None
+    """Through what the connection is to go that it wants a slot for; None: straight from this machine."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +82,8 @@ class Slot:
     at: float
     probe: int | None = None
     """In an outage it is tried for all: the how manieth probe it is."""
+    way: Way | None = None
+    """What it may be used through."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,33 +100,47 @@ def take(board: Board, ask: Ask, now: float, rate: float) -> tuple[Board, Slot |
     board = replace(board, rows={**board.rows, ask.shard: row})
     if ask.unused is not None and board.next_at == ask.unused + gap(rate):
         board = replace(board, next_at=ask.unused)  # nobody has taken one after it
+    if ask.unused is not None and ask.unused_way is not None:
+        board = replace(board, held=ways.give_back(board.held, ask.unused_way, ask.unused))
     if ask.unprobed is not None:
         board = replace(board, outage=board.outage.unprobed(ask.unprobed, now))
     if not ask.waiting:
         return board, Later(now + IDLE_LOOK)
+    if ask.way is not None:
+        board = replace(board, held=ways.bounded(board.held, ask.way, now))
+    if ask.way is not None and not ways.is_free(board.held, ask.way, now):
+        return board, Later(min(ways.free_at(board.held, ask.way, now) - AHEAD, now + LOOK))
     if board.outage.on:
-        return _probe(board, now, rate)
+        return _probe(board, ask.way, now, rate)
     if any(
         other.waiting and other.urgency > ask.urgency and other.fresh(now, FRESH)
         for shard, other in board.rows.items()
         if shard != ask.shard
     ):
         return board, Later(now + AHEAD / 2)
-    found = next_slot(board.next_at, now, rate)
-    if found is None:
+    if next_slot(board.next_at, now, rate) is None:
         return board, Later(min(board.next_at - AHEAD, now + LOOK))
+    board, begins = _give(board, ask.way, now, rate)
+    return board, Slot(begins, way=ask.way)
+
+
+def _give(board: Board, way: Way | None, now: float, rate: float) -> tuple[Board, float]:
+    """The next slot, which is there: later, if its way is free later."""
+    wanted = board.next_at if way is None else max(board.next_at, ways.free_at(board.held, way, now))
+    found = next_slot(wanted, now, rate)
+    assert found is not None
     begins, following = found
-    return replace(board, next_at=following), Slot(begins)
+    held = board.held if way is None else ways.take(board.held, way, begins, now)
+    return replace(board, next_at=following, held=held), begins
 
 
-def _probe(board: Board, now: float, rate: float) -> tuple[Board, Slot | Later]:
+def _probe(board: Board, way: Way | None, now: float, rate: float) -> tuple[Board, Slot | Later]:
     due = board.outage.due(now)
-    found = next_slot(board.next_at, now, rate)
-    if due > now or found is None:
+    if due > now or next_slot(board.next_at, now, rate) is None:
         return board, Later(min(max(due, now + AHEAD / 2), now + LOOK))
-    begins, following = found
+    board, begins = _give(board, way, now, rate)
     outage = board.outage.probed(now)
-    return replace(board, next_at=following, outage=outage), Slot(begins, probe=outage.probes)
+    return replace(board, outage=outage), Slot(begins, probe=outage.probes, way=way)
 
 
 def failed(board: Board, shard: int, failing: int, cause: str, now: float, wall: float) -> Board:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from actors.admission.board import Board, Row
+from actors.admission.heldfile import HeldFile
 from actors.admission.outage import Outage
 
 Answer = TypeVar("Answer")
@@ -37,6 +38,11 @@ def ledger_path(runtime_dir: Path, connector: str) -> Path:
     return runtime_dir / f"{connector}{SUFFIX}"
 
 
+def ways_path(board: Path) -> Path:
+    """Where the ways out are that are held, of the connector that has this board."""
+    return board.with_suffix(".ways")
+
+
 def boards(runtime_dir: Path) -> dict[str, Path]:
     """The boards that there are, by connector."""
     return {path.name.removesuffix(SUFFIX): path for path in runtime_dir.glob(f"*{SUFFIX}")}
@@ -56,6 +62,7 @@ class Ledger:
         self.shared = path is not None
         try:
             os.posix_fallocate(self._fd, 0, _ROOM)  # what is written later fits also on a full disk
+            self._held = HeldFile(None if path is None else ways_path(path))
         except OSError:
             os.close(self._fd)
             raise
@@ -77,6 +84,7 @@ class Ledger:
     def close(self) -> None:
         """Lets go of the file."""
         os.close(self._fd)
+        self._held.close()
 
     def _locked(self) -> bool:
         try:
@@ -89,8 +97,9 @@ class Ledger:
         """The board as it is now; without the lock perhaps in the middle of a change.  Raises OSError."""
         raw = os.pread(self._fd, _HEAD_SIZE + MOST_ROWS * _ROW_SIZE, 0)
         self._blank = len(raw) < _HEAD_SIZE or not raw.startswith(_MAGIC)
+        held = self._held.read()
         if self._blank:
-            return Board()
+            return Board(held=held)
         _, next_at, epoch, on, since, cause, probes, probe_at, ended_at = _HEAD.unpack_from(raw)
         outage = Outage(
             since if on else None, cause.rstrip(b"\0").decode("ascii", "replace"), probes, probe_at, ended_at
@@ -100,7 +109,7 @@ class Ledger:
             used, *values = _ROW.unpack_from(raw, _HEAD_SIZE + shard * _ROW_SIZE)
             if used:
                 rows[shard] = Row(*values)
-        return Board(next_at, epoch, outage, rows)
+        return Board(next_at, epoch, outage, rows, held)
 
     def write(self, before: Board, after: Board) -> None:
         """Writes what differs between the board as it was just read, and as it is to be.  Raises OSError."""
@@ -121,6 +130,8 @@ class Ledger:
                 outage.ended_at,
             )
             self._put(head.ljust(_HEAD_SIZE, b"\0"), 0)
+        if after.held != before.held:
+            self._held.write(after.held)
         for shard in after.rows.keys() | before.rows.keys():
             row = after.rows.get(shard)
             if row != before.rows.get(shard) and shard < MOST_ROWS:

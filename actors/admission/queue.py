@@ -4,7 +4,7 @@ Nobody starves: waiting itself makes urgent, so who waits for ``AGEING * n`` sec
 is more urgent by less than n.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
 AGEING = 30.0
@@ -29,6 +29,9 @@ class Queue:
         self._pairing: set[str] = set()
         self._tried: dict[str, float] = {}
         self._favoured: set[str] = set()
+
+    def __contains__(self, session: str) -> bool:
+        return session in self._waiting
 
     def __len__(self) -> int:
         return len(self._waiting)
@@ -72,17 +75,21 @@ class Queue:
         waited = max(0.0, now - self._waiting[session].since)
         return 2 * self._importance(session) + self._has_work(session) + int(waited // AGEING)
 
-    def first(self, now: float) -> str | None:
-        """The most urgent of those who could use a slot; among equals who has waited longest."""
-        return min(self.eligible(), key=lambda s: (-self.urgency(s, now), self._waiting[s].since), default=None)
+    def first(self, now: float, among: Collection[str] | None = None) -> str | None:
+        """The most urgent of those who could use a slot, or ``among`` them; among equals who has waited longest."""
+        return min(
+            self.eligible() if among is None else among,
+            key=lambda s: (-self.urgency(s, now), self._waiting[s].since),
+            default=None,
+        )
 
-    def prober(self, now: float) -> str | None:
+    def prober(self, now: float, among: Collection[str] | None = None) -> str | None:
         """Who tries for all in an outage: who was not tried for longest, so that no account fails again and again.
 
         Among equals the least important: it is the account of the prober that takes the risk.
         """
         return min(
-            self.eligible(),
+            self.eligible() if among is None else among,
             key=lambda s: (
                 s not in self._favoured,
                 self._tried.get(s, float("-inf")),

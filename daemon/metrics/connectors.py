@@ -19,6 +19,7 @@ _READ: tuple[tuple[Metric, Callable[[Mapping[str, Any]], float]], ...] = (
     (table.ADMISSION_SLOTS_LOST, lambda stats: stats["admission"]["slotsLost"]),
     (table.ADMISSION_WAITING, lambda stats: stats["admission"]["waiting"]),
     (table.ADMISSION_OUTAGE, lambda stats: int(stats["admission"]["outage"] is not None)),
+    (table.ADMISSION_PROXIES_FAILING, lambda stats: len(stats["admission"]["proxies"])),
 )
 
 

@@ -14,6 +14,7 @@ from typing import Any
 
 from thespian.actors import ActorAddress
 
+from actors.admission.detours import Detours
 from actors.admission.queue import Queue
 from actors.connectors.host import launch
 from actors.connectors.host.args import HostArgs
@@ -137,6 +138,7 @@ class ConnectorHost(Worker):
             queue,
             link_of,
             fleet=functools.partial(fleet_board, args.settings, args.connector),
+            detours=Detours(self._roster.proxy),
         )
         bounds = launch.bounds_on_connects(args.settings, args.connector)
         self._gate.use(*bounds, args.share, self._roster.running())

@@ -14,11 +14,13 @@ from typing import Any
 
 from actors.admission import board
 from actors.admission.board import Ask, Board, Later, Slot
+from actors.admission.detours import Detours
 from actors.admission.evidence import Evidence, evidence
 from actors.admission.ledger import Ledger
 from actors.admission.outage import Outage
 from actors.admission.queue import Queue
 from actors.admission.slots import USABLE, gap
+from actors.connectors.host.passage import Passage
 from actors.connectors.link_events import PhaseChanged
 from actors.connectors.protocol import ErrorCode, Phase
 from actors.runtime.rpc import Link, LinkClosed, RemoteError
@@ -56,6 +58,7 @@ class Gatekeeper:
         clock: Callable[[], float] = time.monotonic,
         wall: Callable[[], float] = time.time,
         fleet: Callable[[], Ledger] | None = None,
+        detours: Detours | None = None,
     ) -> None:
         self._shard = shard
         self._ledger = ledger
@@ -63,6 +66,7 @@ class Gatekeeper:
         self._link_of = link_of
         self._clock = clock
         self._wall = wall
+        self._passage = Passage(detours or Detours())
         self._wake = asyncio.Event()
         self._open_fleet = fleet
         self._retry_at = clock() + BOARD_PERIOD
@@ -86,6 +90,8 @@ class Gatekeeper:
         """What the board said at the last look."""
         self._hurried: set[str] = set()
         """Sessions that an operator wants to connect now."""
+        self._chosen: str | None = None
+        """For whom the last slot was taken."""
         self._unused: Slot | None = None
         """A slot that was taken and not used."""
         self._own_probe: int | None = None
@@ -112,7 +118,8 @@ class Gatekeeper:
         """For the metrics."""
         outage = self._outage()
         told = outage and {"since": outage.since, "cause": outage.cause, "fleet": self._fleet.on}
-        return {"admitted": self.admitted, "slotsLost": self.lost, "waiting": len(self._queue), "outage": told}
+        counts = {"admitted": self.admitted, "slotsLost": self.lost, "waiting": len(self._queue)}
+        return {**counts, "outage": told, "proxies": self._passage.detours.failing()}
 
     def _outage(self) -> Outage | None:
         return next((outage for outage in (self._fleet, self._own) if outage.on), None)
@@ -146,6 +153,8 @@ class Gatekeeper:
         if session in self._trying:
             self._trying.discard(session)
             told = evidence(cause)
+            if cause is Cause.PROXY_FAILED:
+                self._passage.failed(session, str(cause), self._clock(), self._wall())
             if told is not Evidence.NONE:
                 self._news.append((session, cause if told is Evidence.BLOCKED else None))
                 self._wake.set()
@@ -153,6 +162,7 @@ class Gatekeeper:
     def forget(self, session: str) -> None:
         """The session is no more."""
         self._queue.forget(session)
+        self._passage.detours.forget(session)
         for known in (self._trying, self._failing, self._here, self._hurried):
             known.discard(session)
 
@@ -164,6 +174,7 @@ class Gatekeeper:
     def hurry(self, session: str) -> None:
         """An operator wants it to connect: in an outage it is the next that tries, and at once."""
         self._queue.favour(session)
+        self._passage.detours.hurried(session, self._clock())
         self._hurried.add(session)
         self._wake.set()
 
@@ -217,25 +228,33 @@ class Gatekeeper:
 
     def _turn(self, found: Board) -> tuple[Board, Slot | Later]:
         now = self._clock()
+        self._passage.use(self._rate, 1.0 if self._ledger.shared else self._bounds[1] / self._bounds[0])
         after = self._tell(found, now)
-        eligible = self._queue.eligible()
+        times = self._passage.times(after, self._queue.eligible(), now)
+        eligible = [session for session, at in times.items() if at <= now]
         if self._hurried.intersection(eligible):
             after = replace(after, outage=after.outage.hurried(now))
             self._own = self._own.hurried(now)
         own = self._own.on and not after.outage.on
         free_at = max(self._free_at, self._own.due(now) if own else now)
         held = free_at > now
-        first = self._queue.first(now)
+        first = self._queue.first(now, eligible)
         urgency = 0 if first is None else self._queue.urgency(first, now)
-        ask = Ask(self._shard, self._members, 0 if held else len(eligible), urgency)
+        probing = after.outage.on or self._own.on
+        self._chosen = self._queue.prober(now, eligible) if probing else first
+        way = self._passage.way(self._chosen)
+        ask = Ask(self._shard, self._members, 0 if held else len(eligible), urgency, way=way)
         if (unused := self._unused) is not None:
-            ask = replace(ask, unused=unused.at, unprobed=unused.probe)
+            ask = replace(ask, unused=unused.at, unprobed=unused.probe, unused_way=unused.way)
         after, answer = board.take(after, ask, now, self._rate)
         self._unused = None
         self._fleet = after.outage
         self.crowd = board.waiting_elsewhere(after, self._shard, now)
         if isinstance(answer, Later):
-            return after, Later(min(answer.at, free_at)) if held else answer
+            at = min([answer.at, *(at for at in times.values() if at > now)])
+            return after, Later(min(at, free_at) if held else at)
+        if self._chosen is not None:
+            self._passage.detours.probed(self._chosen, now)
         self._own_probe = None
         if own:
             self._own = self._own.probed(now)
@@ -251,6 +270,7 @@ class Gatekeeper:
             if found.epoch != self._epoch:
                 self._epoch = found.epoch
                 self._failing.clear()
+            found = self._passage.passed(found, session, now)
             if cause is None:
                 found = board.passed(found, now)
                 self._over_here(now)
@@ -274,7 +294,7 @@ class Gatekeeper:
 
     async def _use(self, slot: Slot) -> None:
         now = self._clock()
-        session = self._queue.first(now) if self._outage() is None else self._queue.prober(now)
+        session = self._chosen if self._chosen is not None and self._chosen in self._queue else None
         link = None if session is None else self._link_of(session)
         if session is None or link is None:
             self._give_back(slot)

@@ -7,7 +7,8 @@ from typing import Any
 
 from thespian.actors import ActorAddress
 
-from actors.messages import SessionHello, SessionPlan
+from actors.admission.detours import Proxy
+from actors.messages import ProxyPlan, SessionHello, SessionPlan
 from actors.session.causes import Cause
 from actors.store import shard_queries
 from actors.store.records import LEFT, SessionState
@@ -43,6 +44,8 @@ class Member:
     address: ActorAddress | None = None
     pid: int = 0
     paused_until: float | None = None
+    proxy: ProxyPlan | None = None
+    """Through what it connects."""
 
 
 class Roster:
@@ -64,7 +67,9 @@ class Roster:
                 turned.append(plan)
             member = known or Member(plan.enabled)
             paused, weight = plan.paused_until, plan.importance
-            self._members[id] = replace(member, enabled=plan.enabled, paused_until=paused, importance=weight)
+            self._members[id] = replace(
+                member, enabled=plan.enabled, paused_until=paused, importance=weight, proxy=plan.proxy
+            )
         return turned
 
     def repaused(self, sessions: Iterable[SessionPlan]) -> list[SessionPlan]:
@@ -93,6 +98,17 @@ class Roster:
     def importance(self, session: str) -> int:
         """How much sooner than others it is to be back; 0 for one that is not known."""
         return self._members[session].importance if session in self._members else 0
+
+    def proxy(self, session: str) -> Proxy | None:
+        """Through what it connects; None: straight from this machine."""
+        plan = self._members[session].proxy if session in self._members else None
+        if plan is None:
+            return None
+        return Proxy(plan.name, plan.connects_per_second, self._through(plan.name))
+
+    def _through(self, proxy: str) -> int:
+        members = self._members.values()
+        return sum(member.enabled and member.proxy is not None and member.proxy.name == proxy for member in members)
 
     def running(self) -> int:
         """How many are to run."""

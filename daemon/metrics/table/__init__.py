@@ -46,6 +46,7 @@ METRICS: tuple[Metric, ...] = (
     connectors.ADMISSION_SLOTS_LOST,
     connectors.ADMISSION_WAITING,
     connectors.ADMISSION_OUTAGE,
+    connectors.ADMISSION_PROXIES_FAILING,
     history.HISTORY_ROWS,
     history.HISTORY_BEHIND,
     history.HISTORY_WAITING,

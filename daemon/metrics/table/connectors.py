@@ -81,3 +81,11 @@ ADMISSION_OUTAGE = Metric(
     ("shard",),
     "each shard whose connector process has told",
 )
+
+ADMISSION_PROXIES_FAILING = Metric(
+    "wavigil_admission_proxies_failing",
+    "gauge",
+    "Proxies that fail for many sessions of the shard, of which one at a time tries.",
+    ("shard",),
+    "each shard whose connector process has told",
+)

@@ -5,10 +5,11 @@ import contextlib
 import errno
 import random
 import tempfile
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
+from actors.admission.detours import Detours, Proxy
 from actors.admission.ledger import Ledger
 from actors.admission.queue import Queue
 from actors.connectors.host.gatekeeper import Gatekeeper
@@ -28,7 +29,14 @@ BOUND = 5.0
 class Shard:
     """A simulator, its gatekeeper, and sessions that open again whenever they are closed."""
 
-    def __init__(self, number: int, rig: Rig, path: Path, importance: Mapping[str, int]) -> None:
+    def __init__(
+        self,
+        number: int,
+        rig: Rig,
+        path: Path,
+        importance: Mapping[str, int],
+        proxy_of: Callable[[str], Proxy | None] = lambda _: None,
+    ) -> None:
         loop = asyncio.get_running_loop()
         assert isinstance(loop, VirtualLoop)
         self.rig = rig
@@ -39,10 +47,12 @@ class Shard:
         self.open: set[str] = set()
         self.rng = random.Random(number)
         self.own: float | None = None
+        self.proxy_of = proxy_of
         self.tasks: list[asyncio.Task[None]] = []
         queue = Queue(lambda session: importance.get(session, 0), lambda _: False, 2)
         link_of = lambda _: rig.host.link  # noqa: E731
-        self.gate = Gatekeeper(number, Ledger(path), queue, link_of, clock=loop.time, wall=loop.wall)
+        detours = Detours(proxy_of)
+        self.gate = Gatekeeper(number, Ledger(path), queue, link_of, clock=loop.time, wall=loop.wall, detours=detours)
         self.running = asyncio.ensure_future(self.gate.run())
         before = rig.host.inbox.on_event
 
@@ -72,8 +82,9 @@ class Shard:
 
     async def keep(self, session: str, peer: SessionPeer) -> None:
         while True:
+            proxy = {"id": "p", "url": "http://somewhere.example"} if self.proxy_of(session) else None
             with contextlib.suppress(RemoteError):
-                await peer.ask("open")
+                await peer.ask("open", proxy=proxy)
             closed = await peer.next(Closed, 1e9)
             cause = classify(closed.code, closed.reason, closed.data)
             self.gate.ended(session, cause)
@@ -95,14 +106,18 @@ class Shard:
 
 
 @asynccontextmanager
-async def fleet(shards: int, importance: Mapping[str, int] | None = None) -> AsyncIterator[list[Shard]]:
+async def fleet(
+    shards: int,
+    importance: Mapping[str, int] | None = None,
+    proxy_of: Callable[[str], Proxy | None] = lambda _: None,
+) -> AsyncIterator[list[Shard]]:
     """Hosts of one connector."""
     async with AsyncExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="adm")))
         found = []
         for number in range(shards):
             simulator = await stack.enter_async_context(rig(BY_HOST))
-            found.append(Shard(number, simulator, folder / "board", importance or {}))
+            found.append(Shard(number, simulator, folder / "board", importance or {}, proxy_of))
             stack.push_async_callback(found[-1].stop)
         yield found
 

@@ -52,7 +52,14 @@ outages = st.builds(
     st.floats(0, 1e6),
     st.just(float("-inf")) | st.floats(0, 1e6),
 )
-boards = st.builds(Board, st.floats(0, 1e6), st.integers(0, 2**40), outages, st.dictionaries(st.integers(0, 200), rows))
+boards = st.builds(
+    Board,
+    st.floats(0, 1e6),
+    st.integers(0, 2**40),
+    outages,
+    st.dictionaries(st.integers(0, 200), rows),
+    st.dictionaries(st.integers(0, 2**64 - 1), st.floats(0, 1e6)),
+)
 
 
 @given(st.lists(boards, min_size=1, max_size=4))
