@@ -1,6 +1,6 @@
 """What the health actor keeps of every session, without clock or I/O: signals, totals, and the view shown last."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC
 from typing import Any
 
@@ -253,7 +253,7 @@ class Book:
         """The open sessions as canaries see them, judged as of the last time."""
         return self.listening.peers(self._signals, self._verdicts)
 
-    def seats(self) -> list[Seat]:
+    def seats(self) -> Iterator[Seat]:
         """Who has a place among those that write to each other."""
         return self.listening.seats(self._signals)
 

@@ -1,29 +1,30 @@
 """The canaries of the fleet: begins those that are due, and keeps what became of each.  Without clock and I/O."""
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import replace
+from itertools import islice
 
 from actors.health.canary import (
     AT_A_TIME,
     DAY_S,
+    SAME_S,
+    Need,
     Outcome,
     Past,
     Peer,
     Policy,
     Seat,
-    Spent,
-    choose,
-    is_due,
+    need,
     outcome,
-    participants,
+    rests_until,
 )
+from actors.health.senders import Ring, Spent, choose
 from actors.store.records import Canary
 
-SAME_S = 0.001
-"""Times of one silence that were told on two ways differ by rounding at most."""
 RESULTS = ("sent", *Outcome)
 """What is counted of a session, by the receiver."""
+NOTHING = Past()
 
 
 class Canaries:
@@ -38,6 +39,8 @@ class Canaries:
         self._spent: dict[str, Spent] = {}
         self._reached: dict[str, float] = {}
         """Sender -> when one of its canaries last arrived, at whomever."""
+        self._resting: dict[str, tuple[Peer, Past, float]] = {}
+        """Who needs none until then, unless one of the two is another by now."""
         self.counts: defaultdict[str, dict[str, int]] = defaultdict(lambda: dict.fromkeys(RESULTS, 0))
         self._changed: dict[str, Canary] = {}
 
@@ -65,19 +68,15 @@ class Canaries:
         sends may get lost, and not what the session is to hear.
         """
         past = self._past.get(session)
-        if past is None or abs(past.silent_since - silent_since) >= SAME_S:
-            return 0
-        return past.missed if past.vouched else min(past.missed, 1)
+        return 0 if past is None else past.proves(silent_since)
 
     def is_under_way(self, session: str) -> bool:
         """Whether a canary to the session is."""
         return session in self._under_way
 
-    def natural(self, session: str) -> None:
-        """Something arrived at the session that was no canary."""
-        past = self._past.get(session)
-        if past is not None and past.arrived:
-            self._past[session] = replace(past, arrived=0)
+    def under_way(self) -> Collection[str]:
+        """The sessions to which one is."""
+        return self._under_way.keys()
 
     def spent(self, session: str) -> Spent:
         """What a session sent."""
@@ -85,7 +84,7 @@ class Canaries:
 
     def forget(self, session: str) -> None:
         """The session is no more; what it sent counts on: it may come back."""
-        for known in (self._under_way, self._past, self._reached, self.counts):
+        for known in (self._under_way, self._past, self._reached, self._resting, self.counts):
             known.pop(session, None)
 
     def prune(self, now: float) -> None:
@@ -130,7 +129,7 @@ class Canaries:
         past = self._past[canary.receiver]
         if result is Outcome.ARRIVED:
             self._vouch(canary.sender, at)
-            past = replace(past, missed=0, senders=frozenset(), vouched=False, arrived=past.arrived + 1, void=0)
+            past = past.heard()
         elif result is Outcome.MISSED:
             past = self._missed(past, canary.sender, silent_since)
         else:
@@ -155,7 +154,7 @@ class Canaries:
             silent_since=silent_since,
             senders=senders,
             vouched=vouched,
-            arrived=0,
+            calm=0,
             void=0,
         )
 
@@ -179,24 +178,42 @@ class Canaries:
         """
         if not self.policy.enabled:
             return []
-        ring: list[Seat] = [*participants(peers.values() if seats is None else seats, self.policy)]
         due = [
-            peer
-            for peer in participants(peers.values(), self.policy)
-            if peer.id not in self._under_way and is_due(peer, self._past.get(peer.id, Past()), self.policy, now)
+            (peer, why)
+            for peer in peers.values()
+            if (not self.policy.sessions or peer.id in self.policy.sessions)
+            and peer.id not in self._under_way
+            and (why := self._need(peer, now)) is not None
         ]
-        due.sort(key=lambda peer: (not self.missed(peer.id, peer.silent_since), peer.silence, peer.silent_since))
-        return [begun for peer in due[:AT_A_TIME] if (begun := self._begin(peer, ring, peers, now)) is not None]
+        if not due:
+            return []
+        ring = Ring[Seat](peers.values() if seats is None else seats, self.policy)
+        due.sort(key=lambda one: (-one[1], one[0].silence, one[0].silent_since, one[0].id))
+        begun = (self._begin(peer, why, ring, peers, now) for peer, why in due)
+        return [*islice((canary for canary in begun if canary is not None), AT_A_TIME)]
 
-    def _begin(self, receiver: Peer, ring: Sequence[Seat], peers: Mapping[str, Peer], now: float) -> Canary | None:
-        past = self._past.get(receiver.id, Past())
-        sender = choose(receiver, ring, peers, past, self._spent, self.policy, now)
+    def _need(self, peer: Peer, now: float) -> Need | None:
+        """As the function of that name, which most are not asked: of them nothing is new."""
+        past = self._past.get(peer.id, NOTHING)
+        known = self._resting.get(peer.id)
+        if known is not None and now < known[2] and known[0] is peer and known[1] is past:
+            return None
+        why = need(peer, past, self.policy, now)
+        if why is None:
+            self._resting[peer.id] = (peer, past, rests_until(peer, past, self.policy))
+        return why
+
+    def _begin(
+        self, receiver: Peer, why: Need, ring: Ring[Seat], peers: Mapping[str, Peer], now: float
+    ) -> Canary | None:
+        past = self._past.get(receiver.id, NOTHING)
+        sender = choose(receiver, why, ring, peers, past, self._spent, self._reached, self.policy, now)
         if sender is None:
             return None
         canary = Canary(self._name(), sender.id, receiver.id, now)
         self._put(canary)
         self._spend(canary)
-        self._past[receiver.id] = replace(past, last_at=now, last_sender=sender.id)
+        self._past[receiver.id] = past.asked(why, sender.id, self.policy, now)
         self.counts[receiver.id]["sent"] += 1
         return canary
 

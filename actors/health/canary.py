@@ -1,19 +1,16 @@
 """Canaries: messages between two sessions of this daemon that show whether what is sent to a session arrives.  Pure.
 
-When one is due, from whom it comes and what became of it.  A canary goes only from one supervised session to another
-that logged in as a different account, so never to a stranger; it is asked for where silence is suspicious, and once an
-interval where nothing else arrives.  Times are seconds since 1970.
+When one is needed, and what became of it; from whom it comes is in `senders`.  It is asked for where silence is
+suspicious, and once an interval where nothing else arrives.  Times are seconds since 1970.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from enum import StrEnum
+from dataclasses import dataclass, replace
+from enum import IntEnum, StrEnum
 from hashlib import blake2b
 from math import inf
-from typing import TypeVar
 
-from actors.health.liveness import FAULTS, Liveness
-from actors.health.signals import HOUR, Signals, window
+from actors.health.liveness import FAULTS, Inbound, Liveness
+from actors.health.signals import Signals
 from actors.session.causes_table import Cause
 from actors.session.vocabulary import State
 from actors.store.records import Canary
@@ -32,7 +29,12 @@ when a silent session gets the first."""
 SOONEST_SHARE, JITTER_SHARE = 0.4, 0.2
 """Of the interval: no sooner than after so much, and up to so much before the latest moment."""
 FIRST_PAUSE_S = 240.0
-"""After a canary that arrived in a suspicious silence; doubled with each, up to the interval."""
+"""After a canary that arrived in a suspicious silence; four times as long with each, up to the interval."""
+LIVELY_S, LIVELY_PAUSE_S = 600.0, 480.0
+"""A session is lively where a silence of so long would be suspicious.  That it is deaf is to be noticed within that
+time, on whatever day: the longest pause leaves two minutes of it to miss two canaries, and one that says nothing."""
+CALM_S = 7200.0
+"""Suspicion that was wrong is remembered for so long, or for two of the pauses that it asks for."""
 VOID_PAUSE_S = 30.0
 """After a canary that proved nothing, such as one that the sender's account was refused; doubled with each."""
 ANSWER_S = 20.0
@@ -41,12 +43,24 @@ UNTOLD_S = 60.0
 """Without a sample of the receiver for so long after its time a canary proves nothing."""
 AT_A_TIME = 10
 """Canaries that are begun at one look."""
-NEIGHBOURS = 2
-"""Before and behind a session in the ring of those that take part: an account writes to few, and always the same."""
+SAME_S = 0.001
+"""Times of one silence that were told on two ways differ by rounding at most."""
 DAY_S = 86_400.0
 AHEAD_S = 60.0
 """What is so far in the future was noted by a clock that has been set back since: it holds nothing up."""
-RESTRICTED = 463
+
+
+class Need(IntEnum):
+    """Why a session should get a canary; what is greater is more urgent."""
+
+    DOUBT = 0
+    """Its silence is improbable, but it is not lively: within the interval it is asked anyway."""
+    ROUTINE = 1
+    """Nothing else has come for most of the interval; or it was deaf, and has to prove that it hears again."""
+    SUSPICION = 2
+    """It is lively, and its silence improbable."""
+    CONFIRMATION = 3
+    """It has missed one in this silence."""
 
 
 class Outcome(StrEnum):
@@ -94,6 +108,8 @@ class Peer(Seat):
     silence: float
     """Probability of its silence."""
     silent_since: float
+    lively: bool = False
+    """Whether it is usual that so much arrives that a silence of `LIVELY_S` is suspicious."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +118,8 @@ class Past:
 
     last_at: float = 0.0
     last_sender: str = ""
+    need: Need = Need.ROUTINE
+    """Of the last."""
     missed: int = 0
     """In a row, in the silence since ``silent_since``."""
     silent_since: float = 0.0
@@ -109,21 +127,33 @@ class Past:
     """Whose were missed in this silence."""
     vouched: bool = False
     """Two senders missed it, or one that reached somebody since the silence began: it is not the sender's fault."""
-    arrived: int = 0
-    """In a row, without anything else that arrived between them."""
+    calm: int = 0
+    """In a row, those that arrived in a suspicious silence: today is not as usual, and the session hears."""
+    calm_at: float = 0.0
+    """When the last of them was sent."""
     void: int = 0
     """In a row."""
 
+    def missed_since(self, silent_since: float) -> int:
+        """In a row, in the silence since then."""
+        return self.missed if abs(self.silent_since - silent_since) < SAME_S else 0
 
-@dataclass(frozen=True, slots=True)
-class Spent:
-    """What a session sent: when, within the last 24 h."""
+    def proves(self, silent_since: float) -> int:
+        """Of those, how many count: see `Canaries.missed`."""
+        missed = self.missed_since(silent_since)
+        return missed if self.vouched else min(missed, 1)
 
-    times: tuple[float, ...] = field(default_factory=tuple)
+    def asked(self, need: Need, sender: str, policy: Policy, now: float) -> "Past":
+        """The same when a canary was sent."""
+        known = replace(self, last_at=now, last_sender=sender, need=need)
+        if need not in {Need.DOUBT, Need.SUSPICION}:
+            return known
+        return replace(known, calm=0 if _is_forgotten(self, policy, now) else self.calm, calm_at=now)
 
-    def within_day(self, now: float) -> int:
-        """How many."""
-        return sum(abs(now - at) < DAY_S for at in self.times)
+    def heard(self) -> "Past":
+        """The same when it arrived."""
+        calm = self.calm + (self.need is not Need.ROUTINE)
+        return replace(self, missed=0, senders=frozenset(), vouched=False, calm=calm, void=0)
 
 
 def address_of(me: str | None) -> str | None:
@@ -134,33 +164,69 @@ def address_of(me: str | None) -> str | None:
     return f"{user.split(':', 1)[0].split('.', 1)[0]}@{server}"
 
 
-def is_due(peer: Peer, past: Past, policy: Policy, now: float) -> bool:
-    """Whether a session should get one."""
-    if peer.signals.state is not State.OPEN or _age(peer.signals.since, now) < SETTLED_S:
-        return False
-    last = _age(past.last_at, now)
+def need(peer: Peer, past: Past, policy: Policy, now: float) -> Need | None:
+    """Why a session should get one now; None if it should not."""
+    if peer.signals.state is not State.OPEN or age(peer.signals.since, now) < SETTLED_S:
+        return None
+    last = age(past.last_at, now)
     if last < max(SPACING_S, _pause(VOID_PAUSE_S, past.void, policy)):
-        return False
-    waited = min(_age(peer.silent_since, now), last)
+        return None
+    waited = min(age(peer.silent_since, now), last)
     if peer.liveness in FAULTS:  # known: what is done about it ends with the connection, this only confirms it
-        return peer.liveness is Liveness.DEAF and waited >= policy.interval
-    if past.missed and past.silent_since == peer.silent_since:
-        return past.vouched or past.missed < CONFIRMATIONS or last >= policy.interval
-    if _has_to_prove_itself(peer.signals) and last > _age(peer.signals.since, now):
-        return True
-    if waited >= _patience(policy, _share(f"{peer.id}/{peer.silent_since}")):
-        return True
-    return peer.silence < SUSPICIOUS and last >= _pause(FIRST_PAUSE_S, past.arrived, policy)
+        return Need.ROUTINE if peer.liveness is Liveness.DEAF and waited >= policy.interval else None
+    if missed := past.missed_since(peer.silent_since):
+        if Inbound(peer.silence, past.proves(peer.silent_since)).is_deaf:
+            return None  # one more would say nothing new
+        goes_on = past.vouched or missed < CONFIRMATIONS or last >= policy.interval
+        return Need.CONFIRMATION if goes_on else None
+    if _has_to_prove_itself(peer.signals) and last > age(peer.signals.since, now):
+        return Need.ROUTINE
+    doubted = peer.silence < SUSPICIOUS and waited >= calm_pause(past, policy, now, lively=peer.lively)
+    if doubted and peer.lively:
+        return Need.SUSPICION
+    if waited >= SOONEST_SHARE * policy.interval and waited >= _patience(
+        policy, share_of(f"{peer.id}/{peer.silent_since}")
+    ):
+        return Need.ROUTINE
+    return Need.DOUBT if doubted else None
 
 
-def _age(at: float, now: float) -> float:
+def rests_until(peer: Peer, past: Past, policy: Policy) -> float:
+    """Until then nothing is needed, as long as nothing about the session changes."""
+    doubtful = peer.silence < SUSPICIOUS or past.missed_since(peer.silent_since) or peer.liveness in FAULTS
+    if doubtful or _has_to_prove_itself(peer.signals):
+        return 0.0
+    return max(peer.silent_since, past.last_at) + SOONEST_SHARE * policy.interval
+
+
+def age(at: float, now: float) -> float:
     """Seconds since then; for ever, if a clock that was ahead noted it."""
     return now - at if at <= now + AHEAD_S else inf
 
 
-def _pause(first: float, times: int, policy: Policy) -> float:
-    """Doubled each time, up to the interval."""
-    return min(policy.interval, first * 2.0 ** min(times - 1, 16)) if times else 0.0
+def calm_pause(past: Past, policy: Policy, now: float, *, lively: bool) -> float:
+    """Seconds without a sign of life after which a suspicious silence asks for a canary.
+
+    They grow with each that arrived: on a holiday every silence is suspicious, and messages that come all the same do
+    not make it a day like others.
+    """
+    if _is_forgotten(past, policy, now):
+        return 0.0
+    pause = _calm_pause(past, policy)
+    return min(pause, LIVELY_PAUSE_S) if lively else pause
+
+
+def _is_forgotten(past: Past, policy: Policy, now: float) -> bool:
+    return age(past.calm_at, now) >= max(CALM_S, 2 * _calm_pause(past, policy))
+
+
+def _calm_pause(past: Past, policy: Policy) -> float:
+    return _pause(FIRST_PAUSE_S, past.calm, policy, 4.0)
+
+
+def _pause(first: float, times: int, policy: Policy, factor: float = 2.0) -> float:
+    """Longer by a factor each time, up to the interval."""
+    return min(policy.interval, first * factor ** min(times - 1, 16)) if times else 0.0
 
 
 def _has_to_prove_itself(signals: Signals) -> bool:
@@ -173,60 +239,6 @@ def _patience(policy: Policy, share: float) -> float:
     """Seconds of any silence after which a canary is due; ``share`` (0 to 1) spreads the sessions."""
     latest = policy.interval - CONFIRMATIONS * (policy.timeout + CONFIRM_S)
     return max(SOONEST_SHARE * policy.interval, latest - JITTER_SHARE * policy.interval * share)
-
-
-def may_send(peer: Peer, spent: Spent, policy: Policy, now: float) -> bool:
-    """Whether a session may send one now: restricted accounts never do."""
-    signals = peer.signals
-    if signals.state is not State.OPEN or _age(signals.since, now) < SETTLED_S or peer.liveness in FAULTS:
-        return False
-    capped = signals.new_chats is not None and signals.new_chats.capped
-    if signals.timelocked or capped or window(signals, HOUR, now).nacks.get(RESTRICTED):
-        return False
-    if signals.unanswered_since is not None:
-        return False  # what it sent before is still on its way: one more would prove nothing
-    recent = bool(spent.times) and _age(spent.times[-1], now) < SPACING_S
-    return not recent and spent.within_day(now) < policy.daily_budget
-
-
-S = TypeVar("S", bound=Seat)
-
-
-def neighbours(receiver: Peer, ring: Sequence[S]) -> list[S]:
-    """Who may write to it: the nearest of its world with another account; ``ring`` is ordered by id."""
-    others = [seat for seat in ring if seat.world == receiver.world and seat.address != receiver.address]
-    behind = [seat for seat in others if seat.id > receiver.id]
-    circle = [*behind, *(seat for seat in others if seat.id < receiver.id)]
-    if len(circle) <= 2 * NEIGHBOURS:
-        return circle
-    return [*circle[:NEIGHBOURS], *circle[-NEIGHBOURS:]]
-
-
-def choose(
-    receiver: Peer,
-    ring: Sequence[Seat],
-    peers: Mapping[str, Peer],
-    past: Past,
-    spent: Mapping[str, Spent],
-    policy: Policy,
-    now: float,
-) -> Peer | None:
-    """The sender: not the one of the last time if there is another, else who sent least.  None if nobody may.
-
-    ``peers`` are those of the ring that are open.
-    """
-    near = (peers.get(seat.id) for seat in neighbours(receiver, ring))
-    able = [peer for peer in near if peer is not None and may_send(peer, spent.get(peer.id, Spent()), policy, now)]
-    if not able:
-        return None
-    return min(
-        able,
-        key=lambda peer: (
-            peer.id == past.last_sender,
-            spent.get(peer.id, Spent()).within_day(now),
-            _share(f"{receiver.id}/{peer.id}/{int(now)}"),
-        ),
-    )
 
 
 def outcome(canary: Canary, receiver: Peer | None, policy: Policy, now: float) -> Outcome | None:
@@ -245,11 +257,6 @@ def outcome(canary: Canary, receiver: Peer | None, policy: Policy, now: float) -
     return Outcome.VOID if heard is not None and canary.at <= heard <= now + AHEAD_S else Outcome.MISSED
 
 
-def participants(peers: Iterable[S], policy: Policy) -> list[S]:
-    """Those that take part, as a ring."""
-    return sorted((p for p in peers if not policy.sessions or p.id in policy.sessions), key=lambda peer: peer.id)
-
-
-def _share(name: str) -> float:
+def share_of(name: str) -> float:
     """A number from 0 to 1 that a name always has."""
     return int.from_bytes(blake2b(name.encode(), digest_size=4).digest()) / 2**32

@@ -5,12 +5,12 @@ little, and that of a lively one is known to a few seconds.
 """
 
 from array import array
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import tzinfo
 
 from actors.health.canaries import Canaries
-from actors.health.canary import Outcome, Peer, Seat, address_of
+from actors.health.canary import LIVELY_S, SUSPICIOUS, Outcome, Peer, Seat, address_of
 from actors.health.liveness import Inbound, Liveness, Verdict, silent_since
 from actors.health.rhythm import Rhythm, fleet_shares, no_shares
 from actors.health.signals import Signals
@@ -42,6 +42,10 @@ class _Ear:
     unstored: bool = False
     canary_at: float = 0.0
     """When the last canary arrived."""
+    lively: bool = False
+    """Of a suspicious silence: whether it would be so after ten minutes."""
+    peer: Peer | None = None
+    """What was last made of it."""
 
     @property
     def world(self) -> str:
@@ -130,8 +134,6 @@ class Listening:
             ear.rhythm.resume(sample.at, self._zone)  # one that was missed, and is over
         ear.rhythm.heard(sample.at, self._zone)
         ear.unstored = True
-        if not self.canaries.is_under_way(session):
-            self.canaries.natural(session)
 
     def _ear(self, session: str, at: float) -> _Ear:
         ear = self._ears.get(session)
@@ -150,23 +152,19 @@ class Listening:
         if since != ear.since or now >= ear.again_at:
             ear.since = since
             ear.silence = ear.rhythm.silence(since, now, self._zone, self._fleet)
+            ear.lively = ear.silence < SUSPICIOUS and self._is_lively(ear.rhythm, now)
             ear.again_at = now + min(LATEST, max(SOONEST, (now - since) / GROWTH))
         return Inbound(ear.silence, self.canaries.missed(session, since))
+
+    def _is_lively(self, rhythm: Rhythm, now: float) -> bool:
+        return rhythm.silence(now - LIVELY_S, now, self._zone, self._fleet) < SUSPICIOUS
 
     # canaries
 
     def peers(self, signals: Mapping[str, Signals], verdicts: Mapping[str, Verdict | None]) -> dict[str, Peer]:
         """The open sessions whose account is known, as canaries see them; what they have heard must be known, too."""
         return {
-            session: Peer(
-                session,
-                ear.world,
-                ear.address,
-                known,
-                None if (verdict := verdicts.get(session)) is None else verdict.liveness,
-                ear.silence if ear.since == (since := silent_since(known)) else 1.0,
-                since,
-            )
+            session: _peer(session, ear, ear.address, known, verdicts.get(session))
             for session, known in signals.items()
             if known.state is State.OPEN
             and known.sampled_at is not None
@@ -175,16 +173,16 @@ class Listening:
             and ear.shard is not None
         }
 
-    def seats(self, signals: Mapping[str, Signals]) -> list[Seat]:
+    def seats(self, signals: Mapping[str, Signals]) -> Iterator[Seat]:
         """The sessions whose account is known and that are to be connected: trouble takes nobody's place."""
-        return [
+        return (
             Seat(session, ear.world, ear.address)
             for session, known in signals.items()
             if known.state not in AWAY
             and (ear := self._ears.get(session)) is not None
             and ear.address is not None
             and (ear.shard is not None or ear.connector not in CONNECTORS_WITH_A_WORLD_EACH)
-        ]
+        )
 
     def begin(self, peers: Mapping[str, Peer], now: float, seats: Iterable[Seat] | None = None) -> list[Canary]:
         """The canaries to be sent now, after those were ended whose time is over; ``seats``: see `Canaries.begin`."""
@@ -211,3 +209,22 @@ class Listening:
                 outcome is not Outcome.MISSED
             ):  # until it arrives or the connection ends, nothing is known of the silence
                 self._ear(receiver, at).rhythm.resume(at, self._zone)
+
+
+def _peer(session: str, ear: _Ear, address: str, signals: Signals, verdict: Verdict | None) -> Peer:
+    """It as canaries see it; the same object as long as nothing is new, for most are looked at in vain."""
+    since = silent_since(signals)
+    silence = ear.silence if ear.since == since else 1.0
+    liveness = None if verdict is None else verdict.liveness
+    peer = ear.peer
+    if (
+        peer is None
+        or peer.signals is not signals
+        or peer.silence != silence
+        or peer.liveness is not liveness
+        or peer.address != address
+        or peer.lively is not ear.lively
+        or peer.world != ear.world
+    ):
+        peer = ear.peer = Peer(session, ear.world, address, signals, liveness, silence, since, ear.lively)
+    return peer

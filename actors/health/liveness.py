@@ -64,6 +64,11 @@ class Inbound:
         return self.silence * CANARY_LOST**self.missed
 
     @property
+    def is_deaf(self) -> bool:
+        """Whether it is too improbable, and canaries were missed at all."""
+        return self.missed >= ENOUGH_MISSED and self.probability < DEAF_BELOW
+
+    @property
     def unusual(self) -> bool:
         """Whether the silence alone is."""
         return self.silence < UNUSUAL
@@ -113,7 +118,7 @@ def _judge(signals: Signals, now: float, inbound: Inbound) -> tuple[Liveness, fl
     if (stuck := _stuck_since(signals)) is not None:
         return Liveness.OUTBOUND_STUCK, stuck
     silent = silent_since(signals)
-    if inbound.missed >= ENOUGH_MISSED and inbound.probability < DEAF_BELOW:
+    if inbound.is_deaf:
         return Liveness.DEAF, silent
     if inbound.unusual or now - silent >= QUIET_AFTER_S:
         return Liveness.QUIET, silent

@@ -1,6 +1,5 @@
 """Canaries: when one is due, who may send it, and what its outcome proves."""
 
-from collections.abc import Mapping
 from dataclasses import replace
 from itertools import count
 
@@ -11,28 +10,29 @@ from hypothesis import strategies as st
 from actors.health.canaries import Canaries
 from actors.health.canary import (
     ANSWER_S,
+    AT_A_TIME,
+    CALM_S,
     CONFIRM_S,
     CONFIRMATIONS,
     DAY_S,
-    NEIGHBOURS,
+    FIRST_PAUSE_S,
+    LIVELY_PAUSE_S,
     SETTLED_S,
     SUSPICIOUS,
+    Need,
     Outcome,
     Past,
     Peer,
     Policy,
-    Spent,
     address_of,
-    choose,
-    is_due,
-    may_send,
-    neighbours,
+    need,
     outcome,
+    rests_until,
 )
 from actors.health.liveness import Liveness
-from actors.health.signals import Bucket, Counts, Signals
+from actors.health.senders import Spent, may_send
+from actors.health.signals import Signals
 from actors.session.causes import Cause
-from actors.session.inputs import MessageCap
 from actors.session.vocabulary import State
 from actors.store.records import Canary
 
@@ -58,6 +58,10 @@ def peer(id: str = "b", **fields: object) -> Peer:
 NOW = T0 + 60
 
 
+def due(receiver: Peer, past: Past, policy: Policy, now: float) -> bool:
+    return need(receiver, past, policy, now) is not None
+
+
 @pytest.mark.parametrize(
     ("me", "address"),
     [
@@ -74,23 +78,74 @@ def test_the_address_is_that_of_the_account(me: str | None, address: str | None)
 
 
 def test_one_is_due_where_silence_is_suspicious_and_once_an_interval() -> None:
-    assert not is_due(peer(), Past(), POLICY, NOW)
-    assert is_due(peer(silence=SUSPICIOUS / 2), Past(), POLICY, NOW)
+    assert not due(peer(), Past(), POLICY, NOW)
+    assert due(peer(silence=SUSPICIOUS / 2), Past(), POLICY, NOW)
     latest = POLICY.interval - CONFIRMATIONS * (POLICY.timeout + CONFIRM_S)
-    assert not is_due(peer(), Past(), POLICY, T0 + latest - 0.21 * POLICY.interval)
-    assert is_due(peer(), Past(), POLICY, T0 + latest)
+    assert not due(peer(), Past(), POLICY, T0 + latest - 0.21 * POLICY.interval)
+    assert due(peer(), Past(), POLICY, T0 + latest)
 
 
 def test_none_is_due_for_a_connection_that_is_not_open_or_just_opened() -> None:
     doubtful = peer(silence=0.0)
-    assert not is_due(replace(doubtful, signals=replace(doubtful.signals, state=State.WAITING)), Past(), POLICY, NOW)
-    assert not is_due(doubtful, Past(), POLICY, T0 + SETTLED_S - 1)
+    assert not due(replace(doubtful, signals=replace(doubtful.signals, state=State.WAITING)), Past(), POLICY, NOW)
+    assert not due(doubtful, Past(), POLICY, T0 + SETTLED_S - 1)
 
 
 def test_a_missed_one_is_confirmed_at_once_in_the_same_silence_only() -> None:
     missed = Past(last_at=NOW - 30, missed=1, silent_since=T0)
-    assert is_due(peer(), missed, POLICY, NOW)
-    assert not is_due(peer(silent_since=T0 + 40), missed, POLICY, NOW)
+    assert due(peer(), missed, POLICY, NOW)
+    assert not due(peer(silent_since=T0 + 40), missed, POLICY, NOW)
+
+
+def test_what_is_proved_is_not_asked_again() -> None:
+    missed = Past(last_at=NOW - 30, missed=2, silent_since=T0, senders=frozenset("ac"), vouched=True)
+    assert need(peer(silence=0.1), missed, POLICY, NOW) is Need.CONFIRMATION
+    assert need(peer(silence=1e-4), missed, POLICY, NOW) is None
+    assert need(peer(silence=1e-4), replace(missed, vouched=False), POLICY, NOW) is Need.CONFIRMATION
+
+
+def test_what_is_promised_is_more_urgent_than_a_doubt() -> None:
+    doubtful = peer(silence=SUSPICIOUS / 2)
+    assert need(doubtful, Past(), POLICY, NOW) is Need.DOUBT
+    assert need(replace(doubtful, lively=True), Past(), POLICY, NOW) is Need.SUSPICION
+    assert need(doubtful, Past(), POLICY, T0 + POLICY.interval) is Need.ROUTINE
+    assert Need.DOUBT < Need.ROUTINE < Need.SUSPICION < Need.CONFIRMATION
+
+
+@given(st.lists(st.floats(1.0, 7200.0), max_size=60), st.integers(0, 9))
+def test_on_any_day_a_lively_session_is_asked_in_time_and_not_too_often(gaps: list[float], calm: int) -> None:
+    """Whatever people write on a holiday, and however many canaries have arrived."""
+    past = Past(calm=calm, calm_at=NOW - 1)
+    heard, asked, at = NOW, 0, NOW
+    for gap in gaps:
+        end = at + gap
+        while (at := at + 5.0) < end:
+            receiver = peer(silence=0.0 if at - heard >= 180 else 1.0, silent_since=heard, lively=True)
+            if need(receiver, past, POLICY, at) is not None:
+                asked, past, heard = asked + 1, past.asked(Need.SUSPICION, "a", POLICY, at).heard(), at
+            assert at - heard < LIVELY_PAUSE_S + 5
+        heard = at  # somebody writes
+    assert asked <= (at - NOW) / FIRST_PAUSE_S + 1
+    assert asked <= (at - NOW) / LIVELY_PAUSE_S + 2 * (at - NOW) / CALM_S + 3
+
+
+@given(
+    st.floats(0, 7200),
+    st.floats(0, 7200),
+    st.floats(0, 7200),
+    st.floats(0, 1),
+    st.sampled_from(Liveness),
+    st.sampled_from([None, Cause.DEAF]),
+    st.integers(0, 2),
+)
+def test_who_rests_needs_none(
+    silent: float, last: float, later: float, silence: float, liveness: Liveness, cause: Cause | None, missed: int
+) -> None:
+    receiver = peer(silence=silence * SUSPICIOUS * 2, silent_since=NOW - silent, liveness=liveness)
+    receiver = replace(receiver, signals=replace(receiver.signals, since=NOW - 7300, cause=cause))
+    past = Past(last_at=NOW - last, missed=missed, silent_since=NOW - silent)
+    if NOW + later < rests_until(receiver, past, POLICY):
+        assert need(receiver, past, POLICY, NOW + later) is None
 
 
 def test_on_a_holiday_they_grow_rarer() -> None:
@@ -98,16 +153,16 @@ def test_on_a_holiday_they_grow_rarer() -> None:
     at, past, times = NOW, Past(), []
     while at < NOW + 6 * 3600:
         at += 60
-        if is_due(peer(silence=0.0, silent_since=at - 600), past, POLICY, at):
+        if due(peer(silence=0.0, silent_since=at - 600), past, POLICY, at):
             times.append(at)
-            past = Past(last_at=at, arrived=past.arrived + 1)
+            past = past.asked(Need.DOUBT, "a", POLICY, at).heard()
     assert len(times) <= 10
 
 
 def test_a_deaf_session_gets_one_an_interval_and_a_stuck_one_none() -> None:
-    assert not is_due(peer(liveness=Liveness.DEAF, silence=0.0), Past(last_at=NOW - 60), POLICY, NOW)
-    assert is_due(peer(liveness=Liveness.DEAF), Past(last_at=NOW - 60), POLICY, NOW + POLICY.interval)
-    assert not is_due(peer(liveness=Liveness.OUTBOUND_STUCK, silence=0.0), Past(), POLICY, NOW + POLICY.interval)
+    assert not due(peer(liveness=Liveness.DEAF, silence=0.0), Past(last_at=NOW - 60), POLICY, NOW)
+    assert due(peer(liveness=Liveness.DEAF), Past(last_at=NOW - 60), POLICY, NOW + POLICY.interval)
+    assert not due(peer(liveness=Liveness.OUTBOUND_STUCK, silence=0.0), Past(), POLICY, NOW + POLICY.interval)
 
 
 def test_after_those_that_prove_nothing_it_is_tried_seldom() -> None:
@@ -125,63 +180,10 @@ def test_after_those_that_prove_nothing_it_is_tried_seldom() -> None:
 def test_what_was_deaf_is_tried_at_once_on_its_new_connection() -> None:
     base = peer()
     again = replace(base, signals=replace(base.signals, cause=Cause.DEAF, last_delivery=T0 + 1))
-    assert is_due(again, Past(last_at=T0 - 60), POLICY, T0 + SETTLED_S + 1)
-    assert not is_due(again, Past(last_at=T0 + SETTLED_S), POLICY, T0 + 60), "once"
+    assert due(again, Past(last_at=T0 - 60), POLICY, T0 + SETTLED_S + 1)
+    assert not due(again, Past(last_at=T0 + SETTLED_S), POLICY, T0 + 60), "once"
     hears = replace(again, signals=replace(again.signals, last_delivery=T0 + 5))
-    assert not is_due(hears, Past(last_at=T0 - 60), POLICY, T0 + SETTLED_S + 1)
-
-
-REFUSED = (Bucket(int(NOW // 60), Counts(nacks={463: 1})),)
-RESTRICTED = {
-    "time-locked": {"timelocked": True},
-    "no new chats": {"new_chats": MessageCap(10, 10, capped=True)},
-    "refused with 463": {"minutes": REFUSED},
-    "waits for an acknowledgement": {"unanswered_since": NOW - 1},
-    "not open": {"state": State.WAITING},
-    "just opened": {"since": NOW - 1},
-}
-
-
-@pytest.mark.parametrize("fields", RESTRICTED.values(), ids=RESTRICTED)
-def test_restricted_accounts_send_none(fields: Mapping[str, object]) -> None:
-    able = peer()
-    assert may_send(able, Spent(), POLICY, NOW)
-    assert not may_send(replace(able, signals=replace(able.signals, **fields)), Spent(), POLICY, NOW)  # type: ignore[arg-type]
-
-
-def test_nobody_sends_more_than_its_budget_within_24_hours() -> None:
-    spent = Spent(tuple(NOW - 10 - n for n in range(POLICY.daily_budget))[::-1])
-    assert not may_send(peer(), spent, POLICY, NOW)
-    assert may_send(peer(), replace(spent, times=spent.times[1:]), POLICY, NOW)
-    fresh = peer()
-    later = replace(fresh, signals=replace(fresh.signals, sampled_at=NOW + DAY_S))
-    assert may_send(later, spent, POLICY, NOW + DAY_S)
-
-
-@given(st.integers(0, 12), st.integers(0, 12), st.sampled_from(["a", "b"]))
-def test_a_session_writes_to_few_and_never_to_itself(number: int, receiver: int, world: str) -> None:
-    ring = [peer(f"{n:02}", world="a" if n % 3 else "b") for n in range(13)]
-    to = replace(ring[receiver], world=world)
-    found = neighbours(to, ring)
-    assert len(found) <= 2 * NEIGHBOURS
-    assert all(one.world == world and one.id != to.id for one in found)
-    assert len({one.id for one in found}) == len(found)
-    assert found == neighbours(to, ring)
-    assert number >= 0
-
-
-def test_two_devices_of_one_account_do_not_write_to_each_other() -> None:
-    one, other = peer("a"), replace(peer("b"), address=peer("a").address)
-    assert choose(one, [one, other], {"a": one, "b": other}, Past(), {}, POLICY, NOW) is None
-
-
-def test_a_second_opinion_comes_from_another_sender() -> None:
-    ring = [peer(id) for id in "abc"]
-    first = choose(ring[0], ring, {one.id: one for one in ring}, Past(), {}, POLICY, NOW)
-    assert first is not None
-    second = choose(ring[0], ring, {one.id: one for one in ring}, Past(last_sender=first.id), {}, POLICY, NOW)
-    assert second is not None
-    assert {first.id, second.id} == {"b", "c"}
+    assert not due(hears, Past(last_at=T0 - 60), POLICY, T0 + SETTLED_S + 1)
 
 
 def sampled(at: float, heard: float | None = None, **fields: object) -> Peer:
@@ -226,9 +228,9 @@ def test_only_those_that_take_part_send_and_get_them() -> None:
 
 def test_one_is_under_way_at_a_time_and_misses_add_up() -> None:
     known, peers = canaries(), fleet("a", "b", "c")
-    peers["b"] = replace(peers["b"], silence=0.0)
+    peers["b"] = replace(peers["b"], silence=0.9 * SUSPICIOUS)
     at = NOW
-    for missed in range(1, 4):
+    for missed in range(1, 3):
         (begun,) = known.begin(peers, at)
         assert begun.receiver == "b"
         assert known.begin(peers, at + 1) == []
@@ -241,7 +243,7 @@ def test_one_is_under_way_at_a_time_and_misses_add_up() -> None:
     (last,) = known.begin(peers, at + 1)
     assert known.arrived("b", last.id, at + 2) == "b"
     assert known.missed("b", T0) == 0
-    assert known.counts["b"] == {"sent": 4, "missed": 3, "arrived": 1, "void": 0}
+    assert known.counts["b"] == {"sent": 3, "missed": 2, "arrived": 1, "void": 0}
 
 
 def test_a_restart_keeps_the_budget_and_repeats_nothing() -> None:
@@ -254,7 +256,7 @@ def test_a_restart_keeps_the_budget_and_repeats_nothing() -> None:
     assert all(one.outcome == Outcome.VOID for one in again.take_changed())
     assert not again.is_under_way("a")
     assert again.spent("a").within_day(NOW + 1) == 2
-    assert not may_send(peers["a"], again.spent("a"), policy, NOW + 60)
+    assert not may_send(peers["a"], again.spent("a"), Need.CONFIRMATION, policy, NOW + 60)
 
 
 def test_the_misses_of_one_sender_count_as_one_until_it_reaches_somebody() -> None:
@@ -284,10 +286,12 @@ def test_a_clock_that_was_set_back_stops_none() -> None:
     ahead = NOW + 7200
     fresh = peer(silence=0.0)
     later = replace(fresh, signals=replace(fresh.signals, since=ahead), silent_since=ahead)
-    assert is_due(later, Past(last_at=ahead), POLICY, NOW)
-    assert not is_due(later, Past(last_at=NOW - 1), POLICY, NOW)
-    assert may_send(later, Spent((ahead,)), POLICY, NOW)
-    assert not may_send(later, Spent((ahead,) * POLICY.daily_budget), POLICY, NOW), "it counts all the same"
+    assert due(later, Past(last_at=ahead), POLICY, NOW)
+    assert not due(later, Past(last_at=NOW - 1), POLICY, NOW)
+    assert may_send(later, Spent((ahead,)), Need.CONFIRMATION, POLICY, NOW)
+    assert not may_send(later, Spent((ahead,) * POLICY.daily_budget), Need.CONFIRMATION, POLICY, NOW), (
+        "it counts all the same"
+    )
     assert Spent((NOW + 2 * DAY_S,)).within_day(NOW) == 0
     under_way = Canary("C", "a", "b", ahead, ahead + 1)
     assert outcome(under_way, fresh, POLICY, NOW) is Outcome.VOID
@@ -327,3 +331,9 @@ def test_an_answer_that_comes_twice_or_too_late_changes_nothing() -> None:
     assert known.refused(begun.id, NOW + 3) is None
     assert known.arrived("b", begun.id, NOW + 4) is None
     assert known.counts["b"] == before
+
+
+def test_those_to_whom_nobody_can_write_keep_nobody_from_their_turn() -> None:
+    peers = {str(number): peer(str(number), world=f"world {number}", silence=0.0) for number in range(2 * AT_A_TIME)}
+    peers |= {"x": peer("x", silence=SUSPICIOUS / 2), "y": peer("y")}
+    assert [(one.sender, one.receiver) for one in canaries().begin(peers, NOW)] == [("y", "x")]

@@ -5,9 +5,10 @@ from datetime import UTC, datetime
 from itertools import count
 
 from actors.health.canaries import Canaries
-from actors.health.canary import Past, Policy, choose, neighbours
+from actors.health.canary import Need, Past, Policy
 from actors.health.listening import Listening
 from actors.health.liveness import Inbound, Liveness
+from actors.health.senders import Ring, choose
 from actors.health.signals import Signals, fold
 from actors.session.change import Change
 from actors.session.sample import Sample
@@ -131,15 +132,21 @@ def test_after_a_restart_the_time_before_is_not_learned_again() -> None:
 def test_trouble_of_some_gives_a_session_no_new_neighbours() -> None:
     known = listening()
     signals = {f"{number:02}": opened(known, f"{number:02}") for number in range(12)}
-    near = {"01", "02", "10", "11"}
-    for state, found in ((State.WAITING, near), (State.STOPPED, {"02", "03", "10", "11"})):
-        signals["01"] = replace(signals["01"], state=state)
+    near = {seat.id for seat in Ring(known.seats(signals), POLICY).neighbours(known.peers(signals, {})["00"])}
+    first = min(near)
+    far = {id for id in signals if id not in near}
+    for state, stays in ((State.WAITING, True), (State.STOPPED, False)):
+        signals[first] = replace(signals[first], state=state)
         peers = known.peers(signals, {})
-        assert "01" not in peers
-        seats = known.seats(signals)
-        assert {seat.id for seat in neighbours(peers["00"], seats)} == found
-        far = {id: peers[id] for id in ("00", "05", "06")}
-        assert choose(peers["00"], seats, far, Past(), {}, POLICY, MONDAY + 60) is None, "however few are left"
-        chosen = choose(peers["00"], seats, peers, Past(), {}, POLICY, MONDAY + 60)
+        assert first not in peers
+        ring = Ring(known.seats(signals), POLICY)
+        found = {seat.id for seat in ring.neighbours(peers["00"])}
+        assert (found == near) == stays
+        assert near - {first} <= found
+        distant = {id: peers[id] for id in far - found}
+        at = MONDAY + 60
+        none = choose(peers["00"], Need.ROUTINE, ring, distant, Past(), {}, {}, POLICY, at)
+        assert none is None, "however few are left"
+        chosen = choose(peers["00"], Need.ROUTINE, ring, peers, Past(), {}, {}, POLICY, at)
         assert chosen is not None
         assert chosen.id in found

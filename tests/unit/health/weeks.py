@@ -97,6 +97,8 @@ class Weeks:
         self._delivered: dict[str, float | None] = {}
         self._signals: dict[str, Signals] = {}
         self._verdicts: dict[str, Verdict | None] = {}
+        self._unjudged: set[str] = set()
+        """Whose verdict is of an older connection."""
         self._deaf: dict[str, float] = {}
         self._counts: dict[str, Counter[int]] = defaultdict(Counter)
         """Messages by the hour since the start."""
@@ -158,6 +160,7 @@ class Weeks:
         self.listening.changed(session, self._signals[session], change, Liveness.DEAF, at)
         self._open(session, at + 2)
         self._verdicts[session] = None
+        self._unjudged.add(session)
 
     def _heard(self, session: str, at: float) -> None:
         self._counts[session][int((at - START) // HOUR)] += 1
@@ -198,7 +201,7 @@ class Weeks:
                 yield at, life.id
 
     def _busy(self) -> bool:
-        return bool(self._deaf) or any(self.canaries.is_under_way(life.id) for life in self._lives)
+        return bool(self._deaf) or bool(self.canaries.under_way())
 
     def _deafen(self, now: float) -> None:
         session = self._rng.choice(self._lives).id
@@ -218,14 +221,14 @@ class Weeks:
 
     def _doubtful(self) -> set[str]:
         """Whom a look between two full ones may concern."""
-        under_way = (life.id for life in self._lives if self.canaries.is_under_way(life.id))
-        return {*self._deaf, *under_way, *(id for id, verdict in self._verdicts.items() if verdict is None)}
+        return {*self._deaf, *self.canaries.under_way(), *self._unjudged}
 
     def _look(self, now: float, events: list[tuple[float, int, str, str]]) -> None:
         full = now - self._full_look >= IDLE_LOOK
         if full:
             self._full_look = now
-        for session in self._opened if full else self._doubtful():
+        doubtful, self._unjudged = self._doubtful(), set()
+        for session in self._opened if full else doubtful:
             opened = self._opened[session]
             signals = self._signals[session] = Signals(
                 state=State.OPEN,
