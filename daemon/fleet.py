@@ -1,4 +1,7 @@
-"""The wanted fleet: sessions of the file and of the API, the operator's wishes, and their places in shards."""
+"""The wanted fleet: every change of its sessions, stored with what follows from it.
+
+Whose they are is decided in `wanted`, where they live in `places`, what is refused in `refusals`.
+"""
 
 import asyncio
 import json
@@ -6,29 +9,26 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Container, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import replace
-from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from actors.admission.importance import importance
-from actors.messages import FleetPlan, SessionPlan
+from actors.messages import FleetPlan
 from actors.recovery.pauses import Pause, ends
 from actors.settings import Settings
 from actors.store import api_queries, pause_queries
 from actors.store.engine import Database
 from actors.store.errors import StoreError
-from actors.store.placement import place
 from actors.store.records import Desired, StoredSession
 from config.loader import Loaded
-from config.profiles import simulator_profile
-from config.schema_proxies import Proxy
 from daemon import wanted
 from daemon.audit.deeds import DAEMON
 from daemon.backend import BackendError, SessionRecord
-from daemon.proxies import proxy_plan, refuse_lost, refuse_unknown
+from daemon.fleetplan import fleet_plan
+from daemon.places import Places
+from daemon.proxies import proxies_of, refuse_lost, refuse_unknown
+from daemon.refusals import refuse_file_owned, refuse_held, refuse_unusable
 from daemon.storage import refusal
 
-CONNECTORS = ("baileys", "simulator", "external")
 SAID = "file.enabled"
 """Name of what is remembered of the file in api.db: ``enabled`` by session, as JSON."""
 
@@ -47,7 +47,7 @@ class Fleet:
         self._database = database
         self._stored: dict[str, StoredSession] = {}
         self._desired: dict[str, Desired] = {}
-        self._places: dict[str, tuple[str, int]] = {}
+        self._places = Places()
         self._records: dict[str, SessionRecord] = {}
         self._said: dict[str, bool] = {}
         self.pauses: tuple[Pause, ...] = ()
@@ -57,8 +57,6 @@ class Fleet:
         self._paused: Mapping[str, float] = {}
         """Session -> until when its recovery is paused."""
         self._version = 0
-        self._left: dict[str, tuple[str, int]] = {}
-        """Places that sessions left: while the actors run, a shard's number is not given to another connector."""
         self._turn = asyncio.Lock()
         """Of changes: each sees the one before it whole."""
 
@@ -67,7 +65,7 @@ class Fleet:
         async with self._database.begin() as conn:
             self._stored = {session.id: session for session in await api_queries.load_sessions(conn)}
             self._desired = await api_queries.load_desired(conn)
-            self._places = await api_queries.load_placement(conn)
+            self._places = Places(await api_queries.load_placement(conn))
             self._said = json.loads(await api_queries.get_meta(conn, SAID) or "{}")
             self.pauses = tuple(await pause_queries.load_pauses(conn, time.time()))
             self.last_pause = await pause_queries.last_pause(conn)
@@ -82,11 +80,11 @@ class Fleet:
     @property
     def shards(self) -> set[int]:
         """The shards that hold a session."""
-        return {self._places[session][1] for session in self._records}
+        return self._places.shards(self._records)
 
     def shard_of(self, session: str) -> int:
         """Where a session lives."""
-        return self._places[session][1]
+        return self._places.shard_of(session)
 
     def paused(self, now: float) -> int:
         """How many sessions are under a pause."""
@@ -94,22 +92,14 @@ class Fleet:
 
     def plan(self, ready: Container[int]) -> FleetPlan:
         """The fleet as the actors need it; shards without a database yet, which are not ``ready``, come later."""
-        shards: dict[int, list[SessionPlan]] = {}
-        profiles = {spec.id: spec.simulator for spec in self._loaded.config.sessions}
-        named = {name: proxy_plan(self._proxies, name) for name in {r.proxy for r in self._records.values()}}
-        for id, record in self._records.items():
-            profile: dict[str, Any] | None = None
-            if record.connector == "simulator":
-                profile = simulator_profile(self._settings.connectors.simulator, id, profiles.get(id))
-            if (shard := self.shard_of(id)) in ready:
-                plans = shards.setdefault(shard, [])
-                weight = importance(record.labels, self._settings.recovery.importance)
-                paused = self._paused.get(id)
-                plans.append(
-                    SessionPlan(id, record.connector, record.enabled, profile, paused, weight, named[record.proxy])
-                )
-        placed = {shard: tuple(plans) for shard, plans in sorted(shards.items())}
-        return FleetPlan(self._version, placed, self._settings.tuning)
+        placed = [(record, self.shard_of(id)) for id, record in self._records.items()]
+        return fleet_plan(
+            self._version,
+            self._loaded,
+            self._settings,
+            [(record, shard) for record, shard in placed if shard in ready],
+            self._paused,
+        )
 
     def renew(self) -> None:
         """The next plan is another one, though nothing was changed here."""
@@ -161,19 +151,13 @@ class Fleet:
         loaded, settings = file or (self._loaded, self._settings)
         records = wanted.records(loaded, stored, desired)
         if ready is not None:  # a reload; what was lost while the daemon was down halts its sessions
-            refuse_lost(_named(loaded), ((id, record.proxy) for id, record in records.items()))
+            refuse_lost(proxies_of(loaded), ((id, record.proxy) for id, record in records.items()))
         pauses = self.pauses if pauses is None else pauses
         paused = ends(pauses, {id: record.labels for id, record in records.items()}, time.time())
-        left = {**self._left, gone: self._places[gone]} if gone is not None else dict(self._left)
-        before = {id: where for id, where in self._places.items() if id != gone}
-        places = dict(before)
-        for connector in sorted({record.connector for record in records.values()}):
-            kin = [(id, connector) for id, record in records.items() if record.connector == connector]
-            for id, shard in place({**left, **places}, kin, _capacity(settings, connector)).items():
-                places[id] = (connector, shard)
-        moved = {id: places[id] for id in records if before.get(id) != places[id]}
+        connectors = {id: record.connector for id, record in records.items()}
+        places, moved = self._places.settle(connectors, lambda name: _capacity(settings, name), gone)
         if ready is not None:
-            await ready({places[id][1] for id in records})
+            await ready(places.shards(records))
         async with self._writing() as conn:
             if write is not None:
                 await write(conn)
@@ -182,9 +166,7 @@ class Fleet:
         self.last_pause = max([self.last_pause, *(pause.id for pause in pauses)])
         self._loaded, self._settings = loaded, settings
         self._stored, self._desired, self._records = dict(stored), dict(desired), records
-        self._places = before | moved
-        self._left = {id: where for id, where in left.items() if id not in moved}
-        self._left |= {f"{id} in {before[id][1]}": before[id] for id in moved if id in before}
+        self._places = places
         self._version += 1
 
     async def settle_pauses(self, decide: Callable[[], tuple[Write, tuple[Pause, ...]]]) -> None:
@@ -201,10 +183,6 @@ class Fleet:
         except StoreError as error:
             raise refusal(error, "the change could not be stored") from error
 
-    @property
-    def _proxies(self) -> Mapping[str, Proxy]:
-        return _named(self._loaded)
-
     def get(self, session: str) -> SessionRecord:
         """A session's record.  Raises BackendError ``unknown_session``."""
         record = self._records.get(session)
@@ -218,16 +196,9 @@ class Fleet:
             await self._add(record, who)
 
     async def _add(self, record: SessionRecord, who: str) -> None:
-        if (known := self._records.get(record.id)) is not None:
-            raise BackendError("conflict", f"session {record.id!r} exists already, by {known.source or 'the API'}")
-        if record.connector not in CONNECTORS:
-            raise BackendError("invalid", f"the connector is one of {', '.join(CONNECTORS)}")
-        if record.connector == "baileys" and self._settings.node is None:
-            raise BackendError("invalid", "no Node.js of version 20 or later was found, which Baileys needs")
-        if record.connector == "external" and not self._settings.connectors.external.command:
-            raise BackendError("invalid", "there is no external connector: connectors.external.command is not set")
+        refuse_unusable(record, self._records.get(record.id), self._settings)
         now = time.time()
-        refuse_unknown(self._proxies, record.proxy)
+        refuse_unknown(proxies_of(self._loaded), record.proxy)
         made = StoredSession(record.id, record.connector, dict(record.labels), now, record.proxy)
         wish = Desired(record.id, record.enabled, now, who)
 
@@ -252,15 +223,15 @@ class Fleet:
     async def _change(
         self, session: str, who: str, labels: Mapping[str, str] | None, enabled: bool | None, proxy: str | None
     ) -> None:
-        self._refuse_file_owned(session)
-        refuse_unknown(self._proxies, proxy or None)
+        refuse_file_owned(self.get(session))
+        refuse_unknown(proxies_of(self._loaded), proxy or None)
         stored, desired = dict(self._stored), dict(self._desired)
         if labels is not None:
             stored[session] = replace(stored[session], labels=dict(labels))
         if proxy is not None:
             stored[session] = replace(stored[session], proxy=proxy or None)
         if enabled is not None:
-            self._refuse_held(session, enabled)
+            refuse_held(session, self._desired.get(session), enabled)
             desired[session] = Desired(session, enabled, time.time(), who)
 
         async def write(conn: AsyncConnection) -> None:
@@ -281,7 +252,7 @@ class Fleet:
     async def _enable(self, session: str, who: str, enabled: bool, *, accept_stale: bool) -> None:
         self.get(session)
         if not accept_stale:
-            self._refuse_held(session, enabled)
+            refuse_held(session, self._desired.get(session), enabled)
             if wanted.is_held(self._desired.get(session)):
                 return
         wish = Desired(session, enabled, time.time(), who)
@@ -293,7 +264,7 @@ class Fleet:
             await self._remove(session)
 
     async def _remove(self, session: str) -> None:
-        self._refuse_file_owned(session)
+        refuse_file_owned(self.get(session))
 
         async def write(conn: AsyncConnection) -> None:
             await api_queries.remove_session(conn, session)
@@ -305,28 +276,6 @@ class Fleet:
         stored = {id: made for id, made in self._stored.items() if id != session}
         desired = {id: wish for id, wish in self._desired.items() if id != session}
         await self._settle(write, stored, desired, gone=session, pauses=pauses)
-
-    def _refuse_held(self, session: str, enabled: bool) -> None:
-        if enabled and wanted.is_held(self._desired.get(session)):
-            raise BackendError(
-                "refused",
-                f"the keys of session {session!r} came out of a backup and may be older than the device's",
-                remedy="If nothing else runs this device, and nothing newer is to be had: "
-                f"wavigil sessions start {session} --accept-stale-keys",
-            )
-
-    def _refuse_file_owned(self, session: str) -> None:
-        record = self.get(session)
-        if record.origin == "file":
-            raise BackendError(
-                "file_owned",
-                f"session {session!r} belongs to {record.source}: change it there and run wavigil reload",
-                source=record.source,
-            )
-
-
-def _named(loaded: Loaded) -> dict[str, Proxy]:
-    return {proxy.name: proxy for proxy in loaded.config.proxies}
 
 
 def _capacity(settings: Settings, connector: str) -> int:

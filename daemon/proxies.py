@@ -6,11 +6,17 @@ import secrets
 from collections.abc import Iterable, Mapping
 
 from actors.messages import ProxyPlan
+from config.loader import Loaded
 from config.schema_proxies import Proxy
 from daemon.backend import BackendError
 
 _KEY = secrets.token_bytes(32)
 """Of this process alone: a mark is compared while it runs, and tells nobody a password."""
+
+
+def proxies_of(loaded: Loaded) -> dict[str, Proxy]:
+    """Those that the configuration names."""
+    return {proxy.name: proxy for proxy in loaded.config.proxies}
 
 
 def proxy_plan(proxies: Mapping[str, Proxy], name: str | None) -> ProxyPlan | None:
