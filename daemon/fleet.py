@@ -31,6 +31,8 @@ from daemon.storage import refusal
 
 SAID = "file.enabled"
 """Name of what is remembered of the file in api.db: ``enabled`` by session, as JSON."""
+NAMED = "file.proxy"
+"""The same of ``proxy``, of those sessions that are the API's too."""
 
 Write = Callable[[AsyncConnection], Awaitable[None]]
 """What a change writes, within its transaction."""
@@ -50,6 +52,7 @@ class Fleet:
         self._places = Places()
         self._records: dict[str, SessionRecord] = {}
         self._said: dict[str, bool] = {}
+        self._named: dict[str, str | None] = {}
         self.pauses: tuple[Pause, ...] = ()
         """Those of recovery that somebody made and nobody ended; some may be over."""
         self.last_pause = 0
@@ -67,6 +70,7 @@ class Fleet:
             self._desired = await api_queries.load_desired(conn)
             self._places = Places(await api_queries.load_placement(conn))
             self._said = json.loads(await api_queries.get_meta(conn, SAID) or "{}")
+            self._named = json.loads(await api_queries.get_meta(conn, NAMED) or "{}")
             self.pauses = tuple(await pause_queries.load_pauses(conn, time.time()))
             self.last_pause = await pause_queries.last_pause(conn)
         async with self._turn:
@@ -121,9 +125,11 @@ class Fleet:
         specs, now = loaded.config.sessions, time.time()
         void = wanted.overruled(self._said, specs, self._desired)
         wishes = {id: wish for id, wish in self._desired.items() if id not in void}
-        for id in self.ownership(loaded).given_back:
+        hands = self.ownership(loaded)
+        for id in hands.given_back:
             wishes.setdefault(id, Desired(id, self._said[id], now, "the file"))  # it stays as it was
         said = wanted.says(self._said, specs, wishes, self._stored)
+        back, named = wanted.returned(hands, self._stored, self._named), wanted.named(specs, self._stored)
 
         async def write(conn: AsyncConnection) -> None:
             await api_queries.forget_desired(conn, void)
@@ -131,9 +137,13 @@ class Fleet:
                 await api_queries.set_desired(conn, wishes[id])
             if said != self._said:
                 await api_queries.set_meta(conn, SAID, json.dumps(said))
+            for id, session in back.items():
+                await api_queries.set_proxy(conn, id, session.proxy)
+            if named != self._named:
+                await api_queries.set_meta(conn, NAMED, json.dumps(named))
 
-        await self._settle(write, desired=wishes, file=(loaded, settings), ready=ready)
-        self._said = said
+        await self._settle(write, {**self._stored, **back}, wishes, file=(loaded, settings), ready=ready)
+        self._said, self._named = said, named
 
     async def _settle(
         self,
@@ -151,7 +161,7 @@ class Fleet:
         loaded, settings = file or (self._loaded, self._settings)
         records = wanted.records(loaded, stored, desired)
         if ready is not None:  # a reload; what was lost while the daemon was down halts its sessions
-            refuse_lost(proxies_of(loaded), ((id, record.proxy) for id, record in records.items()))
+            refuse_lost(proxies_of(loaded), records.values())
         pauses = self.pauses if pauses is None else pauses
         paused = ends(pauses, {id: record.labels for id, record in records.items()}, time.time())
         connectors = {id: record.connector for id, record in records.items()}

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from actors.messages import ProxyPlan
 from config.loader import Loaded
 from config.schema_proxies import Proxy
-from daemon.backend import BackendError
+from daemon.backend import BackendError, SessionRecord
 
 _KEY = secrets.token_bytes(32)
 """Of this process alone: a mark is compared while it runs, and tells nobody a password."""
@@ -36,12 +36,16 @@ def refuse_unknown(proxies: Mapping[str, Proxy], name: str | None) -> None:
         raise BackendError("invalid", f"the configuration has no proxy {name!r}; {known}")
 
 
-def refuse_lost(proxies: Mapping[str, Proxy], sessions: Iterable[tuple[str, str | None]]) -> None:
-    """A proxy that a session of the API names is not taken away.  Raises BackendError ``conflict``."""
-    for id, name in sessions:
-        if name is not None and name not in proxies:
+def refuse_lost(proxies: Mapping[str, Proxy], records: Iterable[SessionRecord]) -> None:
+    """A proxy that a session has over the API is not taken away.  Raises BackendError ``conflict``."""
+    for record in records:
+        if record.proxy is not None and record.proxy not in proxies:
+            of_file = record.origin == "file"
             raise BackendError(
                 "conflict",
-                f"session {id!r} of the API has the proxy {name!r}, which the configuration does not have any more",
-                remedy=f"Give the session another one first, or none: PATCH /api/sessions/{id}",
+                f"session {record.id!r}{'' if of_file else ' of the API'} has the proxy {record.proxy!r}"
+                f"{' over the API' if of_file else ''}, which the configuration does not have any more",
+                remedy="Name another one for it in the file, or proxy: null."
+                if of_file
+                else f"Keep it until the session has another one, or none: PATCH /api/sessions/{record.id}",
             )

@@ -1,7 +1,7 @@
 """Who owns which session, and whether it should run: file, API and the operator's wishes put together.  Pure."""
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Container, Iterable, Mapping
+from dataclasses import dataclass, replace
 
 from actors.store.records import RESTORED, Desired, StoredSession
 from config.loader import Loaded
@@ -10,6 +10,8 @@ from daemon.backend import SessionRecord
 
 Said = Mapping[str, bool]
 """Session -> ``enabled`` as the file said it when it was last taken over."""
+Named = Mapping[str, str | None]
+"""Session that is the API's too -> ``proxy`` as the file said it last; one of which it said nothing is not here."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,12 +27,17 @@ class Ownership:
 def records(
     loaded: Loaded, stored: Mapping[str, StoredSession], wishes: Mapping[str, Desired]
 ) -> dict[str, SessionRecord]:
-    """All sessions: those of the file in its order, then those of the API by age.  A wish wins over the file."""
+    """All sessions: those of the file in its order, then those of the API by age.  A wish wins over the file.
+
+    A session of the API that the file takes over without a word about its proxy keeps it: it never goes past one
+    since somebody forgot a line.
+    """
     found: dict[str, SessionRecord] = {}
     for spec in loaded.config.sessions:
         enabled = wishes[spec.id].enabled if spec.id in wishes else spec.enabled
         source = loaded.session_origin(spec.id)
-        found[spec.id] = SessionRecord(spec.id, spec.connector, dict(spec.labels), enabled, "file", source, spec.proxy)
+        proxy = spec.proxy if spec.id not in stored or says_proxy(spec) else stored[spec.id].proxy
+        found[spec.id] = SessionRecord(spec.id, spec.connector, dict(spec.labels), enabled, "file", source, proxy)
     for id, session in stored.items():
         if id not in found:
             enabled = wishes[id].enabled if id in wishes else True
@@ -45,6 +52,21 @@ def ownership(before: Iterable[str], after: Iterable[str], stored: Mapping[str, 
         taken_over=tuple(id for id in new if id in stored and id not in old),
         given_back=tuple(id for id in old if id in stored and id not in new),
     )
+
+
+def says_proxy(spec: SessionSpec) -> bool:
+    """Whether the file has a word about the proxy of a session; null is one."""
+    return "proxy" in spec.model_fields_set
+
+
+def named(specs: Iterable[SessionSpec], stored: Container[str]) -> dict[str, str | None]:
+    """What to remember of the file's proxies."""
+    return {spec.id: spec.proxy for spec in specs if spec.id in stored and says_proxy(spec)}
+
+
+def returned(hands: Ownership, stored: Mapping[str, StoredSession], named: Named) -> dict[str, StoredSession]:
+    """The sessions that the API has again, and that go on through the proxy that the file had given them."""
+    return {id: replace(stored[id], proxy=named[id]) for id in hands.given_back if id in named}
 
 
 def overruled(said: Said, specs: Iterable[SessionSpec], wishes: Mapping[str, Desired]) -> set[str]:
