@@ -63,7 +63,7 @@ async def test_they_work_in_a_transaction_of_several_visits_too(database: Databa
         assert await change(conn, RENAME, {"known_as": "b", "now": "simulator"}) == 1
         await change(conn, WISH, {"session": "a", "enabled": False, "changed_at": 1, "who": "me"})
         found = [tuple(values) for values in await fetch(conn, ALL)]
-    assert found == [("a", "baileys", {}, 1.5), ("b", "simulator", {"team": "x"}, 1.5)]
+    assert found == [("a", "baileys", {}, 1.5, None), ("b", "simulator", {"team": "x"}, 1.5, None)]
     wishes = await database.run(lambda conn: fetch(conn, WISHES, on=False))
     assert [tuple(wish) for wish in wishes] == [("a", False, 1.0, "me")]
 
