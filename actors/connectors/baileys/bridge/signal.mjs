@@ -28,6 +28,7 @@ export class Together {
   #exclusive
   #together
   #waiting = []
+  #draining = false // or about to
 
   /** `together(work)` runs `work(within)`, and resolves when all that functions called by `within` have changed is durable. */
   constructor(exclusive, together) {
@@ -40,11 +41,12 @@ export class Together {
     return new Promise((resolve, reject) => {
       // whoever asks is inside of a transaction of its own
       this.#waiting.push({ run: AsyncResource.bind(within => within(work)), resolve, reject })
-      if (this.#waiting.length === 1) this.#begin()
+      if (!this.#draining) this.#begin()
     })
   }
 
   #begin() {
+    this.#draining = true
     void this.#exclusive.run(() => this.#drain())
   }
 
@@ -61,6 +63,7 @@ export class Together {
     } catch (error) {
       for (const { reject } of done) reject(error)
     }
+    this.#draining = false
     if (this.#waiting.length > 0) this.#begin()
   }
 }

@@ -4,7 +4,7 @@ import { createRequire } from 'node:module'
 import { test } from 'node:test'
 import '../quiet.mjs'
 import '../isolation.mjs'
-import { Exclusive, Transactions, signalRepository } from '../signal.mjs'
+import { Exclusive, Together, Transactions, signalRepository } from '../signal.mjs'
 
 /** What arrives is decrypted, and that is all. */
 const plainly = { arrive: async (_ciphertext, decrypt) => (await decrypt()).value, changing: async work => ({ value: await work() }), together: work => work(each => each()) }
@@ -127,6 +127,31 @@ test('encryptions for many devices end together, when all of them are durable', 
   durable()
   await next
   assert.equal(batches.length, 2)
+})
+
+test('what comes while the others are written adds no more than one to the queue, however long that lasts', async () => {
+  let [queued, most, batches] = [0, 0, 0]
+  class Counted extends Exclusive {
+    run(work) {
+      most = Math.max(most, ++queued)
+      return super.run(work).finally(() => queued--)
+    }
+  }
+  const together = new Together(new Counted(), async work => {
+    batches++
+    await work(each => each())
+    await turn()
+  })
+  const caller = async () => {
+    for (let n = 0; n < 50; n++) {
+      await together.run(async () => {})
+      await Promise.resolve() // then the next batch has begun
+    }
+  }
+  await Promise.all([caller(), turn().then(caller)])
+  await turn()
+  assert.deepEqual([most <= 2, queued], [true, 0], `${most} in the queue: the one that ends and the one it begins at the most`)
+  assert.ok(batches <= 100, `${batches} batches for 100 encryptions`)
 })
 
 test('what can not be written is encrypted for nobody', async () => {
