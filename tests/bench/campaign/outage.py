@@ -5,9 +5,10 @@ import time
 from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
 
+from tests.bench.campaign.course import Course, course, slots_counted
 from tests.bench.campaign.truth import Moved
+from tests.bench.campaign.visibility import shows_loss
 from tests.bench.campaign.watch import Watch
 from tests.bench.campaign.world import World
 from tests.bench.fleet import statuses
@@ -19,7 +20,10 @@ PROBE_S = 32.0
 MARGIN = 1.2
 """All are back within what the bound on connects allows, and a fifth of it more."""
 SHOWN_WITHIN = 5.0
-BULK_S = 0.2
+BULK_S = 0.5
+"""Between two looks of HTTP, each of which costs the daemon some."""
+NAMED = 500
+"""Sessions that may be asked for by name, without a longer address than is taken."""
 
 
 def peak(times: Sequence[float], window: float = 1.0) -> int:
@@ -44,9 +48,11 @@ class Cut:
     peak: int
     """Most attempts within a second, from the blow until all were back."""
     shown: float | None
-    """Until HTTP showed the last of them as not connected; None: that was not looked for."""
+    """Until HTTP had shown the loss of the last of them; None: never."""
     back: float | None
     """From the end until the last was open; None: not in time."""
+    course: Course | None = None
+    """Where the time went."""
 
     @property
     def allowed(self) -> float:
@@ -63,8 +69,10 @@ class Cut:
             found.append(f"    {self.at_first} of them in the first {FIRST_S:g} s")
         found.append(f"    most connects within a second, as the server saw them: {self.peak} (bound {self.bound:g})")
         found.append(f"    all open again after {back} (allowed {self.allowed:.1f} s)")
-        if self.shown is not None:
-            found.append(f"    shown over HTTP within {self.shown:.2f} s (allowed {SHOWN_WITHIN:g} s)")
+        if self.course is not None:
+            found += self.course.lines()
+        shown = "never, for some of them" if self.shown is None else f"within {self.shown:.2f} s"
+        found.append(f"    shown over HTTP {shown} (allowed {SHOWN_WITHIN:g} s)")
         return found
 
     def shortfalls(self) -> list[str]:
@@ -76,15 +84,18 @@ class Cut:
             found.append(f"{self.meanwhile / self.lasted:.2f} connects/s while the server was away")
         if self.back is None or self.back > self.allowed:
             found.append(f"not all back within {self.allowed:.1f} s")
-        if self.shown is not None and self.shown > SHOWN_WITHIN:
+        if self.shown is None:
+            found.append("HTTP never showed the loss of some of them")
+        elif self.shown > SHOWN_WITHIN:
             found.append(f"HTTP showed the cut only after {self.shown:.1f} s")
         return found
 
 
 async def cut(daemon: Daemon, world: World, watch: Watch, ids: Sequence[str], bound: float, outage: float) -> Cut:
     """Cuts all sessions, with the server away for ``outage`` seconds (0: it is there at once)."""
+    slots = await slots_counted(daemon, len(ids))
     began = time.time()
-    calls, before = len(world.attempts), set(ids)
+    calls, seen, before = len(world.attempts), len(watch.seen), set(ids)
     looking = asyncio.create_task(_shown(daemon, set(ids), began))
     at = await (world.shut(outage) if outage else world.cut(ids))
     end = at + outage
@@ -104,7 +115,10 @@ async def cut(daemon: Daemon, world: World, watch: Watch, ids: Sequence[str], bo
     times = sorted(world.attempts[calls:])
     meanwhile = bisect_right(times, end) if outage else 0
     at_first = bisect_right(times, min(end, at + FIRST_S))
-    return Cut(len(ids), bound, outage, meanwhile, at_first, peak(times), None if shown is None else shown - at, back)
+    moves = [move for move in watch.seen[seen:] if isinstance(move, Moved)]
+    went = course(times, moves, end, bound, (slots, await slots_counted(daemon, slots.used + len(times))))
+    within = None if shown is None else shown - at
+    return Cut(len(ids), bound, outage, meanwhile, at_first, peak(times), within, back, went)
 
 
 def _open(move: Moved | None, since: float) -> bool:
@@ -112,17 +126,10 @@ def _open(move: Moved | None, since: float) -> bool:
 
 
 async def _shown(daemon: Daemon, waiting: set[str], began: float) -> float | None:
-    """When HTTP had shown the last of them as having lost its connection; None: never."""
+    """When HTTP had shown the loss of the last of them, which all were open at ``began``; None: never."""
     while waiting and time.time() - began < SHOWN_WITHIN * 6:
-        for status in await statuses(daemon):
-            cause = status["statusMetadata"]["cause"]
-            lost = cause is not None and cause["at"] is not None and _seconds(cause["at"]) >= began
-            if lost or status["status"] != "connected":
-                waiting.discard(status["sessionId"])
+        named = f"&ids={','.join(sorted(waiting))}" if len(waiting) <= NAMED else ""
+        waiting -= {status["sessionId"] for status in await statuses(daemon, named) if shows_loss(status, began)}
         if waiting:
             await asyncio.sleep(BULK_S)
     return None if waiting else time.time()
-
-
-def _seconds(moment: str) -> float:
-    return datetime.fromisoformat(moment).timestamp()

@@ -57,9 +57,9 @@ class Losses:
     def seen(self, page: Sequence[Mapping[str, Any]], now: float) -> None:
         """Takes statuses as the API has them, of an answer that had come by ``now``."""
         for status in page:
-            session, cause = status["sessionId"], status["statusMetadata"]["cause"]
+            session = status["sessionId"]
             at = self._waiting.get(session)
-            if at is not None and cause is not None and cause["at"] is not None and _after(cause["at"], at):
+            if at is not None and shows_loss(status, at):
                 self._end(session, now - at)
         for session, at in list(self._waiting.items()):
             if now - at > PATIENCE_S:
@@ -69,8 +69,15 @@ class Losses:
         self.shown.append(Shown(session, self._waiting.pop(session), took))
 
 
-def _after(moment: str, at: float) -> bool:
-    return datetime.fromisoformat(moment).timestamp() >= at - ROUNDING_S
+def shows_loss(status: Mapping[str, Any], at: float) -> bool:
+    """Whether a status tells that a session, open until ``at``, lost its connection since.  Pure.
+
+    It does as long as the session is not back, by its cause.  Once it is open again there is no cause, but it is so
+    only since a moment after the loss: who came back between two looks is not taken for one that never left.
+    """
+    cause, since = status["statusMetadata"]["cause"], status["statusMetadata"]["since"]
+    told = [since] if cause is None or cause["at"] is None else [since, cause["at"]]
+    return any(datetime.fromisoformat(moment).timestamp() >= at - ROUNDING_S for moment in told)
 
 
 async def losses(daemon: Daemon, world: World, victims: Sequence[str], rate: float) -> list[Shown]:

@@ -18,7 +18,7 @@ def test_peak_is_the_most_that_any_window_holds(times: list[float]) -> None:
 
 def test_what_keeps_every_promise_falls_short_of_nothing() -> None:
     assert GOOD.shortfalls() == []
-    cut = replace(GOOD, lasted=0.0, meanwhile=0, shown=None)
+    cut = replace(GOOD, lasted=0.0, meanwhile=0)
     assert cut.shortfalls() == []
     assert (cut.allowed, GOOD.allowed) == (12.0, 12.0 + PROBE_S)
     assert len(replace(cut, back=12.5).shortfalls()) == 1
@@ -26,9 +26,14 @@ def test_what_keeps_every_promise_falls_short_of_nothing() -> None:
 
 @pytest.mark.parametrize(
     "bad",
-    [{"peak": 51}, {"meanwhile": 60}, {"back": 44.5}, {"back": None}, {"shown": 5.5}, {"bound": 49.0}],
+    [{"peak": 51}, {"meanwhile": 60}, {"back": 44.5}, {"back": None}, {"shown": 5.5}, {"shown": None}, {"bound": 49.0}],
     ids=str,
 )
 def test_each_broken_promise_is_told(bad: dict[str, float | None]) -> None:
     assert len(replace(GOOD, **bad).shortfalls()) == 1  # type: ignore[arg-type]
     assert GOOD.lines()
+
+
+def test_a_loss_that_http_never_showed_is_told_where_the_time_of_others_stands() -> None:
+    assert GOOD.lines()[-1] == "    shown over HTTP within 2.00 s (allowed 5 s)"
+    assert replace(GOOD, shown=None).lines()[-1] == "    shown over HTTP never, for some of them (allowed 5 s)"

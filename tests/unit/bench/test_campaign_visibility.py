@@ -7,17 +7,22 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.bench.campaign.visibility import PATIENCE_S, Losses, Shown, own_figures, report
+from tests.bench.campaign.visibility import PATIENCE_S, Losses, Shown, own_figures, report, shows_loss
 
 LOOK = 0.01
 NOW = 1_790_000_000.0
 MOMENT = st.integers(0, 60_000).map(lambda ms: NOW + ms / 1000)
 
 
-def status(session: str, at: float | None) -> dict[str, Any]:
-    """A session whose last connection ended then, as the API has it."""
-    moment = None if at is None else datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds")
-    return {"sessionId": session, "statusMetadata": {"cause": None if at is None else {"at": moment}}}
+def moment(at: float) -> str:
+    """As the API writes it."""
+    return datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds")
+
+
+def status(session: str, at: float | None, since: float = NOW - 3600.0) -> dict[str, Any]:
+    """A session whose last connection ended then, and that is as it is since ``since``."""
+    cause = None if at is None else {"at": moment(at)}
+    return {"sessionId": session, "statusMetadata": {"cause": cause, "since": moment(since)}}
 
 
 def test_a_loss_is_shown_in_time_while_many_that_came_before_it_are_not() -> None:
@@ -55,6 +60,17 @@ def test_an_earlier_loss_is_not_taken_for_this_one_and_one_never_shown_is_given_
     assert (found.waiting, found.shown) == (["a"], [])
     found.seen([status("a", NOW - 60.0)], NOW + PATIENCE_S + 0.1)
     assert (found.waiting, found.shown) == ([], [Shown("a", NOW, PATIENCE_S)])
+
+
+def test_who_is_back_before_anybody_looked_is_seen_to_have_been_away() -> None:
+    assert not shows_loss(status("a", None, NOW - 1.0), NOW)
+    assert shows_loss(status("a", None, NOW + 0.2), NOW), "open again, and not for as long as before"
+    assert shows_loss(status("a", NOW + 0.001, NOW + 0.001), NOW)
+    assert not shows_loss(status("a", NOW - 60.0, NOW - 60.0), NOW)
+    found = Losses()
+    found.struck("a", NOW)
+    found.seen([status("a", None, NOW + 0.2)], NOW + 0.3)
+    assert [round(each.took, 3) for each in found.shown] == [0.3]
 
 
 def test_the_report_names_the_late_ones_with_their_shard() -> None:

@@ -1,0 +1,34 @@
+"""Where the time of a cut went, from forged moments."""
+
+import pytest
+
+from tests.bench.campaign.course import Slots, course
+from tests.bench.campaign.truth import Moved
+
+NOW = 1_790_000_000.0
+SLOT = 1.12 / 50
+MOVES = [
+    Moved("a", NOW + 0.1, "waiting", "open", "connection_closed"),
+    Moved("b", NOW + 0.2, "waiting", "open", "connection_closed"),
+    Moved("a", NOW + 0.3, "connecting", "waiting", "connection_closed"),
+    Moved("b", NOW + 0.4, "connecting", "waiting", "connection_closed"),
+    Moved("b", NOW + 1.5, "open", "connecting", None),
+    Moved("a", NOW + 1.9, "open", "connecting", None),
+    Moved("b", NOW + 9.0, "open", "starting", None, resumed=True),
+]
+
+
+def test_slots_that_nobody_used_are_counted_and_the_last_session_is_told() -> None:
+    times = [NOW - 5.0, NOW + 0.5, NOW + 0.5 + SLOT, NOW + 0.5 + 4 * SLOT]
+    found = course(times, MOVES, NOW, 50.0, (Slots(500, 2), Slots(503, 3)))
+    assert found.attempts == pytest.approx([0.5, 0.5 + SLOT, 0.5 + 4 * SLOT])
+    first, slots, last = found.lines()
+    assert "first let in after 0.50 s, then 2 more within 0.09 s" in first
+    assert "a slot each 22.4 ms: 2 not used, 1 of these taken too late" in slots
+    assert "the last open was a, 1 attempts: waiting 0.10 s, connecting 0.30 s, open 1.90 s" in last
+
+
+def test_where_nobody_came_back_there_is_still_something_to_tell() -> None:
+    slots = (Slots(0, 0), Slots(0, 0))
+    assert course([], MOVES[:2], NOW, 50.0, slots).lines() == ["    nobody was let in"]
+    assert len(course([NOW + 1.0], MOVES[:2], NOW, 50.0, slots).lines()) == 2
