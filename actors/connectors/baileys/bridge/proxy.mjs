@@ -7,6 +7,7 @@ import tls from 'node:tls'
 import { once } from 'node:events'
 import { createRequire } from 'node:module'
 import { ProtocolError } from './errors.mjs'
+import { inNobodysName } from './guards.mjs'
 import { limit } from './timers.mjs'
 
 const require = createRequire(import.meta.url) // what only sessions with a proxy need is loaded with the first of them
@@ -16,7 +17,8 @@ const PORTS = { 'http:': 80, 'https:': 443, 'socks5:': 1080, 'socks5h:': 1080 }
 const ID = /^[\x21-\x7e]{1,128}$/
 const SOCKS = 5
 const AUTH_REQUIRED = 407
-const NEVER_MS = 2 ** 31 - 1
+/** A dial is ended by its own limit; that of `socks` comes after it, of so many of the same, and is never cleared: it ends by running out. */
+const AFTER = 2
 
 /** The proxy failed, not the server behind it. `data` is that of the closed event; nothing in it, or in the message, is of the proxy's URL. */
 export class ProxyError extends Error {
@@ -84,7 +86,7 @@ export class Route {
     const cancelLimit = limit(this.#timeoutMs, () => { late = true; stop() })
     const to = { host: bare(host), port: Number(port) }
     try {
-      return await (this.#url.protocol.startsWith('socks') ? overSocks : overConnect)(this.#url, to, dialing.signal)
+      return await (this.#url.protocol.startsWith('socks') ? overSocks : overConnect)(this.#url, to, dialing.signal, this.#timeoutMs)
     } catch (error) {
       if (late) throw new ProxyError('timeout', 'the proxy did not answer in time')
       if (error instanceof ProxyError) throw error
@@ -147,17 +149,18 @@ function overConnect(url, { host, port }, signal) {
   })
 }
 
-async function overSocks(url, destination, signal) {
+async function overSocks(url, destination, signal, timeoutMs) {
   const { SocksClient } = require('socks')
   const proxy = { host: bare(url.hostname), port: portOf(url), type: SOCKS }
   const login = credentials(url)
   const socket = net.connect({ host: proxy.host, port: proxy.port, signal })
   await once(socket, 'connect')
   try {
-    await SocksClient.createConnection({
+    // in nobody's name: its timer is left over, and would keep the connection and its keys with it
+    await inNobodysName(() => SocksClient.createConnection({
       proxy: { ...proxy, ...(login && { userId: login.user, password: login.password }) },
-      command: 'connect', destination, existing_socket: socket, timeout: NEVER_MS // the signal comes before
-    })
+      command: 'connect', destination, existing_socket: socket, timeout: AFTER * timeoutMs
+    }))
   } catch (error) {
     socket.destroy()
     throw socksError(String(error?.message))
@@ -167,6 +170,7 @@ async function overSocks(url, destination, signal) {
 
 /** Of an error of `socks`, which holds the password beside its message. */
 function socksError(message) {
+  if (/timed out/i.test(message)) return new ProxyError('timeout', 'the proxy did not answer in time')
   if (/auth/i.test(message)) return new ProxyError('auth', 'the proxy refused the user name or password')
   const [, reply] = /^Socks5 proxy rejected connection - (\w+)$/.exec(message) ?? []
   if (reply) return new ProxyError('refused', `the proxy refused to connect to the server: ${reply}`, { reply })

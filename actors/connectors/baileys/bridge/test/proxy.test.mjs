@@ -2,6 +2,9 @@ import assert from 'node:assert/strict'
 import http from 'node:http'
 import net from 'node:net'
 import { after, test } from 'node:test'
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
+import { inNameOf } from '../guards.mjs'
 import { ProxyError, Route, readProxy } from '../proxy.mjs'
 
 const closing = []
@@ -75,6 +78,41 @@ test('a connection that is over dials no more, and leaves no socket', async () =
   assert.ok(await failed instanceof ProxyError)
   await gone
 })
+
+/** A SOCKS5 proxy without a login, which is the server behind it as well and says nothing. */
+const socks = () => listen(net.createServer(socket => {
+  const answers = [Buffer.from([5, 0]), Buffer.from([5, 0, 0, 1, 0, 0, 0, 0, 0, 0])]
+  socket.on('data', () => { if (answers.length > 0) socket.write(answers.shift()) }).on('error', () => {})
+}))
+
+/** Collects garbage until `isGone` says so; false if it never does. */
+async function collected(isGone) {
+  setFlagsFromString('--expose-gc')
+  const gc = runInNewContext('gc')
+  for (let tries = 0; tries < 20 && !isGone(); tries++) {
+    await new Promise(resolve => setImmediate(resolve)) // what was looked at is kept until then
+    gc()
+  }
+  return isGone()
+}
+
+for (const [scheme, serve] of [['http', proxy], ['socks5', socks]]) {
+  test(`a dial over ${scheme} keeps nothing of the connection that it was for`, async () => {
+    const [far, near] = [await serve(), await listen(net.createServer(socket => socket.on('error', () => {})))]
+    const owner = await (async () => { // nothing out here knows it but weakly
+      const connection = { session: 'a', fault: () => {}, keys: Buffer.alloc(1) }
+      await inNameOf(connection, async () => {
+        const route = new Route(new URL(`${scheme}://u:zk7@127.0.0.1:${far.port}`), 3_600_000)
+        await new Promise(resolve => route.agent(false).createConnection({ host: 'a.test', port: near.port }, (_, socket) => {
+          socket.once('close', resolve).destroy()
+        }))
+        route.close()
+      })
+      return new WeakRef(connection)
+    })()
+    assert.ok(await collected(() => owner.deref() === undefined))
+  })
+}
 
 test('what a proxy may be', () => {
   assert.equal(readProxy(undefined), null)
