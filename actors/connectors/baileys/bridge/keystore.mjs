@@ -2,6 +2,7 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
 import { BufferJSON, initAuthCreds, proto } from '@whiskeysockets/baileys'
 import { ProtocolError } from './errors.mjs'
+import { BATCH_BYTES } from './vault.mjs'
 
 const CREDS = 'creds'
 const APP_STATE_KEY = 'app-state-sync-key'
@@ -101,12 +102,15 @@ export class Keystore {
     return change
   }
 
-  /** Runs `work(within)`; what functions called by `within` change is seen at once, and written in one commit. Resolves when that is durable. One at a time. */
+  /**
+   * Runs `work(within, hasRoom)`; what functions called by `within` change is seen at once, and written in one commit, for which
+   * `hasRoom()` tells whether it may grow. Resolves when that is durable. One at a time.
+   */
   async together(work) {
     const batch = new Change(() => this.#write(batch))
     this.#batch = batch
     try {
-      await work(each => current.run(batch, each))
+      await work(each => current.run(batch, each), () => batch.bytes < BATCH_BYTES)
       if (this.#change?.concerns([...batch.changed.keys(), ...batch.deleted])) await this.#change.over
       await batch.finish()
     } catch (error) {
@@ -181,6 +185,7 @@ class Change {
   value
   changed = new Map()
   deleted = new Set()
+  bytes = 0 // of the texts in `changed`
   over // resolves when they are written; rejects when they never will be
   #write
   #done = false
@@ -196,14 +201,21 @@ class Change {
   takes(changed, deleted) {
     if (this.#done) return false
     for (const key of deleted) {
-      this.changed.delete(key)
+      this.#forget(key)
       this.deleted.add(key)
     }
     for (const [key, text] of changed) {
+      this.#forget(key)
       this.deleted.delete(key)
       this.changed.set(key, text)
+      this.bytes += Buffer.byteLength(text)
     }
     return true
+  }
+
+  #forget(key) {
+    this.bytes -= Buffer.byteLength(this.changed.get(key) ?? '')
+    this.changed.delete(key)
   }
 
   concerns(keys) {

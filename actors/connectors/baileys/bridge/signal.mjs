@@ -30,7 +30,7 @@ export class Together {
   #waiting = []
   #draining = false // or about to
 
-  /** `together(work)` runs `work(within)`, and resolves when all that functions called by `within` have changed is durable. */
+  /** `together(work)` runs `work(within, hasRoom)`, and resolves when all that functions called by `within` have changed is durable; `hasRoom()` tells whether more may. */
   constructor(exclusive, together) {
     this.#exclusive = exclusive
     this.#together = together
@@ -53,8 +53,8 @@ export class Together {
   async #drain() {
     const done = []
     try {
-      await this.#together(async within => {
-        while (this.#waiting.length > 0 && done.length < MOST) {
+      await this.#together(async (within, hasRoom) => {
+        while (this.#waiting.length > 0 && done.length < MOST && hasRoom()) {
           const { run, resolve, reject } = this.#waiting.shift()
           done.push(await run(within).then(value => ({ settle: () => resolve(value), reject }), error => ({ settle: () => reject(error), reject })))
         }

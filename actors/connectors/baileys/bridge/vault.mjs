@@ -10,8 +10,8 @@ export const AWAY_MS = 5000
 /** A vault that holds the link but does not answer for so long counts as away; a slow disk does not. */
 export const SILENT_MS = 30_000
 const PAUSE_MS = 100
-/** Bytes of values that one merged commit may hold, so that a frame never comes near its limit. */
-const BATCH_BYTES = 1024 * 1024
+/** Bytes of values that a merged commit may hold, and with which a growing one is full, so that a frame never comes near its limit. */
+export const BATCH_BYTES = 1024 * 1024
 
 const sleep = ms => new Promise(resolve => setTimeout(resolve, ms))
 

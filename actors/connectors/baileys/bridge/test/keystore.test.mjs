@@ -4,6 +4,7 @@ import '../quiet.mjs'
 import { BufferJSON } from '@whiskeysockets/baileys'
 import { ProtocolError } from '../errors.mjs'
 import { Keystore } from '../keystore.mjs'
+import { Exclusive, Together } from '../signal.mjs'
 import { VaultChannel, VaultLink } from '../vault.mjs'
 import { VaultPeer } from './vaultpeer.mjs'
 
@@ -169,6 +170,19 @@ test('what is changed together is seen at once and written in one commit', async
   assert.equal(peer.entries.has('session/b'), false)
   await keystore.together(async () => {})
   assert.equal(peer.asked('commit').length, commits + 2, 'nothing is no commit')
+})
+
+test('what is changed together is no more than a commit can hold', async () => {
+  const keystore = await paired()
+  const { signalKeys: keys } = keystore
+  const commits = peer.asked('commit').length
+  const encryptions = new Together(new Exclusive(), work => keystore.together(work))
+  const large = 'x'.repeat(900_000)
+  const ids = ['a', 'b', 'c', 'd', 'e', 'f']
+  await Promise.all(ids.map(id => encryptions.run(() => keys.set({ session: { [id]: large } }))))
+  assert.deepEqual([peer.asked('commit').length - commits, ids.every(id => stored(`session/${id}`) === large)], [3, true])
+  await Promise.all(ids.map(() => encryptions.run(() => keys.set({ session: { a: large, b: null } }))))
+  assert.equal(peer.asked('commit').length - commits, 4, 'what is changed again counts once')
 })
 
 test('what is changed together is written after the change that it is built on, or never', { timeout: 5000 }, async () => {

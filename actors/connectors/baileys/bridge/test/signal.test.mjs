@@ -7,7 +7,7 @@ import '../isolation.mjs'
 import { Exclusive, Together, Transactions, signalRepository } from '../signal.mjs'
 
 /** What arrives is decrypted, and that is all. */
-const plainly = { arrive: async (_ciphertext, decrypt) => (await decrypt()).value, changing: async work => ({ value: await work() }), together: work => work(each => each()) }
+const plainly = { arrive: async (_ciphertext, decrypt) => (await decrypt()).value, changing: async work => ({ value: await work() }), together: work => work(each => each(), () => true) }
 const turn = () => new Promise(resolve => setImmediate(resolve))
 
 test('exclusive work runs one at a time and in order, also after a failure', async () => {
@@ -98,7 +98,7 @@ test('encryptions for many devices end together, when all of them are durable', 
   let durable
   const together = async work => {
     batches.push(work)
-    await work(each => each())
+    await work(each => each(), () => true)
     await new Promise(resolve => { durable = resolve })
   }
   const storage = new AsyncLocalStorage()
@@ -139,7 +139,7 @@ test('what comes while the others are written adds no more than one to the queue
   }
   const together = new Together(new Counted(), async work => {
     batches++
-    await work(each => each())
+    await work(each => each(), () => true)
     await turn()
   })
   const caller = async () => {
@@ -156,7 +156,7 @@ test('what comes while the others are written adds no more than one to the queue
 
 test('what can not be written is encrypted for nobody', async () => {
   const together = async work => {
-    await work(each => each())
+    await work(each => each(), () => true)
     throw new Error('the vault is away')
   }
   const make = () => ({ encryptMessage: async () => 'ciphertext' })
