@@ -1,14 +1,11 @@
 """The session actor: feeds the state machine what happens, and does what it returns."""
 
 import asyncio
-import collections
-import itertools
 import logging
 import os
-import random
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from thespian.actors import ActorAddress
@@ -31,11 +28,9 @@ from actors.messages import (
     SessionHello,
     SessionPlan,
     SessionResume,
-    Transition,
     TransitionStored,
     UseProxy,
 )
-from actors.recovery.backoff import bound
 from actors.recovery.plans import Action
 from actors.runtime.process import merge_memory
 from actors.runtime.worker import Worker
@@ -44,6 +39,7 @@ from actors.session.causes import Cause, cause_named, explain
 from actors.session.duties import Duties
 from actors.session.link import LinkTo, SessionLink
 from actors.session.machine import step
+from actors.session.reporting import Reporting
 from actors.session.sample import Folder
 from actors.session.state import Proxy, SessionState
 from actors.session.translate import link_up, translate
@@ -53,13 +49,6 @@ from actors.vault.client import Reservation
 
 log = logging.getLogger(__name__)
 
-REPEAT_FIRST = 1.0
-"""Seconds until what the host did not confirm is sent again; doubled each time: a slow host gets no more to do."""
-REPEAT_LONGEST = 30.0
-REPEATED = 20
-"""Transitions sent again at a time: with a full disk there may be many."""
-KEPT = 1000
-"""Transitions that wait in memory to be stored; beyond it those in the middle are lost, and the log says so."""
 NICENESS = 5
 """Sessions are many: when the machine is short of time, those that serve them all come first."""
 RETIRED_EXIT = 73
@@ -94,19 +83,13 @@ class SessionActor(Worker):
             merge_memory()
         os.nice(NICENESS)
         self._args = args
-        self._host = args.host
-        self._life = 0
-        self._number = 0
         self._generation = 0
         self._connector: int | None = None
         """Pid of the connector process that the last link was to."""
         self._versions: dict[str, str] = {}
-        self._unstored: collections.deque[Transition] = collections.deque()
-        self._lost = 0
         self._commands: dict[str, Command] = {}
-        self._nudge = asyncio.Event()
-        """There is something new for the host."""
         self._linking: asyncio.Task[Any] | None = None
+        self._reporting = Reporting(SessionHello(self.id, self.incarnation, os.getpid()), args.host, self.post)
         self.state = SessionState(seed=self.id)
         self._folder = Folder()
         settings = args.settings
@@ -125,7 +108,7 @@ class SessionActor(Worker):
         )
         self._duties = Duties(self._link, self.feed, self.spawn)
         self._use_proxy(args.plan.proxy)
-        self.spawn(self._report(), name="report to the host")
+        self.spawn(self._reporting.run(), name="report to the host")
 
     def sample(self) -> Any:
         """What happened since the last heartbeat."""
@@ -136,15 +119,14 @@ class SessionActor(Worker):
         if isinstance(message, SessionResume):
             self._resume(message)
         elif isinstance(message, TransitionStored):
-            self._stored(message)
+            self._reporting.stored(message)
         elif isinstance(message, PlanAnswer):
             self.feed(inputs.PlanArrived(message.ask, Action(message.action), message.delay))
         elif isinstance(message, Command):
             self._command(message)
         elif isinstance(message, HostAddress):
-            self._host, self._life = message.address, 0  # the new host gives out a new life
+            self._reporting.move(message.address)
             self._link.hurry()
-            self._nudge.set()
         elif isinstance(message, Paused) and self.state.resumed:
             self.feed(inputs.PauseChanged(message.until))
         elif isinstance(message, UseProxy):
@@ -157,43 +139,9 @@ class SessionActor(Worker):
 
     # the host
 
-    def _say_hello(self) -> None:
-        if self._host is not None and self._life == 0:
-            self.post(self._host, SessionHello(self.id, self.incarnation, os.getpid()))
-
-    def _owed(self) -> int | None:
-        """What the host has to confirm next: 0 for the hello, a transition's number, or None."""
-        if self._life == 0:
-            return 0
-        return self._unstored[0].number if self._unstored else None
-
-    async def _report(self) -> None:
-        """Repeats what the host has not confirmed; sleeps while there is nothing."""
-        tries = 0
-        while True:
-            self._say_hello()
-            owed = self._owed()
-            self._nudge.clear()
-            wait = bound(tries, base_s=REPEAT_FIRST, cap_s=REPEAT_LONGEST) * random.uniform(0.75, 1.25)
-            try:
-                await asyncio.wait_for(self._nudge.wait(), None if owed is None else wait)
-            except TimeoutError:
-                tries = tries + 1 if owed == self._owed() else 0
-            else:
-                tries = 0
-                continue
-            if tries and owed:
-                for transition in itertools.islice(self._unstored, REPEATED):
-                    self.post(self._host, transition)
-
     def _resume(self, message: SessionResume) -> None:
-        if message.incarnation != self.incarnation or message.life <= self._life:
+        if not self._reporting.resume(message):
             return
-        self._life = message.life
-        self._nudge.set()
-        self._unstored = collections.deque(replace(t, life=self._life) for t in self._unstored)
-        for transition in self._unstored:
-            self.post(self._host, transition)
         if self.state.resumed:
             self.feed(inputs.PauseChanged(message.paused_until))
             return
@@ -205,10 +153,6 @@ class SessionActor(Worker):
                 log.error("%s: the stored state can't be used and is ignored: %s", self.id, error)
         self.feed(inputs.Resumed(saved, message.enabled, message.paused_until))
         self._linking = self.spawn(self._link.run(), name="link")
-
-    def _stored(self, message: TransitionStored) -> None:
-        while self._unstored and message.life == self._life and self._unstored[0].number <= message.number:
-            self._unstored.popleft()
 
     def _use_proxy(self, plan: ProxyPlan | None) -> None:
         known = plan is not None and plan.url is not None
@@ -227,8 +171,8 @@ class SessionActor(Worker):
         """The host ends that process.  Of one that does not answer nobody but this session knows."""
         if fault is FaultKind.SILENT:
             self.feed(inputs.ConnectorFaulty(fault, sentence))
-        elif self._host is not None:
-            self.post(self._host, ConnectorBroke(self.id, pid, fault, sentence))
+        else:
+            self._reporting.tell(ConnectorBroke(self.id, pid, fault, sentence))
 
     def _connector_says(self, event: LinkEvent) -> None:
         if isinstance(event, Opened) and event.version:
@@ -271,11 +215,8 @@ class SessionActor(Worker):
             case effects.ReportTransition():
                 self._transition(effect, now)
             case effects.AskPlan():
-                if self._host is not None:
-                    request = PlanRequest(
-                        self.id, effect.ask, str(effect.cause), effect.attempt, dict(effect.data), self.myAddress
-                    )
-                    self.post(self._host, request)
+                cause, data = str(effect.cause), dict(effect.data)
+                self._reporting.tell(PlanRequest(self.id, effect.ask, cause, effect.attempt, data, self.myAddress))
             case effects.AnswerCommand():
                 error = None if effect.error is None else (effect.error, effect.message)
                 self._answer(effect.ref, dict(effect.data), error)
@@ -306,7 +247,6 @@ class SessionActor(Worker):
         self._answer(effect.ref, ok, error)
 
     def _transition(self, effect: effects.ReportTransition, now: float) -> None:
-        self._number += 1
         self._log(effect)
         data = {
             "previous": str(effect.previous),
@@ -327,16 +267,4 @@ class SessionActor(Worker):
             "saved": resume.dump(self.state.to_save()),
         }
         cause = str(effect.cause) if effect.cause is not None else None
-        transition = Transition(
-            self.id, self._life, self._number, now, str(effect.state), cause, effect.code or None, data
-        )
-        self._unstored.append(transition)
-        if len(self._unstored) == 1:
-            self._nudge.set()
-        if len(self._unstored) > KEPT:
-            del self._unstored[1]  # the first stays: the host takes none after one that it still waits for
-            self._lost += 1
-            if self._lost % KEPT == 1:
-                log.error("%s: %d of its transitions are lost: nothing can be stored", self.id, self._lost)
-        if self._life and self._host is not None:
-            self.post(self._host, transition)
+        self._reporting.report(now, str(effect.state), cause, effect.code or None, data)
