@@ -1,6 +1,6 @@
 """Lets the sessions of one host connect, one by one: in their order, and only in slots of the whole fleet.
 
-The queue, the slots and the outages are pure (``actors.admission``); this is their clock, their file and their link.
+The queue and the slots are pure (``actors.admission``); this is their clock, their file and their link.
 """
 
 import asyncio
@@ -15,12 +15,11 @@ from typing import Any
 from actors.admission import board
 from actors.admission.board import Ask, Board, Later, Slot
 from actors.admission.detours import Detours
-from actors.admission.evidence import Evidence, evidence
 from actors.admission.ledger import Ledger
-from actors.admission.outage import Outage
 from actors.admission.queue import Queue
 from actors.admission.slots import USABLE, gap
 from actors.connectors.host.passage import Passage
+from actors.connectors.host.troubles import Troubles
 from actors.connectors.link_events import PhaseChanged
 from actors.connectors.protocol import ErrorCode, Phase
 from actors.runtime.rpc import Link, LinkClosed, RemoteError
@@ -67,6 +66,7 @@ class Gatekeeper:
         self._clock = clock
         self._wall = wall
         self._passage = Passage(detours or Detours())
+        self._troubles = Troubles(shard, self._passage)
         self._wake = asyncio.Event()
         self._open_fleet = fleet
         self._retry_at = clock() + BOARD_PERIOD
@@ -75,27 +75,12 @@ class Gatekeeper:
         self._free_at = float("-inf")
         """When this host's own bound lets it take another slot."""
         self._members = 0
-        self._news: list[tuple[str, Cause | None]] = []
-        """Sessions that got through (None), or failed for a cause that others may share: not on the board yet."""
-        self._trying: set[str] = set()
-        """Attempts that were let in and have not come to anything yet."""
-        self._failing: set[str] = set()
-        """Sessions that failed for such a cause since somebody in the fleet got through, in ``_epoch``."""
-        self._epoch = 0
-        self._here: set[str] = set()
-        """The same, since somebody of this host got through."""
-        self._own = Outage()
-        """A trouble that the sessions of this host alone share."""
-        self._fleet = Outage()
-        """What the board said at the last look."""
         self._hurried: set[str] = set()
         """Sessions that an operator wants to connect now."""
         self._chosen: str | None = None
         """For whom the last slot was taken."""
         self._unused: Slot | None = None
         """A slot that was taken and not used."""
-        self._own_probe: int | None = None
-        """If the last slot was a probe of this host alone, its number."""
         self._told = False
         self.admitted = 0
         """Connections let in, in the life of this host."""
@@ -116,13 +101,10 @@ class Gatekeeper:
 
     def report(self) -> dict[str, Any]:
         """For the metrics."""
-        outage = self._outage()
-        told = outage and {"since": outage.since, "cause": outage.cause, "fleet": self._fleet.on}
+        outage = self._troubles.outage()
+        told = outage and {"since": outage.since, "cause": outage.cause, "fleet": self._troubles.fleet.on}
         counts = {"admitted": self.admitted, "slotsLost": self.lost, "waiting": len(self._queue)}
         return {**counts, "outage": told, "proxies": self._passage.detours.failing()}
-
-    def _outage(self) -> Outage | None:
-        return next((outage for outage in (self._fleet, self._own) if outage.on), None)
 
     # what happens to the sessions
 
@@ -137,9 +119,8 @@ class Gatekeeper:
             self._queue.leave(session)
         if event.phase in {Phase.CONNECTING, Phase.OPEN}:
             self._hurried.discard(session)
-        if event.phase in {Phase.OPEN, Phase.PAIRING} and session in self._trying:
-            self._trying.discard(session)
-            self._news.append((session, None))
+        if event.phase in {Phase.OPEN, Phase.PAIRING}:
+            self._troubles.through(session)
         self._wake.set()
 
     def stored(self, state: SessionState) -> None:
@@ -150,25 +131,19 @@ class Gatekeeper:
 
     def ended(self, session: str, cause: Cause) -> None:
         """An attempt ended for that cause before it was open."""
-        if session in self._trying:
-            self._trying.discard(session)
-            told = evidence(cause)
-            if cause is Cause.PROXY_FAILED:
-                self._passage.failed(session, str(cause), self._clock(), self._wall())
-            if told is not Evidence.NONE:
-                self._news.append((session, cause if told is Evidence.BLOCKED else None))
-                self._wake.set()
+        if self._troubles.ended(session, cause, self._clock(), self._wall()):
+            self._wake.set()
 
     def forget(self, session: str) -> None:
         """The session is no more."""
         self._queue.forget(session)
         self._passage.detours.forget(session)
-        for known in (self._trying, self._failing, self._here, self._hurried):
-            known.discard(session)
+        self._troubles.forget(session)
+        self._hurried.discard(session)
 
     def try_again(self) -> None:
         """What led to an outage was changed: nobody is held for it any more."""
-        self._news.append(("", None))
+        self._troubles.remedied()
         self._wake.set()
 
     def hurry(self, session: str) -> None:
@@ -229,18 +204,19 @@ class Gatekeeper:
     def _turn(self, found: Board) -> tuple[Board, Slot | Later]:
         now = self._clock()
         self._passage.use(self._rate, 1.0 if self._ledger.shared else self._bounds[1] / self._bounds[0])
-        after = self._tell(found, now)
+        after = self._troubles.tell(found, self._members, now, self._wall())
         times = self._passage.times(after, self._queue.eligible(), now)
         eligible = [session for session, at in times.items() if at <= now]
         if self._hurried.intersection(eligible):
             after = replace(after, outage=after.outage.hurried(now))
-            self._own = self._own.hurried(now)
-        own = self._own.on and not after.outage.on
-        free_at = max(self._free_at, self._own.due(now) if own else now)
+            self._troubles.hurried(now)
+        here = self._troubles.own
+        own = here.on and not after.outage.on
+        free_at = max(self._free_at, here.due(now) if own else now)
         held = free_at > now
         first = self._queue.first(now, eligible)
         urgency = 0 if first is None else self._queue.urgency(first, now)
-        probing = after.outage.on or self._own.on
+        probing = after.outage.on or here.on
         self._chosen = self._queue.prober(now, eligible) if probing else first
         way = self._passage.way(self._chosen)
         ask = Ask(self._shard, self._members, 0 if held else len(eligible), urgency, way=way)
@@ -248,49 +224,21 @@ class Gatekeeper:
             ask = replace(ask, unused=unused.at, unprobed=unused.probe, unused_way=unused.way)
         after, answer = board.take(after, ask, now, self._rate)
         self._unused = None
-        self._fleet = after.outage
+        self._troubles.fleet = after.outage
         self.crowd = board.waiting_elsewhere(after, self._shard, now)
         if isinstance(answer, Later):
             at = min([answer.at, *(at for at in times.values() if at > now)])
             return after, Later(min(at, free_at) if held else at)
         if self._chosen is not None:
             self._passage.detours.probed(self._chosen, now)
-        self._own_probe = None
-        if own:
-            self._own = self._own.probed(now)
-            self._own_probe = self._own.probes
+        self._troubles.took(now, probe=own)
         if self._own_rate is not None:
             self._free_at = answer.at + gap(self._own_rate)
         return after, answer
 
-    def _tell(self, found: Board, now: float) -> Board:
-        if self._fleet.on and not found.outage.on:
-            self._over_here(now)  # it was everybody's trouble and not this host's own
-        for session, cause in self._news:
-            if found.epoch != self._epoch:
-                self._epoch = found.epoch
-                self._failing.clear()
-            found = self._passage.passed(found, session, now)
-            if cause is None:
-                found = board.passed(found, now)
-                self._over_here(now)
-                continue
-            self._failing.add(session)
-            self._here.add(session)
-            wall = self._wall()
-            found = board.failed(found, self._shard, len(self._failing), str(cause), now, wall)
-            self._own = self._own.failed(str(cause), len(self._here), self._members, now, wall)
-        self._news.clear()
-        return found
-
-    def _over_here(self, now: float) -> None:
-        self._here.clear()
-        self._own = self._own.passed(now)
-
     def _give_back(self, slot: Slot) -> None:
         self._unused = slot
-        if self._own_probe is not None:
-            self._own = self._own.unprobed(self._own_probe, self._clock())
+        self._troubles.gave_back(self._clock())
 
     async def _use(self, slot: Slot) -> None:
         now = self._clock()
@@ -300,12 +248,12 @@ class Gatekeeper:
             self._give_back(slot)
             await asyncio.sleep(SPREAD)
             return
-        self._trying.add(session)
+        self._troubles.begun(session)
         try:
             at, by = slot.at * 1000, (slot.at + USABLE) * 1000
             await link.request("admit", ANSWER_PATIENCE, session=session, at=at, by=by)
         except RemoteError as error:
-            self._trying.discard(session)
+            self._troubles.unused(session)
             self.lost += 1
             if error.code != ErrorCode.LATE:
                 self._queue.leave(session)  # it waits there no more; if it does again, that is told
