@@ -16,7 +16,7 @@ export class Placeholders {
   #ask
   #now
   #waiting = new Map() // message id -> what Baileys keeps of it until the phone answers
-  #asked = new Set() // ids of messages that were asked for and are being handed to Baileys
+  #requests = new Map() // message id -> {answer: whether it was asked for, isAsked: the same once it is known, users}, until Baileys was handed all stanzas that wait for it
 
   /** `me` is {id, lid} of the account; `ask(key, data)` resolves when the phone was asked; `now()` is seconds since 1970. */
   constructor({ me, ask, now = () => Math.floor(Date.now() / 1000) }) {
@@ -27,7 +27,7 @@ export class Placeholders {
 
   /** For Baileys' option `placeholderResendCache`. */
   cache = {
-    get: id => this.#waiting.get(id) ?? this.#asked.has(id),
+    get: id => this.#waiting.get(id) ?? this.#requests.get(id)?.isAsked ?? false,
     set: (id, data) => { this.#waiting.set(id, data) },
     del: id => { this.#waiting.delete(id) }
   }
@@ -36,19 +36,34 @@ export class Placeholders {
   async message(stanza, handle) {
     const found = isPlaceholder(stanza, this.#now()) ? this.#decoded(stanza) : null
     if (!found) return handle(stanza)
-    const { key, ...data } = found
+    const { id } = found.key
+    const request = this.#requests.get(id) ?? this.#begin(found)
+    request.users++
+    try {
+      if (await request.answer) await handle(stanza)
+    } finally {
+      if (--request.users === 0) this.#requests.delete(id)
+    }
+  }
+
+  /** A stanza that comes twice is one request: Baileys takes a second one for done while the first is still to be sent. */
+  #begin(found) {
+    const request = { isAsked: false, users: 0 }
+    request.answer = this.#request(found).then(isAsked => (request.isAsked = isAsked))
+    this.#requests.set(found.key.id, request)
+    return request
+  }
+
+  /** Whether the phone was asked. Rejects when the connection is over. */
+  async #request({ key, ...data }) {
     try {
       await this.#ask({ remoteJid: key.remoteJid, fromMe: key.fromMe, id: key.id, participant: key.participant }, { key, ...data })
+      return true
     } catch (error) {
       this.cache.del(key.id)
       if (isConnectionLoss(error)) throw error
-      return log('warning', 'placeholder_not_asked_for', describe(error))
-    }
-    this.#asked.add(key.id)
-    try {
-      return await handle(stanza)
-    } finally {
-      this.#asked.delete(key.id)
+      log('warning', 'placeholder_not_asked_for', describe(error))
+      return false
     }
   }
 

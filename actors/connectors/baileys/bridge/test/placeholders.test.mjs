@@ -17,8 +17,9 @@ let placeholders
 
 beforeEach(() => {
   [asked, steps] = [[], []]
-  const ask = (key, data) => new Promise((resolve, reject) => {
-    placeholders.cache.set(key.id, data) // what Baileys does
+  const ask = (key, data) => new Promise((resolve, reject) => { // as Baileys does
+    if (placeholders.cache.get(key.id)) return resolve(undefined)
+    placeholders.cache.set(key.id, data)
     asked.push({ key, data, resolve, reject })
   })
   placeholders = new Placeholders({ me: () => ME, ask, now: () => NOW })
@@ -51,6 +52,25 @@ test('one whose answer came before the acknowledgement is not asked for again', 
   await handling
   assert.deepEqual([asked.length, steps], [1, ['acknowledged']])
   assert.equal(placeholders.cache.get('A'), false)
+})
+
+test('one that comes again meanwhile waits for the same request', async () => {
+  const both = ['first', 'again'].map(name => placeholders.message(stanza('A'), async () => {
+    steps.push(name)
+    await turn()
+    if (name === 'first') placeholders.cache.del('A') // the answer is there
+    steps.push(Boolean(placeholders.cache.get('A')))
+    if (name === 'again') await turn()
+  }))
+  await turn()
+  assert.deepEqual([asked.length, steps], [1, []])
+  asked[0].resolve('REQUEST')
+  await Promise.all(both)
+  assert.deepEqual([asked.length, steps], [1, ['first', 'again', true, true]])
+  assert.equal(placeholders.cache.get('A'), false)
+  const lost = [1, 2].map(() => placeholders.message(stanza('B'), handle))
+  asked[1].reject(new ProtocolError('closed', 'the connection is over'))
+  for (const each of lost) await assert.rejects(each, { code: 'closed' })
 })
 
 test('one that could not be asked for is not acknowledged', async () => {
