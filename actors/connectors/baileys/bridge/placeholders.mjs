@@ -4,25 +4,39 @@
 // it. Here it is asked for first, by Baileys' own function, and Baileys is given the message afterwards. When it then asks again
 // it is told, by the cache that it asks, that somebody has done so.
 import { PLACEHOLDER_MAX_AGE_SECONDS, decodeMessageNode } from '@whiskeysockets/baileys'
-import { isConnectionLoss } from './errors.mjs'
+import { ProtocolError, isConnectionLoss } from './errors.mjs'
 import { describe, log } from './log.mjs'
+import { realTime } from './timers.mjs'
 
 /** What a phone sends on to nobody, or needs not to: Baileys asks for none of these. */
 const NOT_SENT_ON = new Set(['bot_unavailable_fanout', 'hosted_unavailable_fanout', 'view_once_unavailable_fanout', 'view_once'])
 const CONTENT = new Set(['enc', 'plaintext'])
 
+/**
+ * Pauses before what failed is asked for again: the first, which doubles, and the longest. Baileys forgets a request eight seconds
+ * after it, and takes the next one for answered if it was made before that.
+ */
+export const FIRST_MS = 10_000
+export const LONGEST_MS = 15 * 60_000
+/** Messages that wait to be asked for again at the most. */
+export const MOST = 64
+
 export class Placeholders {
   #me
   #ask
   #now
+  #time
+  #closed = false
+  #pauses = new Set() // {timer, reject}
   #waiting = new Map() // message id -> what Baileys keeps of it until the phone answers
   #requests = new Map() // message id -> {answer: whether it was asked for, isAsked: the same once it is known, users}, until Baileys was handed all stanzas that wait for it
 
-  /** `me` is {id, lid} of the account; `ask(key, data)` resolves when the phone was asked; `now()` is seconds since 1970. */
-  constructor({ me, ask, now = () => Math.floor(Date.now() / 1000) }) {
+  /** `me` is {id, lid} of the account; `ask(key, data)` resolves when the phone was asked; `now()` is seconds since 1970, and `time` the timers. */
+  constructor({ me, ask, now = () => Math.floor(Date.now() / 1000), time = realTime }) {
     this.#me = me
     this.#ask = ask
     this.#now = now
+    this.#time = time
   }
 
   /** For Baileys' option `placeholderResendCache`. */
@@ -32,12 +46,21 @@ export class Placeholders {
     del: id => { this.#waiting.delete(id) }
   }
 
+  /** The connection is over. */
+  close() {
+    this.#closed = true
+    for (const { timer, reject } of this.#pauses) {
+      this.#time.clear(timer)
+      reject(closed())
+    }
+  }
+
   /** Takes the place of Baileys' listener `handle` for messages. What could not be asked for stays unacknowledged, and comes again with the next connection. */
   async message(stanza, handle) {
     const found = isPlaceholder(stanza, this.#now()) ? this.#decoded(stanza) : null
     if (!found) return handle(stanza)
     const { id } = found.key
-    const request = this.#requests.get(id) ?? this.#begin(found)
+    const request = this.#requests.get(id) ?? this.#begin(stanza, found)
     request.users++
     try {
       if (await request.answer) await handle(stanza)
@@ -47,23 +70,38 @@ export class Placeholders {
   }
 
   /** A stanza that comes twice is one request: Baileys takes a second one for done while the first is still to be sent. */
-  #begin(found) {
+  #begin(stanza, found) {
     const request = { isAsked: false, users: 0 }
-    request.answer = this.#request(found).then(isAsked => (request.isAsked = isAsked))
+    request.answer = this.#insist(stanza, found).then(isAsked => (request.isAsked = isAsked))
     this.#requests.set(found.key.id, request)
     return request
   }
 
-  /** Whether the phone was asked. Rejects when the connection is over. */
-  async #request({ key, ...data }) {
+  /** Whether the phone was asked, or needs to be no longer. What fails is tried again, or it would wait for the next connection, for days perhaps. Rejects when this one is over. */
+  async #insist(stanza, { key, ...data }) {
+    for (let pause = FIRST_MS; isPlaceholder(stanza, this.#now()); pause = Math.min(2 * pause, LONGEST_MS)) {
+      try {
+        await this.#ask({ remoteJid: key.remoteJid, fromMe: key.fromMe, id: key.id, participant: key.participant }, { key, ...data })
+        return true
+      } catch (error) {
+        this.cache.del(key.id)
+        if (isConnectionLoss(error)) throw error
+        if (pause === FIRST_MS) log('warning', 'placeholder_not_asked_for', describe(error))
+      }
+      if (this.#pauses.size >= MOST) return false
+      await this.#pause(pause)
+    }
+    return true
+  }
+
+  async #pause(ms) {
+    if (this.#closed) throw closed()
+    const pause = {}
+    this.#pauses.add(pause)
     try {
-      await this.#ask({ remoteJid: key.remoteJid, fromMe: key.fromMe, id: key.id, participant: key.participant }, { key, ...data })
-      return true
-    } catch (error) {
-      this.cache.del(key.id)
-      if (isConnectionLoss(error)) throw error
-      log('warning', 'placeholder_not_asked_for', describe(error))
-      return false
+      await new Promise((resolve, reject) => Object.assign(pause, { timer: this.#time.set(ms, resolve), reject }))
+    } finally {
+      this.#pauses.delete(pause)
     }
   }
 
@@ -84,4 +122,8 @@ export function isPlaceholder({ attrs, content }, now) {
   if (attrs.category === 'peer' || parts.some(({ tag }) => CONTENT.has(tag))) return false
   const isSentOn = !parts.some(part => part.tag === 'unavailable' && NOT_SENT_ON.has(part.attrs.type))
   return isSentOn && !(now - Number(attrs.t) > PLACEHOLDER_MAX_AGE_SECONDS)
+}
+
+function closed() {
+  return new ProtocolError('closed', 'the connection is over')
 }

@@ -82,6 +82,7 @@ export function openSocket({ creds, keys, options, sentText, arrivals, changing,
   replace(ws, 'CB:message', handle => stanza => unlessOver(arrivals.message(stanza, () => placeholders.message(stanza, handle))))
   replace(ws, 'CB:receipt', handle => stanza => unlessOver(arrivals.receipt({ told: readReceipt(stanza), wanted: readRetry(stanza) }, () => handle(stanza))))
   ws.prependListener('close', code => on.closeCode(code))
+  ws.socket.once('close', () => placeholders.close()) // when we end it, Baileys' own tells nobody
   return { sock, raw: ws.socket, browser }
 }
 

@@ -4,7 +4,8 @@ import '../quiet.mjs'
 import '../isolation.mjs'
 import { PLACEHOLDER_MAX_AGE_SECONDS } from '@whiskeysockets/baileys'
 import { ProtocolError } from '../errors.mjs'
-import { Placeholders, isPlaceholder } from '../placeholders.mjs'
+import { FIRST_MS, LONGEST_MS, MOST, Placeholders, isPlaceholder } from '../placeholders.mjs'
+import { Clock } from './clock.mjs'
 
 const ME = { id: '15550001:1@s.whatsapp.net', lid: '9001:1@lid' }
 const CONTACT = '15550002@s.whatsapp.net'
@@ -13,16 +14,18 @@ const UNAVAILABLE = { tag: 'unavailable', attrs: {} }
 const turn = () => new Promise(resolve => setImmediate(resolve))
 let asked
 let steps
+let clock
+let now
 let placeholders
 
 beforeEach(() => {
-  [asked, steps] = [[], []]
+  [asked, steps, clock, now] = [[], [], new Clock(), NOW]
   const ask = (key, data) => new Promise((resolve, reject) => { // as Baileys does
     if (placeholders.cache.get(key.id)) return resolve(undefined)
     placeholders.cache.set(key.id, data)
     asked.push({ key, data, resolve, reject })
   })
-  placeholders = new Placeholders({ me: () => ME, ask, now: () => NOW })
+  placeholders = new Placeholders({ me: () => ME, ask, now: () => now, time: clock })
 })
 
 const stanza = (id, content = [UNAVAILABLE], attrs = {}) => ({ tag: 'message', attrs: { id, from: CONTACT, t: String(NOW), notify: 'Ann', ...attrs }, content })
@@ -77,11 +80,58 @@ test('one that could not be asked for is not acknowledged', async () => {
   const lost = placeholders.message(stanza('A'), handle)
   asked[0].reject(new ProtocolError('closed', 'the connection is over'))
   await assert.rejects(lost, { code: 'closed' })
-  const refused = placeholders.message(stanza('B'), handle)
-  asked[1].reject(new Error('no session with the phone'))
-  await refused
+  assert.deepEqual([steps, placeholders.cache.get('A'), clock.waiting], [[], false, 0])
+})
+
+test('one whose request failed is asked for again, with growing pauses, while the connection lives', async () => {
+  const handling = placeholders.message(stanza('A'), handle)
+  const again = placeholders.message(stanza('A'), handle)
+  for (const pause of [FIRST_MS, 2 * FIRST_MS, 4 * FIRST_MS]) {
+    asked.at(-1).reject(new Error('no session with the phone'))
+    await turn()
+    const { length } = asked
+    clock.advance(pause - 1)
+    await turn()
+    assert.deepEqual([asked.length, placeholders.cache.get('A')], [length, false])
+    clock.advance(1)
+    await turn()
+    assert.equal(asked.length, length + 1)
+  }
   assert.deepEqual(steps, [])
-  assert.deepEqual([placeholders.cache.get('A'), placeholders.cache.get('B')], [false, false])
+  asked.at(-1).resolve('REQUEST')
+  await Promise.all([handling, again])
+  assert.deepEqual([steps, clock.waiting], [['acknowledged', 'acknowledged'], 0])
+})
+
+test('one that grew too old while it was asked for is Baileys\' to refuse', async () => {
+  const handling = placeholders.message(stanza('A'), async () => steps.push('handled'))
+  asked[0].reject(new Error('no session with the phone'))
+  await turn()
+  now += PLACEHOLDER_MAX_AGE_SECONDS + 1
+  clock.advance(LONGEST_MS)
+  await handling
+  assert.deepEqual([asked.length, steps], [1, ['handled']])
+})
+
+test('nobody is asked any more once the connection is over', async () => {
+  const [pausing, asking] = ['A', 'B'].map(id => placeholders.message(stanza(id), handle))
+  asked[0].reject(new Error('no session with the phone'))
+  await turn()
+  assert.equal(clock.waiting, 1)
+  placeholders.close()
+  await assert.rejects(pausing, { code: 'closed' })
+  asked[1].reject(new Error('timed out'))
+  await assert.rejects(asking, { code: 'closed' })
+  assert.deepEqual([asked.length, steps, clock.waiting], [2, [], 0])
+})
+
+test('what waits to be asked for again is bounded: the others stay unacknowledged', async () => {
+  const all = Array.from({ length: MOST + 1 }, (_, number) => placeholders.message(stanza(`M${number}`), handle))
+  for (const { reject } of asked) reject(new Error('no session with the phone'))
+  await all.at(-1)
+  assert.deepEqual([clock.waiting, steps], [MOST, []])
+  placeholders.close()
+  await Promise.allSettled(all)
 })
 
 test('what Baileys asks nobody for is handled at once', async () => {
