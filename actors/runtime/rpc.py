@@ -6,10 +6,12 @@ Request ``{"id": n, "cmd": name, ...}`` -> ``{"re": n, "ok": value}`` or
 
 import asyncio
 import contextlib
+import fcntl
 import logging
 import os
 import socket
 import struct
+import termios
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -31,6 +33,8 @@ BACKLOG = 1024
 
 _CREDENTIALS = struct.Struct("3i")
 """``struct ucred``: pid, uid, gid."""
+_COUNT = struct.Struct("i")
+"""What FIONREAD fills in: bytes."""
 
 _reading: set[asyncio.Task[None]] = set()
 """The loop itself only keeps weak references to tasks: a link that nobody holds would be collected while it is open."""
@@ -118,6 +122,17 @@ class Link:
             self.breach = (breach, why)
             log.warning("a peer broke the protocol, its link is cut: %s", why)
         self._writer.transport.abort()
+
+    def behind(self) -> bool:
+        """Whether the peer has sent what was not read yet: an answer may be among it."""
+        transport = self._writer.transport
+        assert isinstance(transport, asyncio.Transport)  # of a socket: it goes both ways
+        if self.closed.is_set() or transport.is_closing():
+            return False
+        if not transport.is_reading():  # the reader is full
+            return True
+        waiting = fcntl.ioctl(transport.get_extra_info("socket").fileno(), termios.FIONREAD, bytes(_COUNT.size))
+        return bool(_COUNT.unpack(waiting)[0])
 
     def event(self, name: str, **fields: Any) -> None:
         """Pushes an event to the peer."""

@@ -13,7 +13,10 @@ log = logging.getLogger(__name__)
 
 
 async def watch(link: Link, process: ConnectorProcess, beats: Beats) -> bool:
-    """Returns when the link has ended (False), or the process was silent for too long and has to be ended (True)."""
+    """Returns when the link has ended (False), or the process was silent for too long and has to be ended (True).
+
+    Its answer comes behind what it sent before: while this process has not read all of that, it is not silent.
+    """
     now = asyncio.get_running_loop().time
     silence = Silence(now())
     ping_at = now()
@@ -26,7 +29,7 @@ async def watch(link: Link, process: ConnectorProcess, beats: Beats) -> bool:
                     return False
                 silence = liveness.heard(silence, now())
                 ping_at = now() + beats.period
-        silence = liveness.look(silence, now(), beats)
+        silence = liveness.heard(silence, now()) if link.behind() else liveness.look(silence, now(), beats)
     log.error("connector process %d is hung, silent for %g s, and is killed", process.popen.pid, beats.timeout)
     return True
 

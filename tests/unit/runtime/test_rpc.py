@@ -63,6 +63,21 @@ async def test_many_requests_at_once_get_their_own_answers() -> None:
     assert answers == [n * 2 for n in range(200)]
 
 
+async def test_a_link_is_behind_until_all_that_came_is_read() -> None:
+    seen = asyncio.Event()
+    near, far = socket.socketpair()
+    link = Link(*await streams(near), on_event=lambda *_: seen.set())
+    with far:
+        assert not link.behind()
+        far.send(frames.encode({"ev": "tick", "n": 1}))
+        assert link.behind()
+        await asyncio.wait_for(seen.wait(), PATIENCE)
+        assert not link.behind()
+        far.send(frames.encode({"ev": "tick", "n": 2}))
+        link.abort()
+        assert not link.behind()
+
+
 async def test_events_arrive_in_order() -> None:
     seen: list[int] = []
     async with pair(on_event=lambda _link, frame: seen.append(frame["n"])) as (ours, theirs):
