@@ -23,6 +23,7 @@ from daemon.announcements import Announcements
 from daemon.authstates import LiveAuthStates
 from daemon.backend import BackendError, Pairing, Send, SessionLive, SessionRecord
 from daemon.chain import Chain
+from daemon.commands import Commands
 from daemon.fleet import Fleet
 from daemon.gateway_client import GatewayClient
 from daemon.live_history import LiveHistory
@@ -45,8 +46,6 @@ CATCH_UP_PERIOD = 2.0
 PRUNE_PERIOD = 60.0
 QR_PATIENCE = 4.0
 """Seconds for a QR before it is asked for again: whoever was asked may have died."""
-RETRY_PERIOD = 0.2
-"""Seconds between attempts to reach a session's actor that is starting."""
 
 
 class LiveBackend:
@@ -63,12 +62,15 @@ class LiveBackend:
         self._looked_at = 0.0
         self._tasks: set[asyncio.Task[Any]] = set()
         self.gateway = GatewayClient(settings.socket(SOCKET_GATEWAY), self._connected, self._pushed)
+        self._commands = Commands(self.gateway, fleet.get)
         self._desk = SendDesk(database, self._read_shard, Announcements(self._announce, self._spawn).waits)
         self.accounts = LiveAccounts(settings, database)
         self.history = LiveHistory(settings, fleet.get)
-        self.recovery = LiveRecovery(settings, fleet, database, self._publish, self._command, self.live, self._shards)
+        self.recovery = LiveRecovery(
+            settings, fleet, database, self._publish, self._commands.give, self.live, self._shards
+        )
         self.supervision = SupervisionView(self.gateway, self.accounts, chain)
-        self.auth = LiveAuthStates(settings.socket(SOCKET_VAULT), fleet.get, self.live, self._patiently)
+        self.auth = LiveAuthStates(settings.socket(SOCKET_VAULT), fleet.get, self.live, self._commands.patiently)
 
     async def open(self) -> None:
         """Rebuilds the snapshot and begins to keep the connection to the actors.  Raises StoreError."""
@@ -191,24 +193,6 @@ class LiveBackend:
         """See Backend."""
         return (True, "ready") if self.gateway.up else (False, "the actor system is starting")
 
-    async def _command(self, session: str, name: str, deadline: float = 15.0, **args: Any) -> Any:
-        self._fleet.get(session)
-        return await self.gateway.request(
-            "command", deadline + 1.0, session=session, name=name, args=args, patience=deadline
-        )
-
-    async def _patiently(self, session: str, name: str, patience: float, once: float, **args: Any) -> Any:
-        """A command, repeated each ``once`` seconds, to a session whose actor may just be starting or have died."""
-        now = asyncio.get_running_loop().time
-        end = now() + patience
-        while True:
-            try:
-                return await self._command(session, name, max(0.1, min(once, end - now())), **args)
-            except BackendError as error:
-                if error.reason not in {"unavailable", "timeout"} or now() + RETRY_PERIOD > end:
-                    raise
-            await asyncio.sleep(RETRY_PERIOD)
-
     async def add(self, record: SessionRecord, who: str) -> None:
         """See Backend."""
         await self._fleet.add(record, who)
@@ -228,7 +212,7 @@ class LiveBackend:
         await self._fleet.change(session, who, labels, enabled, proxy)
         await self._publish()
         if enabled is not None and enabled != before.enabled:
-            await self._switch(session, enabled)
+            await self._commands.switch(session, enabled)
         return self._fleet.get(session)
 
     async def remove(self, session: str, who: str, *, purge: bool) -> None:
@@ -248,14 +232,6 @@ class LiveBackend:
         finally:
             await link.close()
 
-    async def _switch(self, session: str, enabled: bool) -> None:
-        try:
-            await self._command(session, "start" if enabled else "stop")
-        except BackendError as error:
-            if error.reason not in {"unavailable", "timeout"}:
-                raise
-            log.info("%s will follow when its actor is back: %s", session, error.message)
-
     async def start(self, session: str, who: str, *, accept_stale: bool = False) -> None:
         """See Backend."""
         await self._enable(session, who, enabled=True, accept_stale=accept_stale)
@@ -268,28 +244,28 @@ class LiveBackend:
         """The operator's wish is stored first: it holds over restarts."""
         await self._fleet.enable(session, who, enabled, accept_stale=accept_stale)
         await self._publish()
-        await self._switch(session, enabled)
+        await self._commands.switch(session, enabled)
 
     async def reconnect(self, session: str, who: str) -> str:
         """See Backend."""
         self._fleet.get(session)
-        await self._command(session, "reconnect")
+        await self._commands.give(session, "reconnect")
         return uuid.uuid4().hex
 
     async def logout(self, session: str, who: str) -> None:
         """See Backend."""
         self._fleet.get(session)
-        await self._command(session, "logout", 30.0)
+        await self._commands.give(session, "logout", 30.0)
 
     async def pairing(self, session: str, who: str, wait: float) -> Pairing:
         """See Backend."""
-        answer = await self._patiently(session, "pairing", max(0.1, wait), QR_PATIENCE)
+        answer = await self._commands.patiently(session, "pairing", max(0.1, wait), QR_PATIENCE)
         return Pairing(answer.get("qr"), answer.get("expires_at"))
 
     async def pairing_code(self, session: str, who: str, phone: str) -> Pairing:
         """See Backend."""
         self._fleet.get(session)
-        answer = await self._patiently(session, "pairing_code", 30.0, 30.0, phone=phone)
+        answer = await self._commands.patiently(session, "pairing_code", 30.0, 30.0, phone=phone)
         return Pairing(None, answer.get("expires_at"), answer["code"])
 
     async def send(self, session: str, who: str, id: str | None, to: str, text: str, wait: float) -> tuple[Send, bool]:
