@@ -285,5 +285,5 @@ class Backend(Protocol):
 
     async def find_send(self, session: str, id: str) -> Send | None: ...
     async def tree(self) -> dict[str, Any]:
-        """The supervision tree as ``daemon.api.models.Tree`` has it."""
+        """The supervision tree as ``daemon.api.models_supervision.Tree`` has it."""
         ...

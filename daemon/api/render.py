@@ -5,7 +5,7 @@ from typing import Any
 
 from actors.recovery.pauses import Pause
 from actors.store.records import AuditEntry
-from daemon.api import models
+from daemon.api import models, models_status
 from daemon.audit.deeds import AUTOMATIC, MANUAL
 from daemon.backend import Pairing, Send, SessionLive, SessionRecord
 
@@ -13,9 +13,9 @@ _TIMES = ("nextAttemptAt", "until", "causeAt")
 """Keys of a live session's details that are moments; each has a place of its own in an answer."""
 
 
-def status(record: SessionRecord, live: SessionLive, pauses: Sequence[Pause] = ()) -> models.SessionStatus:
+def status(record: SessionRecord, live: SessionLive, pauses: Sequence[Pause] = ()) -> models_status.SessionStatus:
     """The status of one session; ``pauses`` are those of recovery that it is under."""
-    return models.SessionStatus(
+    return models_status.SessionStatus(
         session_id=record.id,
         connector=record.connector,
         origin=record.origin,
@@ -30,8 +30,8 @@ def status(record: SessionRecord, live: SessionLive, pauses: Sequence[Pause] = (
         is_blocked=live.status == "blocked",
         error_count=live.error_count,
         reconnect_attempts=live.reconnect_attempts,
-        status_metadata=models.StatusMetadata(
-            components={name: models.ScoreComponent(**part) for name, part in live.components.items()},
+        status_metadata=models_status.StatusMetadata(
+            components={name: models_status.ScoreComponent(**part) for name, part in live.components.items()},
             capped=live.capped,
             confidence=live.confidence,
             cause=_cause(live),
@@ -46,7 +46,7 @@ def status(record: SessionRecord, live: SessionLive, pauses: Sequence[Pause] = (
             undecryptable_share=live.undecryptable_share,
             timelocked=live.timelocked,
             timelocked_until=live.timelocked_until,
-            new_chats=None if live.new_chats is None else models.NewChats(**live.new_chats),
+            new_chats=None if live.new_chats is None else models_status.NewChats(**live.new_chats),
             since=live.since,
             next_attempt_at=_time(live.detail, "nextAttemptAt"),
             until=_time(live.detail, "until"),
@@ -56,11 +56,11 @@ def status(record: SessionRecord, live: SessionLive, pauses: Sequence[Pause] = (
     )
 
 
-def _paused(live: SessionLive, pauses: Sequence[Pause]) -> models.RecoveryPaused | None:
+def _paused(live: SessionLive, pauses: Sequence[Pause]) -> models_status.RecoveryPaused | None:
     if not pauses:
         return None
     ends = [pause.until for pause in pauses]
-    return models.RecoveryPaused(
+    return models_status.RecoveryPaused(
         until=None if None in ends else max(filter(None, ends)),
         reason=next((pause.reason for pause in reversed(pauses) if pause.reason), ""),
         pauses=[pause.id for pause in pauses],
@@ -68,10 +68,10 @@ def _paused(live: SessionLive, pauses: Sequence[Pause]) -> models.RecoveryPaused
     )
 
 
-def _cause(live: SessionLive) -> models.Cause | None:
+def _cause(live: SessionLive) -> models_status.Cause | None:
     if live.cause is None:
         return None
-    return models.Cause(
+    return models_status.Cause(
         name=live.cause,
         code=live.code,
         message=live.message,
@@ -81,8 +81,8 @@ def _cause(live: SessionLive) -> models.Cause | None:
     )
 
 
-def _liveness(live: SessionLive) -> models.Liveness | None:
-    return None if live.liveness is None else models.Liveness(state=live.liveness, **live.liveness_detail)
+def _liveness(live: SessionLive) -> models_status.Liveness | None:
+    return None if live.liveness is None else models_status.Liveness(state=live.liveness, **live.liveness_detail)
 
 
 def _time(detail: Mapping[str, Any], key: str) -> float | None:

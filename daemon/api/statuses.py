@@ -18,7 +18,7 @@ class Statuses:
         self._made: dict[str, tuple[SessionRecord, SessionLive, Sequence[Pause], bytes]] = {}
 
     def of(self, record: SessionRecord, live: SessionLive, pauses: Sequence[Pause]) -> bytes:
-        """``models.SessionStatus`` of a session, as JSON in UTF-8."""
+        """``models_status.SessionStatus`` of a session, as JSON in UTF-8."""
         known = self._made.get(record.id)
         if known is not None and known[0] is record and known[1] is live and known[2] == pauses:
             return known[3]
@@ -33,6 +33,6 @@ class Statuses:
 
 
 def page(statuses: Iterable[bytes], next_cursor: str | None, total: int) -> bytes:
-    """``models.SessionStatusPage`` as JSON in UTF-8.  Pure."""
+    """``models_status.SessionStatusPage`` as JSON in UTF-8.  Pure."""
     end = json.dumps(next_cursor)
     return b'{"sessions":[%b],"nextCursor":%b,"total":%d}' % (b",".join(statuses), end.encode(), total)

@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable
 from aiohttp.test_utils import TestClient
 
 from daemon.api import Role, build_app, render
-from daemon.api.models import SessionStatusPage
+from daemon.api.models_status import SessionStatusPage
 from daemon.backend import SessionRecord
 from daemon.metrics.exporter import Exporter
 from tests.fixtures_api import TOKENS, ApiServer, settings

@@ -13,7 +13,7 @@ from typing import Any, get_args
 import pytest
 
 from actors.store.episode_queries import EpisodeFilter
-from daemon.api import models, models_recovery, models_supervision, render, render_recovery
+from daemon.api import models, models_recovery, models_status, models_supervision, render, render_recovery
 from daemon.backend import Backend, BackendError, Send, SessionLive, SessionRecord
 from tests.memory_backend import Behaviour
 from tests.unit.connectors.baileys_states import entries, paired
@@ -79,7 +79,7 @@ class BackendContract:
     async def test_every_session_can_be_shown(self, backend: Backend) -> None:
         for session, record in backend.records().items():
             shown = render.status(record, backend.live(session))
-            assert models.SessionStatus.model_validate_json(_timeless(shown)).session_id == session
+            assert models_status.SessionStatus.model_validate_json(_timeless(shown)).session_id == session
 
     async def test_the_tree_has_its_documented_shape(self, backend: Backend) -> None:
         tree = models_supervision.Tree.model_validate(await backend.tree())
@@ -344,6 +344,6 @@ async def _reason(act: Awaitable[Any]) -> str:
     return caught.value.reason
 
 
-def _timeless(status: models.SessionStatus) -> str:
+def _timeless(status: models_status.SessionStatus) -> str:
     """The model in Python's form: moments are numbers there."""
     return json.dumps(status.model_dump(by_alias=True))

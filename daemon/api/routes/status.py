@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from daemon.api import models, models_summary, requests
+from daemon.api import models, models_status, models_summary, requests
 from daemon.api.audited import Audited
 from daemon.api.auth import Role
 from daemon.api.handlers import status, summary
@@ -20,7 +20,7 @@ ROUTES: tuple[Route[Any, Any], ...] = (
         "Status of many sessions",
         requests.StatusQuery,
         NoBody,
-        (Answer(200, "A page, ordered by session id", models.SessionStatusPage),),
+        (Answer(200, "A page, ordered by session id", models_status.SessionStatusPage),),
         (),
         status.bulk,
     ),
@@ -52,7 +52,7 @@ ROUTES: tuple[Route[Any, Any], ...] = (
         "Status of one session",
         NoQuery,
         NoBody,
-        (Answer(200, "The status", models.SessionStatus),),
+        (Answer(200, "The status", models_status.SessionStatus),),
         (),
         status.one,
     ),

@@ -2,7 +2,8 @@ import json
 import re
 
 from daemon.api.docs import PAGE, renewed
-from daemon.api.models import Problem, SessionStatus
+from daemon.api.models import Problem
+from daemon.api.models_status import SessionStatus
 from daemon.api.problems import Reason
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from actors.recovery.pauses import Pause
 from daemon.api import render, statuses
-from daemon.api.models import SessionStatusPage
+from daemon.api.models_status import SessionStatusPage
 from daemon.api.statuses import Statuses
 from daemon.backend import SessionLive, SessionRecord
 
