@@ -63,7 +63,7 @@ export class Placeholders {
     const request = this.#requests.get(id) ?? this.#begin(stanza, found)
     request.users++
     try {
-      if (await request.answer) await handle(stanza)
+      if (await request.answer) await handle(atOnce(stanza))
     } finally {
       if (--request.users === 0) this.#requests.delete(id)
     }
@@ -122,6 +122,11 @@ export function isPlaceholder({ attrs, content }, now) {
   if (attrs.category === 'peer' || parts.some(({ tag }) => CONTENT.has(tag))) return false
   const isSentOn = !parts.some(part => part.tag === 'unavailable' && NOT_SENT_ON.has(part.attrs.type))
   return isSentOn && !(now - Number(attrs.t) > PLACEHOLDER_MAX_AGE_SECONDS)
+}
+
+/** The stanza as one that Baileys puts into no queue, in which it would outlive our word for it that somebody has asked. */
+function atOnce({ attrs: { offline, ...attrs }, ...rest }) {
+  return { ...rest, attrs }
 }
 
 function closed() {

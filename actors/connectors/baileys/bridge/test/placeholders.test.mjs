@@ -57,6 +57,17 @@ test('one whose answer came before the acknowledgement is not asked for again', 
   assert.equal(placeholders.cache.get('A'), false)
 })
 
+test('one of the time before the login is Baileys\' to handle at once, too', async () => {
+  const queue = []
+  const baileys = received => (received.attrs.offline ? void queue.push(received) : handle(received))
+  const handling = placeholders.message(stanza('A', [UNAVAILABLE], { offline: '0' }), baileys)
+  placeholders.cache.del('A') // the answer came first
+  asked[0].resolve('REQUEST')
+  await handling
+  for (const received of queue) await handle(received)
+  assert.deepEqual(steps, ['acknowledged'])
+})
+
 test('one that comes again meanwhile waits for the same request', async () => {
   const both = ['first', 'again'].map(name => placeholders.message(stanza('A'), async () => {
     steps.push(name)
