@@ -1,7 +1,9 @@
 """The life of a spare connector process, with real processes: start, loss, hand-over, end."""
 
 import asyncio
+import errno
 import os
+import shlex
 import signal
 import sys
 from collections.abc import AsyncIterator, Callable
@@ -45,6 +47,9 @@ class Host:
         self.crowd = 0
         self.phases: list[str] = []
         self.lost: list[str] = []
+        self.intensity = {"restarts": 5, "period": 10}
+        self.wrapped = False
+        """Whether it is started by a shell that stays."""
         self._options = options
         self._tasks: set[asyncio.Task[Any]] = set()
         self.connectors = Connectors(
@@ -70,11 +75,14 @@ class Host:
         self.spare = self.succession.spare
 
     def settings(self, after: float | None = 0.1, *words: str) -> Settings:
-        external = {"command": [sys.executable, str(self.program), *words], "options": self._options}
+        command = [sys.executable, str(self.program), *words]
+        if self.wrapped:
+            command = ["/bin/sh", "-c", f"{shlex.join(command)}; exit"]
+        external = {"command": command, "options": self._options}
         values = {
             "state_dir": str(self.folder),
             "connectors": {"external": {**external, "spare_after": after}},
-            "supervision": {"heartbeat": 0.5, "heartbeat_timeout": 10.0, "tick": 0.1},
+            "supervision": {"heartbeat": 0.5, "heartbeat_timeout": 10.0, "tick": 0.1, "intensity": self.intensity},
         }
         return settings_from(Config.model_validate(values), None)
 
@@ -102,6 +110,10 @@ class Host:
         owned = self.spare.owned()
         return owned.pid if owned is not None else 0
 
+    def running(self, name: str) -> int:
+        """How many tasks of that name there are."""
+        return sum(task.get_name() == name for task in self._tasks)
+
     async def kept(self, but: int = 0) -> int:
         """Waits for a spare, another one than ``but``; its pid."""
         await until("there is a spare", lambda: self.pid not in {0, but})
@@ -111,6 +123,7 @@ class Host:
         """The present process dies; its pid."""
         assert self.connectors.current is not None
         process = self.connectors.current.process
+        self.lost.clear()
         process.kill()
         await until("its end is known", lambda: self.lost)
         await process.ended()
@@ -270,6 +283,29 @@ async def test_a_spare_that_fails_at_the_hand_over_costs_no_more_than_its_time(
     assert now.process.popen.pid != pid
     assert now.process.popen.poll() is None
     assert gone(pid)
+
+
+async def test_one_that_cannot_be_watched_is_a_lost_spare_and_no_more(
+    make: Callable[..., Host], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    host = make()
+    await host.start()
+    forked: list[ConnectorProcess] = []
+    pidfd_open, fork = os.pidfd_open, ConnectorProcess.fork
+
+    def noted(*rest: Any, **words: Any) -> ConnectorProcess:
+        forked.append(fork(*rest, **words))
+        return forked[-1]
+
+    def full(pid: int) -> int:
+        if len(forked) == 1:
+            raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+        return pidfd_open(pid)
+
+    monkeypatch.setattr(ConnectorProcess, "fork", noted)
+    monkeypatch.setattr(os, "pidfd_open", full)
+    await until("the next one is kept", lambda: len(forked) == 2 and host.pid != 0)
+    assert gone(forked[0].popen.pid)
 
 
 async def test_a_recycled_process_is_followed_by_the_spare(make: Callable[..., Host]) -> None:

@@ -78,7 +78,7 @@ class Spare:
             now = time.monotonic()
             act = sparing.decide(self._view(now), now)
             if act is Act.START:
-                self._start()
+                await self._start()
             elif act is Act.DISCARD:
                 log.info("%s: the spare connector process is thrown away: nobody wants it as it is", self._name)
                 self.discard()
@@ -140,7 +140,7 @@ class Spare:
             return True
         return self._program != (program, program.stamp())
 
-    def _start(self) -> None:
+    async def _start(self) -> None:
         try:
             program = launch.program(self._settings, self._connector)
             stamp = program.stamp()
@@ -148,9 +148,14 @@ class Spare:
         except ConnectorFault as fault:
             self._failed(0.0, str(fault))
             return
+        try:
+            process.watch(lambda status: self._ended(process, status))
+        except OSError as error:  # no more open files: the present process needs none of this
+            await process.discard()
+            self._failed(0.0, f"it can't be watched: {error.strerror}")
+            return
         priority.lower(process.popen.pid)
         self._process, self._program = process, (program, stamp)
-        process.watch(lambda status: self._ended(process, status))
         log.debug("%s: connector process %d is kept as a spare", self._name, process.popen.pid)
 
     def _ended(self, process: ConnectorProcess, status: int) -> None:
