@@ -285,6 +285,15 @@ async def test_a_spare_that_fails_at_the_hand_over_costs_no_more_than_its_time(
     assert gone(pid)
 
 
+async def test_what_confirms_to_a_process_ends_with_it(make: Callable[..., Host]) -> None:
+    host = make()
+    await host.start()
+    await host.kept()
+    await host.kill_present()
+    assert await host.succession.succeed("it died")
+    await until("one confirms to the present process", lambda: host.running("confirmations") == 1)
+
+
 async def test_one_that_cannot_be_watched_is_a_lost_spare_and_no_more(
     make: Callable[..., Host], monkeypatch: pytest.MonkeyPatch
 ) -> None:

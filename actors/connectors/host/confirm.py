@@ -26,6 +26,10 @@ class Confirmer:
         self._stored = upto
         self._wake.set()
 
+    def end(self) -> None:
+        """The link has ended: ``run`` is to return."""
+        self._wake.set()
+
     async def run(self) -> None:
         """Confirms until the link ends.  Raises ConnectorFault when the connector refuses it."""
         while not self._link.closed.is_set():

@@ -170,6 +170,7 @@ class Connectors:
 
     async def _watch_link(self, running: Running) -> None:
         await running.link.closed.wait()
+        running.uplink.confirmer.end()
         if (fault := running.uplink.fault) is not None:
             self._blame(running, fault)
         for session in [session for session, link in self._at.items() if link is running.link]:
