@@ -285,6 +285,21 @@ async def test_a_spare_that_fails_at_the_hand_over_costs_no_more_than_its_time(
     assert gone(pid)
 
 
+async def test_no_spare_takes_over_from_a_process_that_dies_again_and_again(make: Callable[..., Host]) -> None:
+    host = make()
+    host.intensity = {"restarts": 2, "period": 3600}
+    host.succession.use(host.settings())
+    await host.start()
+    pid = 0
+    for allowed in (True, True, False):
+        pid = await host.kept(but=pid)
+        await host.kill_present()
+        assert host.succession.possible == allowed
+        assert await host.succession.succeed("it died") == allowed
+    assert host.succession.report()["succeeded"] == 2
+    await until("what confirmed to the dead has ended", lambda: host.running("confirmations") == 0)
+
+
 async def test_what_confirms_to_a_process_ends_with_it(make: Callable[..., Host]) -> None:
     host = make()
     await host.start()

@@ -7,6 +7,9 @@ time and some processor time at its start, so it is started only when there is n
 from dataclasses import dataclass
 from enum import StrEnum
 
+from actors.supervision.decision import add_restart
+from actors.supervision.spec import Intensity
+
 PAUSE = 60.0
 """Seconds until a spare is started again after the first one that ended by itself; doubled each time."""
 PAUSE_MAX = 3600.0
@@ -67,10 +70,20 @@ def failures_after(failures: int, lived: float) -> int:
     return 1 if lived >= PROVEN else failures + 1
 
 
-def may_succeed(*, spare: bool, ended: bool, moving: bool, stopping: bool) -> bool:
+def may_succeed(
+    *,
+    spare: bool,
+    ended: bool,
+    moving: bool,
+    stopping: bool,
+    taken: tuple[float, ...],
+    now: float,
+    intensity: Intensity,
+) -> bool:
     """Whether a spare may take the place of the present process.
 
     That must have ended for certain, or one session could have two connections; and none of its sessions may be on
-    their way to a third process.
+    their way to a third process.  ``taken`` is when spares took over before: beyond the restart intensity the host has
+    to end, so that its supervisor counts and slows down what dies again and again.
     """
-    return spare and ended and not moving and not stopping
+    return spare and ended and not moving and not stopping and not add_restart(taken, now, intensity)[1]

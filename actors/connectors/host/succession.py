@@ -15,6 +15,8 @@ from actors.connectors.host.roster import Roster
 from actors.connectors.host.sends import Sends
 from actors.connectors.host.spare import Spare
 from actors.settings import Settings
+from actors.supervision.decision import add_restart
+from actors.supervision.spec import Intensity
 
 log = logging.getLogger(__name__)
 
@@ -41,11 +43,19 @@ class Succession:
         self.spare = Spare(settings, name, place.connector, self._is_quiet)
         self.recycling = Recycling(connectors, sends, roster, settings, place, post, self.spare)
         self._count = 0
+        self._taken: tuple[float, ...] = ()
+        """When spares took over, as far back as the restart intensity looks."""
+        self._use(settings)
 
     def use(self, settings: Settings) -> None:
         """New settings."""
+        self._use(settings)
         self.recycling.use(settings)
         self.spare.use(settings)
+
+    def _use(self, settings: Settings) -> None:
+        bound = settings.supervision.intensity
+        self._intensity = Intensity(bound.restarts, bound.period)
 
     async def run(self) -> None:
         """Looks after both for ever, once there is a process."""
@@ -66,6 +76,9 @@ class Succession:
             ended=current is not None and current.gone,
             moving=self.recycling.busy or self._connectors.retiring is not None,
             stopping=self._connectors.stopping,
+            taken=self._taken,
+            now=time.monotonic(),
+            intensity=self._intensity,
         )
 
     async def succeed(self, why: str) -> bool:
@@ -74,6 +87,7 @@ class Succession:
         if spare is None:
             return False
         began = time.monotonic()
+        self._taken, _ = add_restart(self._taken, began, self._intensity)
         try:
             fresh = await self._connectors.start(threads=True, spare=spare)
             await self._connectors.present(fresh)

@@ -19,6 +19,7 @@ from actors.connectors.host.sparing import (
     may_succeed,
     pause,
 )
+from actors.supervision.spec import Intensity
 
 TIMES = st.floats(0, 1e6)
 VIEWS = st.builds(
@@ -81,5 +82,22 @@ def test_it_takes_over_only_from_one_that_has_ended_for_certain(
     moving: bool,
     stopping: bool,
 ) -> None:
-    allowed = may_succeed(spare=spare, ended=ended, moving=moving, stopping=stopping)
+    allowed = may_succeed(
+        spare=spare, ended=ended, moving=moving, stopping=stopping, taken=(), now=0.0, intensity=Intensity(1, 1.0)
+    )
     assert allowed == ((spare, ended, moving, stopping) == (True, True, False, False))
+
+
+@given(st.lists(st.floats(0, 5), max_size=60), st.integers(0, 6), st.floats(0.1, 20))
+def test_no_more_take_over_in_a_period_than_restarts_are_borne(gaps: list[float], restarts: int, period: float) -> None:
+    intensity, now = Intensity(restarts, period), 1000.0
+    taken: tuple[float, ...] = ()
+    for gap in gaps:
+        now += gap
+        window = [at for at in taken if now - at <= period]
+        allowed = may_succeed(
+            spare=True, ended=True, moving=False, stopping=False, taken=taken, now=now, intensity=intensity
+        )
+        assert allowed == (len(window) < restarts)
+        if allowed:
+            taken = (*taken, now)
