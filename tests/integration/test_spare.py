@@ -252,6 +252,27 @@ async def test_it_takes_the_place_of_one_that_died(make: Callable[..., Host]) ->
     await host.kept(but=pid)
 
 
+async def test_it_waits_for_the_end_of_the_child_that_listens(make: Callable[..., Host]) -> None:
+    host = make()
+    host.wrapped = True
+    host.succession.use(host.settings())
+    host.connectors._settings = host.settings()
+    await host.start()
+    await host.kept()
+    before = host.connectors.current
+    assert before is not None
+    assert before.link.peer != before.process.popen.pid
+    os.kill(before.link.peer, signal.SIGSTOP)
+    before.process.kill()
+    await before.process.ended()
+    assert not before.link.closed.is_set()
+    assert not host.succession.possible, "it still has the connections"
+    assert not await host.succession.succeed("it died")
+    before.kill()
+    await until("it has ended as well", lambda: before.gone)
+    assert await host.succession.succeed("it died")
+
+
 async def test_without_a_spare_nobody_takes_over(make: Callable[..., Host]) -> None:
     host = make()
     host.succession.use(host.settings(None))

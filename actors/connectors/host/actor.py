@@ -209,7 +209,7 @@ class ConnectorHost(Worker):
                 self._tell_trouble(session)
             await asyncio.sleep(TELLING)
         if (running := self._connectors.current) is not None:
-            running.process.kill()
+            running.kill()
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(DRAIN_PATIENCE):
                     await running.link.closed.wait()

@@ -17,6 +17,7 @@ from actors.connectors.host.census import Census
 from actors.connectors.host.confirm import Confirmer
 from actors.connectors.host.fault import ConnectorFault, FaultKind
 from actors.connectors.host.launch import Place
+from actors.connectors.host.listener import Listener
 from actors.connectors.host.process import ConnectorProcess
 from actors.connectors.host.uplink import Uplink
 from actors.connectors.link_events import LinkEvent, PhaseChanged
@@ -38,6 +39,10 @@ class Running:
     process: ConnectorProcess
     uplink: Uplink
     census: Census = field(default_factory=Census)
+    listener: Listener = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.listener = Listener(self.link.peer, self.process.popen.pid)
 
     @property
     def link(self) -> Link:
@@ -46,8 +51,13 @@ class Running:
 
     @property
     def gone(self) -> bool:
-        """Whether it has ended for certain."""
-        return self.process.popen.poll() is not None
+        """Whether it has ended for certain, with whatever it had listen for it."""
+        return self.process.popen.poll() is not None and self.listener.gone and self.link.closed.is_set()
+
+    def kill(self) -> None:
+        """SIGKILL."""
+        self.process.kill()
+        self.listener.kill()
 
 
 class Connectors:
@@ -124,6 +134,7 @@ class Connectors:
         """Ends the one before; who is still linked to it links to the present one."""
         if (old := self.retiring) is not None:
             await old.process.stop()
+            old.listener.kill()
             old.link.abort()
             self.retiring = None
 
@@ -133,6 +144,7 @@ class Connectors:
         for running in (self.retiring, self.current):
             if running is not None:
                 await running.process.stop()
+                running.listener.kill()
 
     def _ended(self, running: Running, status: int) -> None:
         why = f"connector process {running.process.popen.pid} ended: {status}"
@@ -149,7 +161,7 @@ class Connectors:
             self._on_fault(fault)
         else:
             log.error("%s: connector process %d is killed: %s", self._name, running.process.popen.pid, fault)
-            running.process.kill()
+            running.kill()
 
     def accuse(self, pid: int, fault: ConnectorFault) -> None:
         """Somebody else saw what the process with that pid did."""

@@ -115,7 +115,7 @@ class Recycling:
         if verdict is Verdict.END:
             pid, used = running.process.popen.pid, running.census.memory[-1] >> 20
             log.error("connector process %d uses %d MiB and is killed", pid, used)
-            running.process.kill()
+            running.kill()
         return verdict
 
     async def _weigh_both(self) -> None:
@@ -160,7 +160,7 @@ class Recycling:
                 return
             except TimeoutError:
                 log.error("connector process %d does not answer while it is being left: killed", old.process.popen.pid)
-                old.process.kill()
+                old.kill()
                 await old.process.ended()
                 return
             await asyncio.sleep(ASK_PERIOD)
