@@ -319,7 +319,10 @@ class Paused:
 
 @dataclass(frozen=True, slots=True)
 class UseProxy:
-    """Shard supervisor -> session: through what you connect from now on; as in its ``SessionPlan``."""
+    """Shard supervisor -> session: through what you connect from now on; as in its ``SessionPlan``.
+
+    Repeated while its samples say that it did not arrive.
+    """
 
     proxy: ProxyPlan | None
 

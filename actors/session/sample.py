@@ -27,6 +27,8 @@ class Sample:
     """The time of the sample before, or of the start of the actor."""
     at: float
     state: str
+    proxy: str | None = None
+    """Mark of the proxy that it is to go through, as it knows; None: none."""
     opened_at: float | None = None
     reconnect_attempts: int = 0
     next_attempt_at: float | None = None
@@ -183,6 +185,7 @@ class Folder:
             since=now if self._since is None else self._since,
             at=now,
             state=state.state.value,
+            proxy=None if state.proxy is None else state.proxy.mark,
             opened_at=state.opened_at,
             reconnect_attempts=state.reconnect_attempts,
             next_attempt_at=state.next_attempt_at,

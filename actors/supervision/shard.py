@@ -13,7 +13,6 @@ from actors.connectors.host.args import HostArgs
 from actors.messages import (
     HostAddress,
     LogLevel,
-    ProxyPlan,
     RestartSession,
     SessionPlan,
     ShardPlan,
@@ -24,6 +23,7 @@ from actors.session.actor import SessionActor, SessionArgs
 from actors.settings import Settings, host_name, shard_name
 from actors.supervision import decision
 from actors.supervision.configured import Configured
+from actors.supervision.proxied import Proxied
 from actors.supervision.spec import Intensity, OnIntensity
 from actors.supervision.state import Phase
 
@@ -57,8 +57,7 @@ class Shard(Configured):
         self._folded: dict[str, deque[Any]] = {}
         self._told: dict[str, ActorAddress | None] = {}
         """Session -> the host that it knows: to be told again costs it a new greeting."""
-        self._proxied: dict[str, ProxyPlan | None] = {}
-        """Session -> the proxy that its actor knows of."""
+        self._proxied = Proxied()
 
     def actor_class(self, id: str) -> type[Actor]:
         return ConnectorHost if id == "host" else SessionActor
@@ -76,7 +75,7 @@ class Shard(Configured):
             return HostArgs(settings, self._shard.shard, self._shard.connector, self._plan.sessions, self._plan.share)
         name = shard_name(self._shard.shard)
         self._told[id] = self.processes.public("host")
-        self._proxied[id] = self._wanted[id].proxy
+        self._proxied.starts(id, self._wanted[id].proxy)
         return SessionArgs(settings, self._wanted[id], name, self._told[id])
 
     def on_other(self, message: Any, sender: ActorAddress) -> None:
@@ -95,7 +94,7 @@ class Shard(Configured):
         self._wanted = {session.id: session for session in message.sessions}
         for id in before.keys() - self._wanted.keys():
             self._told.pop(id, None)
-            self._proxied.pop(id, None)
+            self._proxied.forget(id)
             self._do(decision.remove(self.state, id, now), now)
         host = (self.spec("host", "connector-host"), None)
         bound = self.settings.supervision.session_intensity
@@ -124,8 +123,7 @@ class Shard(Configured):
     def _tell_proxy(self, id: str, child: ActorAddress) -> None:
         """One that ends before it hears of it has a successor that is started with it."""
         proxy = self._wanted[id].proxy
-        if self._proxied.get(id) != proxy:
-            self._proxied[id] = proxy
+        if self._proxied.tells(id, proxy):
             self.send(child, UseProxy(proxy))
 
     def _restart(self, session: str) -> None:
@@ -155,6 +153,9 @@ class Shard(Configured):
     def on_sample(self, id: str, sample: Any) -> None:
         if id in self._wanted:
             self._folded.setdefault(id, deque(maxlen=UNREPORTED)).append(sample)
+            proxy, child = self._wanted[id].proxy, self.processes.public(id)
+            if child is not None and self._proxied.missed(id, sample.proxy, proxy):
+                self.send(child, UseProxy(proxy))
 
     def on_tick(self, now: float) -> None:
         health = self.directory.addresses.get("health")
