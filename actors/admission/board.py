@@ -110,7 +110,7 @@ def take(board: Board, ask: Ask, now: float, rate: float) -> tuple[Board, Slot |
         board = replace(board, held=ways.bounded(board.held, ask.way, now))
     if ask.way is not None and not ways.is_free(board.held, ask.way, now):
         return board, Later(min(ways.free_at(board.held, ask.way, now) - AHEAD, now + LOOK))
-    if board.outage.on:
+    if board.outage.holds(detoured=ask.way is not None):
         return _probe(board, ask.way, now, rate)
     if any(
         other.waiting and other.urgency > ask.urgency and other.fresh(now, FRESH)

@@ -46,6 +46,13 @@ class Outage:
         """Whether there is one."""
         return self.since is not None
 
+    def holds(self, *, detoured: bool) -> bool:
+        """Whether it concerns who goes straight from this machine, or ``detoured`` by a proxy.
+
+        What all ways share is a client that is too old.
+        """
+        return self.on and (not detoured or self.cause == OUTDATED)
+
     def wait(self) -> float:
         """Seconds to the next probe."""
         if self.cause == OUTDATED:

@@ -207,17 +207,19 @@ class Gatekeeper:
         after = self._troubles.tell(found, self._members, now, self._wall())
         times = self._passage.times(after, self._queue.eligible(), now)
         eligible = [session for session, at in times.items() if at <= now]
-        if self._hurried.intersection(eligible):
+        outage = after.outage if after.outage.on else self._troubles.own
+        stuck = [session for session in eligible if outage.holds(detoured=self._passage.way(session) is not None)]
+        if self._hurried.intersection(stuck):
             after = replace(after, outage=after.outage.hurried(now))
             self._troubles.hurried(now)
-        here = self._troubles.own
-        own = here.on and not after.outage.on
-        free_at = max(self._free_at, here.due(now) if own else now)
-        held = free_at > now
-        first = self._queue.first(now, eligible)
+            outage = outage.hurried(now)
+        first = self._queue.first(now, set(eligible).difference(stuck))
         urgency = 0 if first is None else self._queue.urgency(first, now)
-        probing = after.outage.on or here.on
-        self._chosen = self._queue.prober(now, eligible) if probing else first
+        probing = bool(stuck) and (first is None or outage.due(now) <= now)
+        self._chosen = self._queue.prober(now, stuck) if probing else first
+        own = probing and not after.outage.on
+        free_at = max(self._free_at, outage.due(now) if own else now)
+        held = free_at > now
         way = self._passage.way(self._chosen)
         ask = Ask(self._shard, self._members, 0 if held else len(eligible), urgency, way=way)
         if (unused := self._unused) is not None:
@@ -248,7 +250,7 @@ class Gatekeeper:
             self._give_back(slot)
             await asyncio.sleep(SPREAD)
             return
-        self._troubles.begun(session)
+        self._troubles.begun(session, detoured=slot.way is not None)
         try:
             at, by = slot.at * 1000, (slot.at + USABLE) * 1000
             await link.request("admit", ANSWER_PATIENCE, session=session, at=at, by=by)

@@ -61,3 +61,63 @@ async def test_a_proxy_that_is_down_takes_no_slots_from_the_others_and_is_notice
             await shard.rig.host.ask("clear", session=session)
         await until_open(shards, 60, 10 + 10 + 32 + 30 / BOUND * 1.3)
         assert all(shard.gate.report()["proxies"] == [] for shard in shards)
+
+
+async def refuse(shards: list[Shard], first: str) -> None:
+    """WhatsApp refuses who comes by the way of the sessions whose names begin so."""
+    for session, shard in all_of(shards, first):
+        await shard.rig.host.ask("fault", session=session, fault="close", code=403, reason="http_403", for_s=3600)
+
+
+@in_virtual_time
+async def test_what_fails_behind_a_proxy_is_no_outage_of_who_goes_another_way() -> None:
+    async with fleet(2, proxy_of=lambda s: Proxy("p", None, 10) if s.startswith("p") else None) as shards:
+        await start(shards, 10)
+        await until_open(shards, 40, 60)
+        await refuse(shards, "p")
+        for _ in range(60):
+            await asyncio.sleep(1)
+            assert all(shard.gate.report()["outage"] is None for shard in shards)
+        assert all(shard.gate.report()["proxies"] == ["p"] for shard in shards)
+        for session, shard in all_of(shards, "p"):
+            await shard.rig.host.ask("clear", session=session)
+        await until_open(shards, 40, 10 + 10 + 32 + 20 / BOUND * 1.3)
+        assert all(shard.gate.report()["proxies"] == [] for shard in shards)
+
+
+@in_virtual_time
+async def test_who_gets_through_a_proxy_neither_ends_an_outage_of_this_machine_nor_waits_for_it() -> None:
+    async with fleet(2, proxy_of=lambda s: Proxy("p", None, 10) if s.startswith("p") else None) as shards:
+        await start(shards, 10)
+        await until_open(shards, 40, 60)
+        await refuse(shards, "d")
+        await asyncio.sleep(60)
+        assert all((shard.gate.report()["outage"] or {}).get("fleet") for shard in shards)
+        for shard in shards:
+            shard.connects.clear()
+        for session, shard in all_of(shards, "p"):
+            await shard.rig.host.ask("fault", session=session, fault="drop")
+        loop = asyncio.get_running_loop()
+        until = loop.time() + 32 + 20 / BOUND * 1.3
+        while loop.time() < until:
+            await asyncio.sleep(0.5)
+            assert all(shard.gate.report()["outage"] for shard in shards)
+        assert all(f"p{number}-{n}" in shard.open for number, shard in enumerate(shards) for n in range(10))
+        assert len(by(shards, "d")) <= 32 / 10 + 3
+        for session, shard in all_of(shards, "d"):
+            await shard.rig.host.ask("clear", session=session)
+        await until_open(shards, 40, 10 + 10 + 32 + 20 / BOUND * 1.3)
+        assert all(shard.gate.report()["outage"] is None for shard in shards)
+
+
+@in_virtual_time
+async def test_a_client_that_is_too_old_concerns_all_ways() -> None:
+    async with fleet(2, proxy_of=lambda s: Proxy("p", None, 10) if s.startswith("p") else None) as shards:
+        await start(shards, 10)
+        await until_open(shards, 40, 60)
+        for session, shard in all_of(shards, "p"):
+            await shard.rig.host.ask("fault", session=session, fault="drop")
+            await shard.rig.host.ask("fault", session=session, fault="client_outdated")
+        await asyncio.sleep(60)
+        told = [shard.gate.report()["outage"] for shard in shards]
+        assert [outage and outage["cause"] for outage in told] == ["client_outdated"] * 2
