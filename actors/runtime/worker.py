@@ -16,6 +16,7 @@ from actors.runtime import logs
 from actors.runtime.loop_actor import LoopActor
 from actors.runtime.memory import MemoryProbe
 from actors.runtime.process import set_name
+from actors.store.errors import StoreError
 
 log = logging.getLogger(__name__)
 
@@ -23,6 +24,9 @@ EARLIEST = 0.5
 """How much of its period a heartbeat may go before it is due."""
 LAST_WORDS_PATIENCE = 0.2
 """Seconds; a supervisor that takes no message for longer learns less."""
+LONGEST_LINGER = 60.0
+"""Seconds that an actor stays that can do nothing more, so that its end is not one too many for its supervisor."""
+BEARABLE_MARGIN = 0.1
 
 
 class Worker(LoopActor):
@@ -99,7 +103,12 @@ class Worker(LoopActor):
         self.bearable_at = message.bearable_at
         set_name(f"wv:{message.id}")
         logs.identify(message.id, message.id if message.kind == "session" else None)
-        await self.on_init(message.args)
+        try:
+            await self.on_init(message.args)
+        except StoreError:
+            # a file that is missing or damaged stays so for a while, and ends neither the siblings nor the supervisor
+            await self.linger()
+            raise
         self._ready.set()
         self.post(sender, Up(self.id, self.incarnation, os.getpid(), self.owned()))
         self.spawn(self._beat(message.heartbeat), name="heartbeat")
@@ -132,6 +141,10 @@ class Worker(LoopActor):
     def tell_owned(self) -> None:
         """Sends a heartbeat out of turn: the process that this one owns has changed."""
         self._post_beat(0.0)
+
+    async def linger(self) -> None:
+        """Waits until this actor's end is bearable: its supervisor has not to give up for it."""
+        await asyncio.sleep(min(LONGEST_LINGER, max(0.0, self.bearable_at + BEARABLE_MARGIN - time.monotonic())))
 
     async def last_words(self) -> None:
         """Sends a heartbeat out of turn and waits until it is received, or nearly: this process is about to end."""

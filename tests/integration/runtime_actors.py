@@ -49,7 +49,8 @@ class Stage(Supervisor):
     """A root that keeps the directory and supervises the actors of a scene."""
 
     def configure(self, args: Scene) -> None:
-        self.policy = Policy(intensity=Intensity(50, 10.0), backoff=Backoff(0.01, 0.1, 30.0), tick=0.05, pace=0.001)
+        intensity = Intensity(3, 0.5) if "unopened" in args.children else Intensity(50, 10.0)
+        self.policy = Policy(intensity=intensity, backoff=Backoff(0.01, 0.1, 30.0), tick=0.05, pace=0.001)
         self._names: dict[str, ActorAddress] = {}
         patience = {"deaf": 60.0, "troupe": 3.0}  # seconds; the first is to hang, not to be ended
         specs = [
@@ -280,6 +281,18 @@ class Hasty(Player):
         self.scene.note("directory for", self._name)
 
 
+class Unopened(Player):
+    """Can't open its database as long as there is none."""
+
+    async def on_init(self, args: Scene) -> None:
+        from actors.store.engine import open_reader  # noqa: PLC0415 - in this fork alone
+
+        await super().on_init(args)
+        args.note("opens", self.id)
+        async with await open_reader(args.directory / "its.db"):
+            pass
+
+
 class Stillborn(Actor):
     """Its first process ends before it has an address."""
 
@@ -377,6 +390,7 @@ ACTORS: dict[str, type[Actor]] = {
     "slow": Slow,
     "talker": Talker,
     "stillborn": Stillborn,
+    "unopened": Unopened,
     "player": Player,
     "troupe": Troupe,
 }

@@ -6,10 +6,11 @@ import os
 import random
 import signal
 import socket
+import sqlite3
 import sys
 import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from pathlib import Path
 
 import psutil
@@ -124,6 +125,19 @@ async def test_an_actor_that_hangs_does_not_take_along_who_talks_to_it(tmp_path:
         assert not system.notes("ended deaf")
         next(process for process in system.living() if process.name() == "wv:deaf").kill()
         await system.until_noted("up", "deaf", "4")
+        assert await system.stop() == 0
+
+
+async def test_an_actor_whose_database_is_missing_takes_nobody_along(tmp_path: Path) -> None:
+    """It tries again and again, never too often for its supervisor, and works as soon as there is one."""
+    async with running(tmp_path, "stage", "player", "unopened") as system:
+        await until("it has tried more often than its supervisor bears", lambda: len(system.notes("opens")) > 5)
+        assert len(system.notes("up player")) == 1
+        assert "gives up" not in system.log
+        with closing(sqlite3.connect(tmp_path / "its.db")) as conn:
+            conn.execute("CREATE TABLE it (is_there)")
+        await system.until_noted("up", "unopened")
+        assert len(system.notes("up player")) == 1
         assert await system.stop() == 0
 
 

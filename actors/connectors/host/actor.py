@@ -75,9 +75,6 @@ REPEAT = 10
 """Looks after which the end of a pause is told again to who still waits for it."""
 TELLING = 0.02
 """Seconds for the sessions to be told of a fault before they notice the end of their links."""
-LONGEST_LINGER = 60.0
-"""Seconds that a host stays without its connector, so that its end is not one too many for its supervisor."""
-BEARABLE_MARGIN = 0.1
 DRAIN_PATIENCE = 1.0
 """Seconds for what a connector said last to be stored."""
 
@@ -224,7 +221,7 @@ class ConnectorHost(Worker):
                 return
         await self.last_words()  # how the process ended
         # a connector that can't live must not end this shard, and then the fleet: the host stays, and stores, meanwhile
-        await asyncio.sleep(min(LONGEST_LINGER, max(0.0, self.bearable_at + BEARABLE_MARGIN - time.monotonic())))
+        await self.linger()
         if not self._stopping:
             self.crash(why, status=PROCESS_LOST_EXIT)
 
