@@ -72,6 +72,8 @@ class Found:
     """Healthy sessions that were called faulty."""
     delays: dict[str, list[float]] = field(default_factory=lambda: {"lively": [], "other": []})
     """Seconds from going deaf to the verdict: where a message a minute is usual, and elsewhere."""
+    waits: dict[str, list[float]] = field(default_factory=lambda: {"lively": [], "other": []})
+    """Seconds from going deaf to the end, of those that were not noticed until then."""
     canaries: Counter[str] = field(default_factory=Counter)
     most_sent: int = 0
     """Canaries of one session within 24 hours."""
@@ -193,6 +195,8 @@ class Weeks:
             self._look(now, events)
         for counts in self.canaries.counts.values():
             self.found.canaries.update(counts)
+        for session, since in self._deaf.items():
+            self.found.waits[self._kind(session, since)].append(now - since)
         return self.found
 
     def _days(self, life: Life, days: int) -> Iterator[tuple[float, str]]:
@@ -263,12 +267,12 @@ class Weeks:
         if since is None:
             self.found.faults.append((session, now, verdict))
         else:
-            self.found.delays["lively" if self._is_lively(session, since) else "other"].append(now - since)
+            self.found.delays[self._kind(session, since)].append(now - since)
         self._reconnect(session, now)
 
-    def _is_lively(self, session: str, at: float) -> bool:
-        """Whether in the hours at hand, in each of the four weeks, at least a message a minute came."""
+    def _kind(self, session: str, at: float) -> str:
+        """Lively if in the hours at hand, in each of the four weeks, at least a message a minute came."""
         counts = self._counts[session]
         hours = {int((moment - START) // HOUR) for moment in (at, at + 600.0)}
         weekly = [counts[hour - 168 * week] for hour in hours for week in range(1, 5)]
-        return min(weekly) >= 60
+        return "lively" if min(weekly) >= 60 else "other"
