@@ -7,7 +7,6 @@ from itertools import islice
 
 from actors.health.canary import (
     AT_A_TIME,
-    DAY_S,
     SAME_S,
     Need,
     Outcome,
@@ -87,9 +86,10 @@ class Canaries:
         for known in (self._under_way, self._past, self._reached, self._resting, self.counts):
             known.pop(session, None)
 
-    def prune(self, now: float) -> None:
-        """Forgets what was sent so long ago that it counts no more."""
-        self._spent = {session: spent for session, spent in self._spent.items() if spent.within_day(now)}
+    def prune(self, now: float, steady: float) -> None:
+        """Forgets what was sent so long ago that it counts no more; ``steady``: seconds of a clock that nobody sets."""
+        pruned = {session: spent.pruned(now, steady) for session, spent in self._spent.items()}
+        self._spent = {session: spent for session, spent in pruned.items() if spent.times}
 
     # what happens to one
 
@@ -218,5 +218,5 @@ class Canaries:
         return canary
 
     def _spend(self, canary: Canary) -> None:
-        times = self._spent.get(canary.sender, Spent()).times
-        self._spent[canary.sender] = Spent((*(at for at in times if abs(canary.at - at) < DAY_S), canary.at))
+        spent = self.spent(canary.sender)
+        self._spent[canary.sender] = replace(spent, times=(*spent.times, canary.at))

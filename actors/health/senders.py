@@ -42,13 +42,20 @@ suspicious: the receipt shows that it hears."""
 
 @dataclass(frozen=True, slots=True)
 class Spent:
-    """What a session sent: when, within the last 24 h."""
+    """What a session sent, and when: all of the last 24 h."""
 
     times: tuple[float, ...] = field(default_factory=tuple)
+    outdated: Mapping[float, float] = field(default_factory=dict)
+    """Of those that are not within 24 h by the wall clock: since when, by a clock that nobody sets."""
 
     def within_day(self, now: float) -> int:
         """How many."""
         return sum(abs(now - at) < DAY_S for at in self.times)
+
+    def pruned(self, now: float, steady: float) -> "Spent":
+        """Without what has counted no more for a day that really went by: a wall clock that is ahead is set back."""
+        outdated = {at: self.outdated.get(at, steady) for at in self.times if abs(now - at) >= DAY_S}
+        return Spent(tuple(at for at in self.times if steady - outdated.get(at, steady) < DAY_S), outdated)
 
 
 NOTHING = Spent()
@@ -104,8 +111,9 @@ def _places(id: str) -> tuple[int, int]:
 
 
 def budget(policy: Policy, need: Need) -> int:
-    """How many a session may have sent within 24 h, at the end of it, for a need."""
-    return policy.daily_budget - int(KEPT[need] * policy.daily_budget)
+    """How many a session may have sent within 24 h, at the end of it, for a need: one is kept at least."""
+    kept = max(1, int(KEPT[need] * policy.daily_budget)) if KEPT[need] else 0
+    return max(1, policy.daily_budget - kept)
 
 
 def may_send(peer: Peer, spent: Spent, need: Need, policy: Policy, now: float) -> bool:

@@ -119,7 +119,7 @@ class Watch:
 
     async def store(self) -> None:
         """Stores the rhythms that have changed, and forgets old canaries."""
-        self.listening.canaries.prune(time.time())
+        self.listening.canaries.prune(time.time(), time.monotonic())
         rhythms = {session: rhythm.dump() for session, rhythm in self.listening.unstored().items()}
 
         async def store(conn: Statements) -> None:

@@ -315,9 +315,25 @@ def test_a_session_that_comes_back_has_no_new_budget() -> None:
     peers["b"] = replace(peers["b"], silence=0.0)
     assert known.begin(peers, NOW)
     known.forget("a")
-    known.prune(NOW + 1)
+    known.prune(NOW + 1, 1.0)
     assert known.spent("a").within_day(NOW + 1) == 1
-    known.prune(NOW + DAY_S)
+    known.prune(NOW + DAY_S, DAY_S)
+    assert known.spent("a").within_day(NOW + DAY_S) == 0
+    known.prune(NOW + 2 * DAY_S, 2 * DAY_S)
+    assert known.spent("a") == Spent()
+
+
+def test_a_clock_that_was_ahead_gives_no_new_budget() -> None:
+    known, peers = canaries(), fleet("a", "b")
+    known.restore([Canary(f"C{n}", "a", "b", NOW - n, outcome="arrived") for n in range(3)], NOW)
+    peers["b"] = replace(peers["b"], silence=0.0)
+    ahead = NOW + 2 * DAY_S
+    known.prune(ahead, 1.0)
+    assert known.begin(peers, ahead)
+    known.prune(NOW + 2, 2.0)
+    assert known.spent("a").within_day(NOW + 2) == 3
+    known.prune(NOW + 2 + 3 * DAY_S, 2 + 3 * DAY_S)
+    known.prune(NOW + 2 + 4 * DAY_S, 2 + 4 * DAY_S)
     assert known.spent("a") == Spent()
 
 

@@ -59,6 +59,7 @@ def test_nobody_sends_more_than_its_budget_within_24_hours(need: Need, daily: in
     may = may_send(peer("a"), Spent((NOW - 600.0,) * sent), need, policy, NOW)
     assert may == (sent < budget(policy, need))
     assert 1 <= budget(policy, need) <= budget(policy, Need.CONFIRMATION) == daily
+    assert all(budget(policy, a) < daily for a in Need if a < Need.CONFIRMATION and daily > 1), "one is kept for it"
     assert all(budget(policy, a) <= budget(policy, b) for a in Need for b in Need if a < b)
 
 

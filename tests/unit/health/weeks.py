@@ -231,6 +231,7 @@ class Weeks:
         full = now - self._full_look >= IDLE_LOOK
         if full:
             self._full_look = now
+            self.canaries.prune(now, now)
         doubtful, self._unjudged = self._doubtful(), set()
         for session in self._opened if full else doubtful:
             opened = self._opened[session]
