@@ -59,7 +59,8 @@ class Heritage:
         try:
             if self._open is None:
                 self._open = await self._unsettled()
-            shares = [await self._read(session, self._open[session]) for session in set(sessions) & self._open.keys()]
+            left = self._open  # a plan that comes meanwhile forgets it
+            shares = [await self._read(session, left[session]) for session in set(sessions) & left.keys()]
         except StoreError as error:
             now = time.monotonic()
             if self._failing_since is None:

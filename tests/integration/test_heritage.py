@@ -1,0 +1,122 @@
+"""What sessions that moved take over from other shards, on real databases."""
+
+import time
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+from typing import TypeVar
+
+import pytest
+
+from actors.connectors.host import heritage
+from actors.connectors.host.heritage import Heritage, Share
+from actors.connectors.host.journal import Journal
+from actors.settings import settings_from
+from actors.store import api_queries, inbound
+from actors.store.direct import Operation
+from actors.store.engine import Database, open_reader, open_writer
+from actors.store.migrate import upgrade
+from actors.store.tables import Kind
+from config.schema import Config
+
+T = TypeVar("T")
+
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(60)]
+
+HERE = 9
+
+
+def nothing() -> None:
+    """Happens meanwhile."""
+
+
+class Meanwhile(Journal):
+    """Something happens while it reads."""
+
+    def __init__(self, database: Database) -> None:
+        super().__init__(database, lambda _: None)
+        self.happens: Callable[[], None] = nothing
+
+    async def read(self, operation: Operation[T]) -> T:
+        found = await super().read(operation)
+        self.happens()
+        return found
+
+
+class World:
+    """Sessions that were told one message each in shards 0, 1, ...; shard 9 is where they come to."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.opened: list[str] = []
+        self.happens: Callable[[], None] = nothing
+        """While another shard is opened."""
+        self.api: Database
+        self.here: Database
+        self.journal: Meanwhile
+        self.heritage: Heritage
+
+    async def open(self) -> None:
+        for kind, name in ((Kind.API, "api"), (Kind.SHARD, f"shard-{HERE}")):
+            upgrade(self.folder / f"{name}.db", kind)
+        self.api = await open_writer(self.folder / "api.db")
+        self.here = await open_writer(self.folder / f"shard-{HERE}.db")
+        self.journal = Meanwhile(self.here)
+        settings = settings_from(Config.model_validate({"state_dir": str(self.folder)}), None)
+        self.heritage = Heritage(HERE, settings, self.journal, self.api)
+
+    async def close(self) -> None:
+        await self.here.close()
+        await self.api.close()
+
+    async def open_reader(self, path: Path) -> Database:
+        self.opened.append(path.stem)
+        self.happens()
+        return await open_reader(path)
+
+    async def tell(self, shard: int, *sessions: str) -> None:
+        """Each is told a message there."""
+        path = self.folder / f"shard-{shard}.db"
+        if not path.exists():
+            upgrade(path, Kind.SHARD)
+        async with await open_writer(path) as database, database.begin() as conn:
+            for session in sessions:
+                await inbound.first_time(conn, session, [f"{shard}"], time.time())
+
+    async def place(self, shard: int, *sessions: str) -> None:
+        async with self.api.begin() as conn:
+            await api_queries.store_placement(conn, {session: ("simulator", shard) for session in sessions})
+
+    async def move(self, *sessions: str) -> None:
+        """From shard 0 to here."""
+        await self.place(0, *sessions)
+        await self.place(HERE, *sessions)
+
+    async def store(self, shares: list[Share]) -> None:
+        async with self.here.begin() as conn:
+            for share in shares:
+                await inbound.inherit(conn, share.session, share.seen, share.moves)
+        self.heritage.settled(shares)
+
+
+@pytest.fixture
+async def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[World]:
+    made = World(tmp_path)
+    monkeypatch.setattr(heritage, "open_reader", made.open_reader)
+    await made.open()
+    yield made
+    await made.close()
+
+
+def counted(shares: list[Share]) -> dict[str, int]:
+    """Of each session, how many messages it takes over."""
+    return {share.session: len(share.seen) for share in shares}
+
+
+async def test_a_plan_that_comes_while_other_shards_are_read_disturbs_nothing(world: World) -> None:
+    await world.tell(0, "a", "b")
+    await world.move("a", "b")
+    world.happens = world.heritage.replan
+    shares = await world.heritage.of(["a", "b"])
+    assert counted(shares) == {"a": 1, "b": 1}
+    await world.store(shares)
+    assert await world.heritage.of(["a", "b"]) == []
