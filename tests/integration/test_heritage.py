@@ -1,5 +1,6 @@
 """What sessions that moved take over from other shards, on real databases."""
 
+import sqlite3
 import time
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
@@ -84,7 +85,7 @@ class World:
 
     async def place(self, shard: int, *sessions: str) -> None:
         async with self.api.begin() as conn:
-            await api_queries.store_placement(conn, {session: ("simulator", shard) for session in sessions})
+            await api_queries.store_placement(conn, dict.fromkeys(sessions, ("simulator", shard)))
 
     async def move(self, *sessions: str) -> None:
         """From shard 0 to here."""
@@ -120,3 +121,20 @@ async def test_a_plan_that_comes_while_other_shards_are_read_disturbs_nothing(wo
     assert counted(shares) == {"a": 1, "b": 1}
     await world.store(shares)
     assert await world.heritage.of(["a", "b"]) == []
+
+
+async def test_a_plan_that_comes_while_it_is_found_out_who_came_counts(world: World) -> None:
+    await world.tell(0, "a", "b")
+    await world.move("a")
+    await world.place(0, "b")
+
+    def plan() -> None:
+        world.journal.happens = nothing
+        with sqlite3.connect(world.folder / "api.db") as conn:
+            conn.execute("UPDATE placement SET shard = ?, moves = 1 WHERE session = 'b'", (HERE,))
+        conn.close()
+        world.heritage.replan()
+
+    world.journal.happens = plan
+    assert counted(await world.heritage.of(["a"])) == {"a": 1}
+    assert counted(await world.heritage.of(["b"])) == {"b": 1}

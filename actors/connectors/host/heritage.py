@@ -44,11 +44,13 @@ class Heritage:
         self._api = api
         self._open: dict[str, int] | None = None
         """Sessions that have something to inherit -> how often they have moved; None: not known."""
+        self._plans = 0
         self._failing_since: float | None = None
 
     def replan(self) -> None:
         """Sessions may have come."""
         self._open = None
+        self._plans += 1
 
     async def of(self, sessions: Iterable[str]) -> list[Share]:
         """What has to be stored before a message of these sessions.
@@ -57,9 +59,7 @@ class Heritage:
             StoreError: a database can't be read; no more after ``PATIENCE`` of that, until it can be again.
         """
         try:
-            if self._open is None:
-                self._open = await self._unsettled()
-            left = self._open  # a plan that comes meanwhile forgets it
+            left = await self._left()
             shares = [await self._read(session, left[session]) for session in set(sessions) & left.keys()]
         except StoreError as error:
             now = time.monotonic()
@@ -77,6 +77,15 @@ class Heritage:
         for share in shares:
             if self._open is not None:
                 self._open.pop(share.session, None)
+
+    async def _left(self) -> dict[str, int]:
+        """As ``_open``, which a plan that comes later forgets; who came with one that comes meanwhile is in it."""
+        while (left := self._open) is None:
+            plans = self._plans
+            found = await self._unsettled()
+            if plans == self._plans:
+                self._open = found
+        return left
 
     async def _unsettled(self) -> dict[str, int]:
         moved = await self._api.run(lambda conn: api_queries.moves(conn, self._shard))
