@@ -138,3 +138,16 @@ async def test_a_plan_that_comes_while_it_is_found_out_who_came_counts(world: Wo
     world.journal.happens = plan
     assert counted(await world.heritage.of(["a"])) == {"a": 1}
     assert counted(await world.heritage.of(["b"])) == {"b": 1}
+
+
+async def test_each_shard_is_opened_once_for_all_who_came(world: World) -> None:
+    await world.tell(0, "a", "b", "c")
+    await world.tell(1, "a", "c")
+    await world.tell(2, "b", "x")
+    await world.move("a", "b", "c")
+    shares = await world.heritage.of(["a", "b", "a", "x"])
+    assert counted(shares) == {"a": 2, "b": 2}
+    assert world.opened == ["shard-0", "shard-1", "shard-2"]
+    await world.store(shares)
+    assert await world.heritage.of(["a", "b", "x"]) == []
+    assert world.opened == ["shard-0", "shard-1", "shard-2"]

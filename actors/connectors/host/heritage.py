@@ -6,7 +6,7 @@ and what it told is stored.  Whoever is killed in between reads them again.
 
 import logging
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
 from actors.settings import Settings, shard_name
@@ -60,7 +60,8 @@ class Heritage:
         """
         try:
             left = await self._left()
-            shares = [await self._read(session, left[session]) for session in set(sessions) & left.keys()]
+            came = {session: left[session] for session in set(sessions) & left.keys()}
+            seen = await self._seen(came) if came else {}
         except StoreError as error:
             now = time.monotonic()
             if self._failing_since is None:
@@ -70,7 +71,7 @@ class Heritage:
             log.warning("what sessions were told in other shards is not known: %s", error)
             return []
         self._failing_since = None
-        return shares
+        return [Share(session, moves, seen[session]) for session, moves in came.items()]
 
     def settled(self, shares: Iterable[Share]) -> None:
         """They are stored."""
@@ -95,14 +96,16 @@ class Heritage:
 
         return await self._journal.read(left_open) if moved else {}
 
-    async def _read(self, session: str, moves: int) -> Share:
-        seen: list[Seen] = []
+    async def _seen(self, sessions: Collection[str]) -> dict[str, list[Seen]]:
+        """What each was told in other shards, of which each is opened once."""
+        seen: dict[str, list[Seen]] = {session: [] for session in sessions}
         since = time.time() - inbound.REMEMBERED
+
+        async def read(conn: Statements) -> dict[str, list[Seen]]:
+            return {session: await inbound.seen_since(conn, session, since) for session in sessions}
+
         for name in sorted(shards_in(self._settings.state_dir) - {shard_name(self._shard)}):
-
-            async def read(conn: Statements) -> list[Seen]:
-                return await inbound.seen_since(conn, session, since)
-
             async with await open_reader(self._settings.database(name)) as database:
-                seen += await database.run(read)
-        return Share(session, moves, seen)
+                for session, there in (await database.run(read)).items():
+                    seen[session] += there
+        return seen
