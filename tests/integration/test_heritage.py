@@ -15,6 +15,7 @@ from actors.settings import settings_from
 from actors.store import api_queries, inbound
 from actors.store.direct import Operation
 from actors.store.engine import Database, open_reader, open_writer
+from actors.store.errors import StoreError
 from actors.store.migrate import upgrade
 from actors.store.tables import Kind
 from config.schema import Config
@@ -151,3 +152,39 @@ async def test_each_shard_is_opened_once_for_all_who_came(world: World) -> None:
     await world.store(shares)
     assert await world.heritage.of(["a", "b", "x"]) == []
     assert world.opened == ["shard-0", "shard-1", "shard-2"]
+
+
+async def test_a_database_that_can_not_be_read_is_done_without_and_no_other(
+    world: World, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    (world.folder / "shard-1.db").write_bytes(b"broken")
+    (world.folder / "shard-2.db").touch()  # no table
+    await world.tell(0, "a", "b")
+    await world.tell(3, "a")
+    await world.move("a", "b")
+    with pytest.raises(StoreError):
+        await world.heritage.of(["a"])
+    monkeypatch.setattr(heritage, "PATIENCE", 0.0)
+    shares = await world.heritage.of(["a"])
+    assert counted(shares) == {"a": 2}
+    await world.store(shares)
+    opened = len(world.opened)
+    assert await world.heritage.of(["a"]) == []
+    assert len(world.opened) == opened
+    assert counted(await world.heritage.of(["b"])) == {"b": 1}
+    assert len(caplog.records) == 2, "a line for each of them, once"
+
+
+async def test_each_database_has_a_patience_of_its_own(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    await world.move("a")
+    (world.folder / "shard-1.db").write_bytes(b"broken")
+    monkeypatch.setattr(heritage, "PATIENCE", 0.0)
+    assert counted(await world.heritage.of(["a"])) == {"a": 0}
+    monkeypatch.setattr(heritage, "PATIENCE", 3600.0)
+    (world.folder / "shard-1.db").unlink()
+    (world.folder / "shard-2.db").write_bytes(b"broken")
+    with pytest.raises(StoreError):
+        await world.heritage.of(["a"])
+    (world.folder / "shard-2.db").unlink()
+    await world.tell(2, "a")
+    assert counted(await world.heritage.of(["a"])) == {"a": 1}

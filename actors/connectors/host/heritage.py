@@ -8,6 +8,7 @@ import logging
 import time
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from actors.settings import Settings, shard_name
 from actors.store import api_queries, inbound
@@ -22,6 +23,7 @@ log = logging.getLogger(__name__)
 
 PATIENCE = 10.0
 """Seconds that messages wait for databases that can't be read: told twice is a smaller harm than never."""
+_MOVES: Final = "the list of who came"
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +47,8 @@ class Heritage:
         self._open: dict[str, int] | None = None
         """Sessions that have something to inherit -> how often they have moved; None: not known."""
         self._plans = 0
-        self._failing_since: float | None = None
+        self._failing_since: dict[str, float] = {}
+        """What can't be read -> since when, in the seconds of ``time.monotonic``."""
 
     def replan(self) -> None:
         """Sessions may have come."""
@@ -56,21 +59,17 @@ class Heritage:
         """What has to be stored before a message of these sessions.
 
         Raises:
-            StoreError: a database can't be read; no more after ``PATIENCE`` of that, until it can be again.
+            StoreError: a database can't be read; no more after ``PATIENCE`` of that, until it can be again: sessions
+                go without what is in it.
         """
         try:
             left = await self._left()
-            came = {session: left[session] for session in set(sessions) & left.keys()}
-            seen = await self._seen(came) if came else {}
         except StoreError as error:
-            now = time.monotonic()
-            if self._failing_since is None:
-                self._failing_since = now
-            if now - self._failing_since < PATIENCE:
+            if self._waits_for(_MOVES, error):
                 raise
-            log.warning("what sessions were told in other shards is not known: %s", error)
             return []
-        self._failing_since = None
+        came = {session: left[session] for session in set(sessions) & left.keys()}
+        seen = await self._seen(came) if came else {}
         return [Share(session, moves, seen[session]) for session, moves in came.items()]
 
     def settled(self, shares: Iterable[Share]) -> None:
@@ -84,6 +83,7 @@ class Heritage:
         while (left := self._open) is None:
             plans = self._plans
             found = await self._unsettled()
+            self._failing_since.pop(_MOVES, None)
             if plans == self._plans:
                 self._open = found
         return left
@@ -100,12 +100,30 @@ class Heritage:
         """What each was told in other shards, of which each is opened once."""
         seen: dict[str, list[Seen]] = {session: [] for session in sessions}
         since = time.time() - inbound.REMEMBERED
+        late: StoreError | None = None
 
         async def read(conn: Statements) -> dict[str, list[Seen]]:
             return {session: await inbound.seen_since(conn, session, since) for session in sessions}
 
         for name in sorted(shards_in(self._settings.state_dir) - {shard_name(self._shard)}):
-            async with await open_reader(self._settings.database(name)) as database:
-                for session, there in (await database.run(read)).items():
-                    seen[session] += there
+            try:
+                async with await open_reader(self._settings.database(name)) as database:
+                    found = await database.run(read)
+            except StoreError as error:
+                if self._waits_for(name, error):
+                    late = error
+                continue
+            self._failing_since.pop(name, None)
+            for session, there in found.items():
+                seen[session] += there
+        if late is not None:
+            raise late
         return seen
+
+    def _waits_for(self, what: str, error: StoreError) -> bool:
+        """Whether messages still wait for what can't be read; else the log says so."""
+        now = time.monotonic()
+        if now - self._failing_since.setdefault(what, now) < PATIENCE:
+            return True
+        self._journal.watch.tell(log, f"messages are told without waiting for {what}, which can't be read", error)
+        return False
