@@ -70,6 +70,11 @@ def _moves_of(session: str) -> str:
 async def forget_session(conn: Statements, session: str) -> None:
     """Of a session that is no more."""
     await conn.execute(delete(inbound_seen).where(inbound_seen.c.session == session))
+    await forget_moves(conn, session)
+
+
+async def forget_moves(conn: Statements, session: str) -> None:
+    """Of a session that left: its moves are counted anew when it is removed and made again."""
     await cursors.forget_cursor(conn, _moves_of(session))
 
 

@@ -196,7 +196,9 @@ async def forget_session(conn: Statements, session: str, now: float, *, moved: b
     failed = [(replace(p, state="failed", error=REMOVED, updated_at=now), p.state) for p in waiting]
     await outbox.append(conn, [_told(progress, previous) for progress, previous in failed])
     await conn.execute(delete(send_state).where(send_state.c.session == session))
-    if not moved:
+    if moved:
+        await inbound.forget_moves(conn, session)
+    else:
         await inbound.forget_session(conn, session)
         await outbox.append(conn, [NewEvent(now, EventType.SESSION_REMOVED, session, {"kept": False})])
 

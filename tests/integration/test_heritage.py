@@ -12,7 +12,7 @@ from actors.connectors.host import heritage
 from actors.connectors.host.heritage import Heritage, Share
 from actors.connectors.host.journal import Journal
 from actors.settings import settings_from
-from actors.store import api_queries, inbound
+from actors.store import api_queries, inbound, shard_queries
 from actors.store.direct import Operation
 from actors.store.engine import Database, open_reader, open_writer
 from actors.store.errors import StoreError
@@ -188,3 +188,18 @@ async def test_each_database_has_a_patience_of_its_own(world: World, monkeypatch
     (world.folder / "shard-2.db").unlink()
     await world.tell(2, "a")
     assert counted(await world.heritage.of(["a"])) == {"a": 1}
+
+
+async def test_a_session_that_was_made_again_takes_over_though_one_of_its_name_had_come_and_left(world: World) -> None:
+    await world.tell(0, "a")
+    await world.move("a")
+    await world.store(await world.heritage.of(["a"]))
+    await world.place(2, "a")
+    async with world.here.begin() as conn:
+        await shard_queries.forget_session(conn, "a", time.time(), moved=True)
+    async with world.api.begin() as conn:
+        await api_queries.forget_placement(conn, {"a"})
+    await world.tell(1, "a")
+    await world.move("a")
+    world.heritage.replan()
+    assert counted(await world.heritage.of(["a"])) == {"a": 2}
