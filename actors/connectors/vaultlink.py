@@ -122,7 +122,8 @@ class SessionVault:
         """Returns when it is durable.  Raises RemoteError ``fenced``, ``full``, ``limit``, VaultUnavailable.
 
         ``replaced``: another auth state is in the place of the one before, and whoever reserves next is told so; also
-        ``fenced`` when somebody has reserved since this one did.
+        ``fenced`` when somebody has reserved since this one did.  A generation replaces once: what comes later is taken
+        for a repetition, and changes nothing.
         """
         fields: dict[str, Any] = {"set": dict(entries), "del": list(delete)}
         if paired is not None:

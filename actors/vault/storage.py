@@ -187,6 +187,8 @@ class _Transaction:
                 self._write_entries([session])
                 return self._page(row.wrapped_key, session, after)
             case Commit():
+                if request.replaced and request.generation == row.replaced:
+                    return {}  # stored before, and the answer was lost; whoever reserved since was told of it
                 (fencing.check_last if request.replaced else fencing.check)(row.fence, request.generation)
                 return self._commit(request, row)
             case Reset(session, generation):

@@ -100,6 +100,19 @@ async def test_who_reserves_is_told_when_the_auth_state_was_replaced(link: Vault
     assert await told() == main.generation
 
 
+async def test_replacing_may_be_repeated_also_when_somebody_has_reserved_or_claimed_since(link: VaultLink) -> None:
+    main = await claimed(link)
+    await main.commit({"k": b"new"}, paired=True, replaced=True)
+    owner = SessionVault(link, "a")
+    generation = await link.reserve("a")
+    await main.commit({"k": b"new"}, paired=True, replaced=True)
+    await owner.claim(generation)
+    await owner.commit({"k": b"newer"})
+    await main.commit({"k": b"new"}, paired=True, replaced=True)
+    assert await owner.load() == {"k": b"newer"}
+    assert (await refusal(main.commit({"k": b"late"}))).code == "fenced"
+
+
 async def test_commit_sets_and_deletes(link: VaultLink) -> None:
     owner = await claimed(link)
     await owner.commit({"a": b"1", "b": b"2", "c": b""})
