@@ -182,13 +182,13 @@ def need(peer: Peer, past: Past, policy: Policy, now: float) -> Need | None:
     if _has_to_prove_itself(peer.signals) and last > age(peer.signals.since, now):
         return Need.ROUTINE
     doubted = peer.silence < SUSPICIOUS and waited >= calm_pause(past, policy, now, lively=peer.lively)
+    if doubted and peer.lively:
+        return Need.SUSPICION
     if waited >= SOONEST_SHARE * policy.interval and waited >= _patience(
         policy, share_of(f"{peer.id}/{peer.silent_since}")
     ):
-        return Need.ROUTINE  # also of a lively one: for this more of the budgets may be used
-    if not doubted:
-        return None
-    return Need.SUSPICION if peer.lively else Need.DOUBT
+        return Need.ROUTINE
+    return Need.DOUBT if doubted else None
 
 
 def rests_until(peer: Peer, past: Past, policy: Policy) -> float:

@@ -35,9 +35,6 @@ NEIGHBOURS = 4
 RESTRICTED = 463
 KEPT: Mapping[Need, float] = {Need.DOUBT: 0.25, Need.ROUTINE: 0.125, Need.SUSPICION: 0.125, Need.CONFIRMATION: 0.0}
 """Share of a sender's budget that is kept for what is more urgent."""
-ROUTINE_SHARE, ROUTINE_PACE = 0.6, 1.2
-"""What is asked for a suspicion leaves the rest of a day's routine: so many canaries an interval (they come somewhat
-sooner), up to that share of the budget."""
 BOTH = 8
 """So many canaries more than another a sender may have sent, and is asked all the same if its own silence is
 suspicious: the receipt shows that it hears."""
@@ -119,17 +116,6 @@ def budget(policy: Policy, need: Need) -> int:
     return max(1, policy.daily_budget - kept)
 
 
-def leaves_routine(spent: Spent, policy: Policy, now: float) -> bool:
-    """Whether a session that sends one more can still send the routine ones until what it sent is a day old.
-
-    What is sent in a burst comes back all at once, a day later; what is sent evenly comes back as it is needed.
-    """
-    times = sorted(at for at in spent.times if abs(now - at) < DAY_S)
-    most = ROUTINE_SHARE * policy.daily_budget
-    until = (min(most, ROUTINE_PACE * (at + DAY_S - now) / policy.interval) for at in times)
-    return all(len(times) - number + int(soon) < budget(policy, Need.ROUTINE) for number, soon in enumerate(until))
-
-
 def may_send(peer: Peer, spent: Spent, need: Need, policy: Policy, now: float) -> bool:
     """Whether a session may send one now: restricted accounts never do."""
     signals = peer.signals
@@ -141,9 +127,7 @@ def may_send(peer: Peer, spent: Spent, need: Need, policy: Policy, now: float) -
     if signals.unanswered_since is not None:
         return False  # what it sent before is still on its way: one more would prove nothing
     recent = bool(spent.times) and age(spent.times[-1], now) < SPACING_S
-    if recent or spent.within_day(now) >= budget(policy, need):
-        return False
-    return need is not Need.SUSPICION or leaves_routine(spent, policy, now)
+    return not recent and spent.within_day(now) < budget(policy, need)
 
 
 def choose(

@@ -109,7 +109,6 @@ def test_what_is_promised_is_more_urgent_than_a_doubt() -> None:
     assert need(doubtful, Past(), POLICY, NOW) is Need.DOUBT
     assert need(replace(doubtful, lively=True), Past(), POLICY, NOW) is Need.SUSPICION
     assert need(doubtful, Past(), POLICY, T0 + POLICY.interval) is Need.ROUTINE
-    assert need(replace(doubtful, lively=True), Past(), POLICY, T0 + POLICY.interval) is Need.ROUTINE
     assert Need.DOUBT < Need.ROUTINE < Need.SUSPICION < Need.CONFIRMATION
 
 
