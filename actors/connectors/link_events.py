@@ -1,17 +1,11 @@
-"""The events of the connector protocol: a record each, read from frames and written to them.
+"""The events of the connector protocol, a record each; how they look in frames is said in `link_frames`."""
 
-``parse_session_event`` and ``parse_host_event`` return None for a name that this version does not know, so that a newer
-connector may say more; a known event with a wrong field raises BadField.
-"""
-
-from collections.abc import Callable, Mapping
-from dataclasses import MISSING, dataclass, field, fields
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any, ClassVar, Self, get_type_hints
+from typing import ClassVar
 
-from actors.connectors.fields import Fields
-from actors.connectors.protocol import Phase, read_phase
-from actors.runtime.frames import Frame
+from actors.connectors.protocol import Phase
 
 
 class EventName(StrEnum):
@@ -39,24 +33,6 @@ class EventName(StrEnum):
     WANTED = "wanted"
 
 
-_READERS: Mapping[Any, Callable[[Fields, str], Any]] = {
-    int: lambda wire, key: wire.integer(key),
-    float: lambda wire, key: wire.number(key),
-    bool: lambda wire, key: wire.boolean(key),
-    bool | None: lambda wire, key: wire.boolean(key) if key in wire else None,
-    str: lambda wire, key: wire.text(key),
-    int | None: lambda wire, key: wire.integer_or_none(key),
-    str | None: lambda wire, key: wire.text_or_none(key),
-    Mapping[str, str]: lambda wire, key: wire.texts(key),
-    Phase: lambda wire, _: read_phase(wire),
-}
-_WIRE_NAMES = {"expires_at": "expiresAt", "login_ms": "loginMs", "message_id": "messageId", "sender": "from"}
-
-
-_Layout = tuple[tuple[str, str, Callable[[Fields, str], Any], bool], ...]
-"""Attribute, key on the wire, reader, and whether it may be missing, of each field of an event."""
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LinkEvent:
     """What every event says: whose it is, and when it was (milliseconds since 1970)."""
@@ -64,39 +40,6 @@ class LinkEvent:
     name: ClassVar[EventName]
     session: str
     at: int
-
-    def to_wire(self) -> Frame:
-        """The frame of this event; what may be missing and is None is left out."""
-        values = {
-            key: value
-            for attribute, key, _, optional in _LAYOUTS[type(self)]
-            if (value := getattr(self, attribute)) is not None or not optional
-        }
-        return {"ev": str(self.name), **values}
-
-    @classmethod
-    def read(cls, wire: Fields) -> Self:
-        """The event in a frame; what has a default may be missing there.  Raises BadField."""
-        return cls(
-            **{
-                attribute: read(wire, key)
-                for attribute, key, read, optional in _LAYOUTS[cls]
-                if not optional or key in wire
-            }
-        )
-
-
-def _layout(kind: type[LinkEvent]) -> _Layout:
-    hints = get_type_hints(kind)
-    return tuple(
-        (
-            item.name,
-            _WIRE_NAMES.get(item.name, item.name),
-            _READERS[hints[item.name]],
-            item.default is not MISSING or item.default_factory is not MISSING,
-        )
-        for item in fields(kind)
-    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -294,33 +237,3 @@ class Wanted(LinkEvent):
 
 Kept = Receipt | InboundMessage | Undecryptable
 """What the host stores and confirms: the server forgets it as soon as it is acknowledged."""
-
-SESSION_EVENTS: Mapping[str, type[LinkEvent]] = {
-    kind.name: kind
-    for kind in (
-        *(Queued, Connecting, Qr, Paired, Opened, Closed, Rtt, HeartbeatMissed),
-        *(Sent, Ack, Receipt, Received, Heard, Undecryptable, Timelock, MessageCap, Superseded),
-    )
-}
-HOST_EVENTS: Mapping[str, type[LinkEvent]] = {
-    kind.name: kind for kind in (PhaseChanged, Sent, Receipt, InboundMessage, Undecryptable, Wanted)
-}
-_LAYOUTS: Mapping[type[LinkEvent], _Layout] = {
-    kind: _layout(kind) for kind in (*SESSION_EVENTS.values(), *HOST_EVENTS.values())
-}
-
-
-def parse_session_event(frame: Frame) -> LinkEvent | None:
-    """The event of a session's link; None for an unknown name.  Raises BadField."""
-    return _parse(frame, SESSION_EVENTS)
-
-
-def parse_host_event(frame: Frame) -> LinkEvent | None:
-    """The event of a host's link; None for an unknown name.  Raises BadField."""
-    return _parse(frame, HOST_EVENTS)
-
-
-def _parse(frame: Frame, kinds: Mapping[str, type[LinkEvent]]) -> LinkEvent | None:
-    wire = Fields(frame)
-    kind = kinds.get(wire.text("ev"))
-    return None if kind is None else kind.read(wire)

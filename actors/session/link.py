@@ -9,7 +9,8 @@ from typing import Any
 
 from actors.connectors.fields import BadField
 from actors.connectors.host.fault import FaultKind
-from actors.connectors.link_events import LinkEvent, parse_session_event
+from actors.connectors.link_events import LinkEvent
+from actors.connectors.link_frames import parse_session_event
 from actors.connectors.protocol import PROTOCOL, SESSION_LIMITS, ErrorCode, Hello
 from actors.runtime.frames import Frame
 from actors.runtime.rpc import Link, LinkClosed, RemoteError

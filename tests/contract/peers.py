@@ -4,7 +4,8 @@ import asyncio
 from collections.abc import Callable, Mapping
 from typing import Any, Self, TypeVar
 
-from actors.connectors.link_events import Kept, LinkEvent, Wanted, parse_host_event, parse_session_event
+from actors.connectors.link_events import Kept, LinkEvent, Wanted
+from actors.connectors.link_frames import parse_host_event, parse_session_event
 from actors.connectors.protocol import PROTOCOL, Hello, State
 from actors.runtime.frames import Frame
 from actors.runtime.rpc import Link, LinkClosed, RemoteError

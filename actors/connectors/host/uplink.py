@@ -5,7 +5,8 @@ from collections.abc import Callable
 from actors.connectors.fields import BadField
 from actors.connectors.host.confirm import Confirmer
 from actors.connectors.host.fault import ConnectorFault, FaultKind
-from actors.connectors.link_events import LinkEvent, parse_host_event
+from actors.connectors.link_events import LinkEvent
+from actors.connectors.link_frames import parse_host_event
 from actors.connectors.protocol import HOST_LIMITS, PROTOCOL, ErrorCode, Hello
 from actors.runtime.frames import Frame
 from actors.runtime.rpc import Link, LinkClosed, RemoteError

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from actors.connectors.fields import BadField
 from actors.connectors.link_events import Kept
+from actors.connectors.link_frames import to_frame
 from actors.connectors.protocol import WINDOW
 from actors.runtime.rpc import Link
 
@@ -55,4 +56,4 @@ class KeptEvents:
             event, done = self._waiting.popleft()
             self._told += 1
             self._unconfirmed.append((self._told, done))
-            self._host.send(replace(event, n=self._told).to_wire())
+            self._host.send(to_frame(replace(event, n=self._told)))

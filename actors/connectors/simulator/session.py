@@ -3,6 +3,7 @@
 import asyncio
 
 from actors.connectors.link_events import Closed, LinkEvent, PhaseChanged, Superseded, Timelock
+from actors.connectors.link_frames import to_frame
 from actors.connectors.protocol import GRACE_SECONDS, ErrorCode, Phase, Reason, State
 from actors.connectors.proxytarget import ProxyTarget
 from actors.connectors.simulator.connection import Connection
@@ -68,9 +69,9 @@ class Session:
             self._grace.cancel()
             self._grace = None
         if old is not None:
-            old.send(Superseded(session=self.id, at=self._shared.now_ms()).to_wire())
+            old.send(to_frame(Superseded(session=self.id, at=self._shared.now_ms())))
         if self._unseen is not None:
-            link.send(self._unseen.to_wire())
+            link.send(to_frame(self._unseen))
             self._unseen = None
         return old
 
@@ -221,7 +222,7 @@ class Session:
     def tell(self, event: LinkEvent) -> None:
         """Pushes an event to the session's link; while there is none it is folded into the state."""
         if self._link is not None:
-            self._link.send(event.to_wire())
+            self._link.send(to_frame(event))
         elif isinstance(event, Closed):
             self._unseen = event
 

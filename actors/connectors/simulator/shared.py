@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from actors.connectors.fields import Fields
 from actors.connectors.link_events import LinkEvent
+from actors.connectors.link_frames import to_frame
 from actors.connectors.protocol import Admission
 from actors.connectors.simulator.admission import Gate
 from actors.connectors.simulator.kept import KeptEvents
@@ -72,7 +73,7 @@ class Shared:
     def tell_host(self, event: LinkEvent) -> None:
         """Pushes an event to the host, if its link is there."""
         if self.host is not None:
-            self.host.send(event.to_wire())
+            self.host.send(to_frame(event))
 
     def tell_drills(self, session: str) -> None:
         """A session's connection attempt has reached the simulated server."""
