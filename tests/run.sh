@@ -1,34 +1,49 @@
 #!/usr/bin/env bash
-# Runs the tests in three parts side by side: most of the time acceptance and integration tests wait for processes.
+# Runs the tests in three parts side by side, which take about as long: most of the time they wait for processes.
 #   tests/run.sh PYTHON [PYTEST ARGUMENT …]
 # Exit status: 0 when all passed; pytest's 5 (no test was chosen) only if all parts say so.
 set -uo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 python=$1
 shift
-# The longest of the acceptance tests comes after the integration tests, which are done before the others are.
-fresh=tests/acceptance/test_fresh_machine.py
+options=("$@")
+fresh=tests/acceptance/test_fresh_machine.py # the longest of all
+
+# The worst status of two.
+worse() {
+  if [ "$1" -eq 5 ]; then echo "$2"; elif [ "$2" -eq 5 ] || [ "$1" -gt "$2" ]; then echo "$1"; else echo "$2"; fi
+}
+
+# Runs pytest for each group of arguments, which a comma ends, one after the other.  To be ended by SIGTERM.
+in_turn() {
+  local worst=5 group=() running=
+  trap '[ -z "$running" ] || kill "$running"; exit 143' TERM
+  for word in "$@" ,; do
+    if [ "$word" != , ]; then group+=("$word"); continue; fi
+    "$python" -m pytest "${options[@]}" "${group[@]}" &
+    running=$!
+    wait "$running"
+    worst=$(worse "$worst" $?)
+    group=()
+  done
+  return "$worst"
+}
+
 logs=$(mktemp -d)
-"$python" -m pytest "$@" tests/acceptance --ignore="$fresh" >"$logs/acceptance" 2>&1 &
-acceptance=$!
-"$python" -m pytest --ignore=tests/acceptance --ignore=tests/integration "$@" >"$logs/unit" 2>&1 &
-unit=$!
-trap 'kill "$acceptance" "$unit" 2>/dev/null; wait "$acceptance" "$unit"; rm -rf "$logs"' EXIT
-"$python" -m pytest "$@" tests/integration
-statuses=($?)
-wait "$unit"
-statuses+=($?)
-echo '==> unit and contract tests'
-cat "$logs/unit"
-"$python" -m pytest "$@" "$fresh"
-statuses+=($?)
-wait "$acceptance"
-statuses+=($?)
-echo '==> acceptance tests'
-cat "$logs/acceptance"
-worst=5
-for status in "${statuses[@]}"; do
-  [ "$status" -eq 5 ] && continue
-  if [ "$worst" -eq 5 ] || [ "$status" -gt "$worst" ]; then worst=$status; fi
+in_turn --ignore=tests/acceptance --ignore=tests/integration , \
+  tests/acceptance/test_[a-e]*.py tests/acceptance/test_f[!r]*.py tests/acceptance/test_[g-k]*.py >"$logs/second" 2>&1 &
+second=$!
+in_turn tests/acceptance/test_[l-z]*.py >"$logs/third" 2>&1 &
+third=$!
+in_turn tests/integration , "$fresh" &
+first=$!
+trap 'kill "$first" "$second" "$third" 2>/dev/null; wait; rm -rf "$logs"' EXIT
+wait "$first"
+worst=$?
+for part in second third; do
+  wait "${!part}"
+  worst=$(worse "$worst" $?)
+  echo "==> $part part"
+  cat "$logs/$part"
 done
 exit "$worst"
