@@ -1,5 +1,8 @@
 """The proxies that sessions may go through."""
 
+import ipaddress
+import re
+import string
 from typing import Annotated
 from urllib.parse import unquote_to_bytes, urlsplit
 
@@ -14,6 +17,8 @@ SCHEMES = ("http", "https", "socks5", "socks5h")
 LONGEST_URL = 2048
 LONGEST_LOGIN = 255
 """Bytes of a user name and of a password (RFC 1929)."""
+
+_HOST = frozenset(f"{string.ascii_letters}{string.digits}-._")
 
 
 def check_proxy_url(url: str) -> None:
@@ -31,6 +36,8 @@ def check_proxy_url(url: str) -> None:
         raise ValueError(f"it begins with {', '.join(f'{scheme}://' for scheme in SCHEMES)}")
     if not host or port == 0:
         raise ValueError("behind :// stands a host, perhaps with a user and password before it and a port behind it")
+    if not _is_host(host):
+        raise ValueError("its host is a name or an IP address, an IPv6 address in brackets")
     if len(url) > LONGEST_URL or not url.isascii() or any(not "!" <= character <= "~" for character in url):
         raise ValueError("it has printable ASCII characters only; in a password others are written %XX")
     if parts.path not in {"", "/"} or parts.query or parts.fragment:
@@ -39,6 +46,23 @@ def check_proxy_url(url: str) -> None:
         raise ValueError(f"a user name and a password have at most {LONGEST_LOGIN} bytes")
     if any(not _decodes(text) for text in (parts.username, parts.password) if text):
         raise ValueError("in a user name and a password % is written %25")
+
+
+def _is_host(host: str) -> bool:
+    """Whether a URL may have it as its host, as connectors see it (https://url.spec.whatwg.org/#host-parsing)."""
+    if ":" in host or re.fullmatch(r"[0-9]+|0[xX][0-9a-fA-F]*", host.rstrip(".").rpartition(".")[2]):
+        try:
+            ipaddress.ip_address(host)
+        except ValueError:
+            return False
+        return True
+    if not set(host) <= _HOST:
+        return False
+    try:
+        host.encode().decode("idna")
+    except UnicodeError:
+        return False
+    return True
 
 
 def _decodes(text: str) -> bool:

@@ -30,7 +30,7 @@ def problems(text: str) -> list[str]:
     "url",
     [
         *("http://10.0.0.1:3128", "https://proxy.example", "socks5h://a@[::1]:1", URL, "http://u:p%40%2f@h:1/"),
-        "socks5://user:@h",
+        *("socks5://user:@h", "http://xn--bcher-kva.example:1", "http://under_score.a1:1", "http://h.:1"),
     ],
 )
 def test_what_a_proxy_may_be(url: str) -> None:
@@ -47,6 +47,13 @@ def test_what_a_proxy_may_be(url: str) -> None:
         ("http://h:0", "a host"),
         ("http://h:99999", "not a URL"),
         ("http://[::1", "not a URL"),
+        ("http://256.1.1.1:80", "IP address"),
+        ("http://1.2.3:80", "IP address"),
+        ("http://a.0x7f:80", "IP address"),
+        ("http://a^b:1", "IP address"),
+        ("http://a|b:1", "IP address"),
+        ("http://a%2fb:1", "IP address"),
+        ("http://xn--a:1", "IP address"),
         ("http://h/path", "nothing stands behind"),
         ("http://u:p#1@h:1", "URL|behind"),
         ("http://u:p%@h", "%25"),
