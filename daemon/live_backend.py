@@ -66,9 +66,7 @@ class LiveBackend:
         self._desk = SendDesk(database, self._read_shard, Announcements(self._announce, self._spawn).waits)
         self.accounts = LiveAccounts(settings, database)
         self.history = LiveHistory(settings, fleet.get)
-        self.recovery = LiveRecovery(
-            settings, fleet, database, self._publish, self._commands.give, self.live, self._shards
-        )
+        self.recovery = LiveRecovery(settings, fleet, database, self._publish, self._commands, self.live, self._shards)
         self.supervision = SupervisionView(self.gateway, self.accounts, chain)
         self.auth = LiveAuthStates(settings.socket(SOCKET_VAULT), fleet.get, self.live, self._commands.patiently)
 

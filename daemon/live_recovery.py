@@ -23,6 +23,7 @@ from actors.store.records import Action, Episode
 from actors.store.tail import Tail
 from daemon import pauses
 from daemon.backend import BackendError, SessionLive
+from daemon.commands import Commands
 from daemon.fleet import Fleet
 from daemon.metrics.recovery import RecoveryMetrics
 from daemon.pauses import Pauses
@@ -37,6 +38,8 @@ RESTING = frozenset({"stopped", "blocked", "halted", "pairing"})
 """States that a session keeps whatever process it lives in."""
 FOLLOW_PERIOD = 2.0
 """Seconds between readings of what recovery has told."""
+PATIENCE = 15.0
+"""Seconds for an order to be taken."""
 FORGET_PERIOD = 3600.0
 """Seconds between two times that old pauses are forgotten."""
 
@@ -50,13 +53,13 @@ class LiveRecovery:
         fleet: Fleet,
         database: Database,
         publish: Callable[[], Awaitable[None]],
-        command: Callable[..., Awaitable[Any]],
+        commands: Commands,
         live: Callable[[str], SessionLive],
         shards: Shards,
     ) -> None:
-        """``publish`` tells the actors of the fleet as it is now; ``command(session, name, **args)`` asks a session."""
+        """``publish`` tells the actors of the fleet as it is now."""
         self._shards = shards
-        self._command = command
+        self._commands = commands
         self._live = live
         self._settings = settings
         self._fleet = fleet
@@ -161,12 +164,13 @@ class LiveRecovery:
             )
         live = self._live(session)
         if strategy == "reconnect" and live.state != "open":
-            await self._command(session, "reconnect")
+            await self._commands.give(session, "reconnect")
         elif live.state in RESTING:
             told = f"session {session!r} is {live.state}: another process would not change that"
             raise BackendError("refused", told, cause=live.cause, remedy=live.remedy or "Start it.")
         else:
-            await self._command(session, "force", strategy=strategy, who=who)
+            # a host that has not heard yet of a pause's end says that it is away
+            await self._commands.patiently(session, "force", PATIENCE, PATIENCE, strategy=strategy, who=who)
         return uuid.uuid4().hex
 
     async def explain(self, session: str, at: float | None) -> Explanation:

@@ -292,6 +292,8 @@ class BackendContract:
         pause = await recovery.pause("test", "opens-1", {}, None, "")
         assert await _reason(recovery.force("opens-1", "test", "reconnect")) == "refused"
         await recovery.resume(pause.id, "test")
+        assert await recovery.force("opens-1", "test", "restart"), "what resume promised holds at once"
+        await until(lambda: backend.live("opens-1").state == "open")
 
     async def test_trouble_is_in_the_ledger(self, backend: Backend) -> None:
         recovery, wanted = backend.recovery, EpisodeFilter(session="locked-1", open=False)

@@ -50,7 +50,8 @@ class Healing:
         if session not in self._roster:
             self._answer(message, f"there is no session {session} here")
         elif self._roster.is_paused(session, now):
-            self._answer(message, "recovery of it is paused")
+            # main orders nothing that it has paused: the end of the pause is on its way here
+            self._answer(message, "its connector host has not heard yet that its pause is over", "unavailable")
         elif strategy == "failover" and any(self._roster.is_paused(id, now) for id in self._roster.ids()):
             self._answer(message, "recovery of another session of its connector process is paused")
         elif strategy == "failover":
@@ -70,8 +71,8 @@ class Healing:
         if (paused != self._paused or (again and paused)) and self._tell("recovery", ShardPauses(self._name, paused)):
             self._paused = paused
 
-    def _answer(self, message: Command, why_not: str | None) -> None:
-        error = None if why_not is None else ("refused", why_not)
+    def _answer(self, message: Command, why_not: str | None, code: str = "refused") -> None:
+        error = None if why_not is None else (code, why_not)
         self._post(message.reply_to, CommandResult(message.correlation, error=error))
 
     async def _restart(self, message: Command) -> None:
