@@ -231,6 +231,20 @@ async def test_one_of_another_program_is_thrown_away(make: Callable[..., Host]) 
     assert not host.spare.there
 
 
+async def test_the_end_waits_for_all_that_were_thrown_away(
+    make: Callable[..., Host], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    host = make()
+    await host.start()
+    pid, kill = await host.kept(), ConnectorProcess.kill
+    loop = asyncio.get_running_loop()
+    monkeypatch.setattr(ConnectorProcess, "kill", lambda process: loop.call_later(0.1, kill, process))
+    host.program.write_text(SCRIPT + "\n# a new version\n")
+    assert host.spare.take() is None
+    await host.spare.stop()
+    assert gone(pid)
+
+
 async def test_it_takes_the_place_of_one_that_died(make: Callable[..., Host]) -> None:
     host = make(deed="pairs")
     await host.start()

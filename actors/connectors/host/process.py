@@ -33,7 +33,7 @@ STOP_PATIENCE = 2.0
 """Seconds from the end of its standard input until SIGKILL."""
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class ConnectorProcess:
     """A running connector.  ``on_exit`` is called once, with its exit status as subprocess has it."""
 

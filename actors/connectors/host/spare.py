@@ -40,6 +40,8 @@ class Spare:
         self._quiet = quiet
         self._quiet_since: float | None = None
         self._process: ConnectorProcess | None = None
+        self._dying: set[ConnectorProcess] = set()
+        """Killed, and not gone yet."""
         self._program: tuple[Program, object] | None = None
         """What it was started from."""
         self._failures = 0
@@ -54,10 +56,11 @@ class Spare:
 
     async def stop(self) -> None:
         """There is none any more when it returns, unless the kernel can't end it."""
-        if (process := self._process) is not None:
-            self.discard()
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(process.ended(), END_PATIENCE)
+        self.discard()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(END_PATIENCE):
+                for process in list(self._dying):
+                    await process.ended()
 
     @property
     def there(self) -> bool:
@@ -102,7 +105,9 @@ class Spare:
         """Ends it at once: it has nothing to bring in order."""
         if self._process is not None:
             process, self._process = self._process, None
-            process.watch(lambda _status: None)
+            self._dying.add(process)
+            process.watch(lambda _status: self._dying.discard(process))
+            priority.give_back(process.popen.pid)  # on a busy machine it would hardly come to its own end
             process.kill()
             self._wake.set()
 
