@@ -1,9 +1,9 @@
 """What operators may ask of a session, and what they are told."""
 
-from actors.session import inputs, renewal
+from actors.session import inputs, renewal, resetting
 from actors.session.causes import explain
 from actors.session.draft import Draft
-from actors.session.effects import DropLink, ResetAuth
+from actors.session.effects import DropLink
 from actors.session.state import Goal, Waiter
 from actors.session.vocabulary import State
 
@@ -47,7 +47,7 @@ def _start(d: Draft, command: inputs.Start) -> None:
             # The stop is undone, the verdict is not.
             d.convict(d.s.verdict)
         if d.s.stale_auth:
-            _reset(d, command.ref)
+            resetting.begin(d, command.ref)
             return
         if not d.s.verdict:
             d.forget_failures()
@@ -71,7 +71,7 @@ def _reconnect(d: Draft, command: inputs.Reconnect) -> None:
         d.answer(command.ref, "refused", "the session is stopped; start it first")
         return
     if d.s.stale_auth:
-        _reset(d, command.ref)
+        resetting.begin(d, command.ref)
         return
     if d.s.state is State.PAIRING and not d.s.paired:
         d.answer(command.ref, "conflict", "the session is not paired; ask for a QR or a pairing code")
@@ -103,7 +103,7 @@ def _logout(d: Draft, command: inputs.Logout) -> None:
     elif d.s.state is State.CLOSING:
         d.answer(command.ref, "conflict", "the connection is being closed")
     elif d.s.stale_auth and d.s.state is not State.STOPPED:
-        _reset(d, command.ref)
+        resetting.begin(d, command.ref)
     else:
         d.answer(command.ref, "not_open", "only an open session can be logged out")
 
@@ -115,7 +115,7 @@ def _pair(d: Draft, waiter: Waiter) -> None:
         d.answer(waiter.ref, "limit", "too many ask for a QR at the same time")
     elif d.s.state is State.HALTED:
         d.set(waiters=(*d.s.waiters, waiter))
-        _reset(d, None)
+        resetting.begin(d, None)
     elif d.s.state is State.PAIRING and not d.s.paired:
         if d.s.qr is not None:
             d.hand_out(waiter)
@@ -141,21 +141,6 @@ def _auth_taken(d: Draft, command: inputs.AuthTaken) -> None:
     if d.s.link:
         d.emit(DropLink())
     d.answer(command.ref)
-
-
-def _reset(d: Draft, ref: str | None) -> None:
-    """Delete an auth state that is worthless; what comes next is decided when that is done."""
-    if not d.s.link or d.s.connected:
-        message = "the connector is busy or being started; try again"
-        d.fail_waiters("unavailable", message)
-        if ref is not None:
-            d.answer(ref, "unavailable", message)
-        return
-    if ref is not None:
-        d.answer(ref, message="the auth state is deleted; pair the device again")
-    if not d.s.resetting:
-        d.set(resetting=True)
-        d.emit(ResetAuth())
 
 
 def _refuse(d: Draft, ref: str) -> None:

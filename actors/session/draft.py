@@ -1,15 +1,12 @@
 """The working copy that one step of the machine writes on, and the moves that all its parts share."""
 
-import random
 from dataclasses import replace
 from typing import Any
 
-from actors.recovery.plans import AT_ONCE_WINDOW_S, Action, Plan, plan
 from actors.session import pausing, proxying
 from actors.session.causes_table import Cause
 from actors.session.effects import (
     AnswerCommand,
-    AskPlan,
     CancelTimer,
     CloseConnection,
     DropLink,
@@ -23,14 +20,8 @@ from actors.session.effects import (
     SetTimer,
 )
 from actors.session.state import PURPOSES, Goal, Purpose, SessionState, Timer, Trouble, Verdict, Waiter
-from actors.session.vocabulary import Disposition, State
+from actors.session.vocabulary import State
 
-STABLE_S = 60.0
-"""Seconds of being open that end an episode: a session that flaps goes on backing off."""
-PLAN_DEADLINE_S = 1.5
-"""Seconds that the recovery actor has for a plan."""
-SETTLE_S = 0.1
-"""Seconds in which a ``closed`` that nobody saw arrives on a new link."""
 WATCH_S = 120.0
 """Seconds without news from a connection that is being opened; the connector's own deadline is 45 s."""
 QUEUE_WATCH_S = 6 * 3600.0
@@ -39,7 +30,6 @@ CLOSE_S = 15.0
 """Seconds for a connection to be closed."""
 BAN_CHECK_S = 3600.0
 """A ban is waited for in pieces, since timers may stand still while a machine is suspended."""
-LONGEST_DELAY_S = 30 * 24 * 3600.0
 AT_REST = frozenset({State.STOPPED, State.BLOCKED, State.HALTED})
 """States in which nothing is opened without an operator, save after a temporary ban."""
 
@@ -237,84 +227,3 @@ class Draft:
             self.disarm()
         else:
             self.arm(Purpose.BAN, min(max(self.s.until - self.now, 0.0), BAN_CHECK_S))
-
-    def plan_for(self, trouble: Trouble) -> tuple[int, Plan]:
-        """The number of the attempt, and the plan that the session makes for itself."""
-        cause = trouble.cause
-        if cause.disposition is Disposition.AT_ONCE:
-            recent = tuple(t for t in self.s.restarts if self.now - t < AT_ONCE_WINDOW_S)
-            self.set(restarts=(*recent, self.now))
-            number = len(self.s.restarts)
-        elif cause.disposition is Disposition.FEW_TRIES:
-            self.set(refusals=self.s.refusals + 1)
-            number = self.s.refusals
-        else:
-            number = self.s.attempt + 1
-        # The generator is a function of the state, so that a replayed log of events decides the same.
-        rng = random.Random(f"{self.s.seed}:{self.s.timers}:{self.s.attempt}")
-        return number, plan(cause, number, trouble.data, self.now, rng)
-
-    def ended(self, trouble: Trouble) -> None:
-        """A connection ended, and not because we wanted it: decide what comes next."""
-        if trouble.cause is Cause.PAIRING_EXPIRED and self.s.paired:
-            # Does not happen to a paired device: an ordinary end, whatever the connector calls it.
-            trouble = replace(trouble, cause=Cause.CONNECTION_CLOSED)
-        if self.s.opened_at is not None and self.now - self.s.opened_at >= STABLE_S:
-            self.forget_failures()
-        self.set(connected=False, opened_at=None, goal=None, due=False, planned_by="rule")
-        self.hide_qr()
-        self.fail_waiters("unavailable", trouble.cause.sentence)
-        if trouble.cause is Cause.INTENTIONAL_LOGOUT:
-            self.set(paired=False, me=None)
-        if trouble.cause.needs_pairing and self.s.paired:
-            self.set(stale_auth=True)
-        if trouble.cause is Cause.FENCED:
-            self.move(self.s.state, trouble)
-            self.retire()
-        elif not self.s.paired and (trouble.cause.needs_pairing or not trouble.cause.disposition.is_verdict):
-            self.rest_unpaired(trouble)
-        else:
-            self._follow(trouble)
-
-    def _follow(self, trouble: Trouble) -> None:
-        number, decided = self.plan_for(trouble)
-        if decided.action is Action.HALT:
-            self.convict(Verdict(self.standing(trouble), trouble))
-        elif decided.action is Action.WAIT_UNTIL:
-            self.convict(Verdict(State.BLOCKED, trouble, decided.until))
-        else:
-            at_once = decided.action is Action.RECONNECT and decided.delay_s <= 0
-            if at_once and trouble.cause is Cause.RESTART_REQUIRED:
-                # A restart that WhatsApp asks for is no failure.
-                self.set(ordered=True)
-            else:
-                self.set(attempt=self.s.attempt + 1)
-            if at_once:
-                self.connect(trouble)
-            elif pausing.holds(self):
-                pausing.hold(self, trouble)
-            else:
-                self._ask(trouble, number, decided)
-
-    @staticmethod
-    def standing(trouble: Trouble) -> State:
-        """The state of a verdict: few tries that are used up halt, too."""
-        return trouble.cause.state if trouble.cause.disposition.is_verdict else State.HALTED
-
-    def _ask(self, trouble: Trouble, number: int, fallback: Plan) -> None:
-        self.set(asks=self.s.asks + 1, fallback=fallback)
-        self.move(State.WAITING, trouble)
-        self.emit(AskPlan(self.s.asks, trouble.cause, number, trouble.data))
-        self.arm(Purpose.PLAN, PLAN_DEADLINE_S)
-
-    def follow_plan(self, action: Action, delay_s: float) -> None:
-        """Do what the recovery actor, or the session for itself, decided about WAITING."""
-        self.set(fallback=None)
-        if action is Action.HALT and self.s.trouble:
-            self.convict(Verdict(self.standing(self.s.trouble), self.s.trouble))
-        elif delay_s > 0:
-            delay = min(delay_s, LONGEST_DELAY_S)
-            self.set(next_attempt_at=self.now + delay)
-            self.arm(Purpose.RETRY, delay)
-        else:
-            self.connect()

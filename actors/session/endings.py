@@ -2,11 +2,14 @@
 
 from dataclasses import replace
 
-from actors.session import inputs
+from actors.session import inputs, planning
 from actors.session.causes import Cause, classify
 from actors.session.draft import AT_REST, Draft
 from actors.session.state import Goal, Trouble, Verdict
 from actors.session.vocabulary import State
+
+STABLE_S = 60.0
+"""Seconds of being open that end an episode: a session that flaps goes on backing off."""
 
 
 def closed(d: Draft, event: inputs.Closed) -> None:
@@ -19,7 +22,7 @@ def closed(d: Draft, event: inputs.Closed) -> None:
     elif d.s.state in AT_REST:
         _closed_at_rest(d, trouble)
     else:
-        d.ended(trouble)
+        ended(d, trouble)
 
 
 def closed_for(d: Draft, goal: Goal, trouble: Trouble) -> None:
@@ -50,9 +53,32 @@ def closed_for(d: Draft, goal: Goal, trouble: Trouble) -> None:
         d.set(opened_at=None)
         d.leave(replace(trouble, cause=Cause.CONNECTOR_RECYCLED))
     elif goal is Goal.GIVE_UP and ours:
-        d.ended(replace(trouble, cause=Cause.OPEN_DEADLINE))
+        ended(d, replace(trouble, cause=Cause.OPEN_DEADLINE))
     else:
-        d.ended(trouble)
+        ended(d, trouble)
+
+
+def ended(d: Draft, trouble: Trouble) -> None:
+    """A connection ended, and not because we wanted it: decide what comes next."""
+    if trouble.cause is Cause.PAIRING_EXPIRED and d.s.paired:
+        # Does not happen to a paired device: an ordinary end, whatever the connector calls it.
+        trouble = replace(trouble, cause=Cause.CONNECTION_CLOSED)
+    if d.s.opened_at is not None and d.now - d.s.opened_at >= STABLE_S:
+        d.forget_failures()
+    d.set(connected=False, opened_at=None, goal=None, due=False, planned_by="rule")
+    d.hide_qr()
+    d.fail_waiters("unavailable", trouble.cause.sentence)
+    if trouble.cause is Cause.INTENTIONAL_LOGOUT:
+        d.set(paired=False, me=None)
+    if trouble.cause.needs_pairing and d.s.paired:
+        d.set(stale_auth=True)
+    if trouble.cause is Cause.FENCED:
+        d.move(d.s.state, trouble)
+        d.retire()
+    elif not d.s.paired and (trouble.cause.needs_pairing or not trouble.cause.disposition.is_verdict):
+        d.rest_unpaired(trouble)
+    else:
+        planning.decide(d, trouble)
 
 
 def _closed_at_rest(d: Draft, trouble: Trouble, *, stopping: bool = False) -> None:
@@ -66,8 +92,8 @@ def _closed_at_rest(d: Draft, trouble: Trouble, *, stopping: bool = False) -> No
     verdict = None
     # That the device was thrown out outweighs whatever comes after it.
     if trouble.cause.disposition.is_verdict and not d.s.stale_auth:
-        until = d.plan_for(trouble)[1].until
-        verdict = Verdict(d.standing(trouble), trouble, until)
+        until = planning.plan_for(d, trouble)[1].until
+        verdict = Verdict(planning.standing(trouble), trouble, until)
         d.set(stale_auth=trouble.cause.needs_pairing and d.s.paired)
     if stopping or d.s.state is State.STOPPED:
         d.set(verdict=verdict or d.s.verdict)
