@@ -12,7 +12,7 @@ from typing import TypeVar
 from actors.health.trips import Trip, weighted
 from actors.session.causes import Cause
 from actors.session.change import Change, is_failure
-from actors.session.inputs import MessageCap
+from actors.session.inputs.connector import MessageCap
 from actors.session.sample import Sample
 from actors.session.vocabulary import State
 

@@ -34,9 +34,11 @@ from actors.messages import (
 from actors.recovery.plans import Action
 from actors.runtime.process import merge_memory
 from actors.runtime.worker import Worker
-from actors.session import effects, inputs, resume
+from actors.session import effects, resume
 from actors.session.causes import Cause, cause_named, explain
 from actors.session.duties import Duties
+from actors.session.inputs import clock, host, operators
+from actors.session.inputs.event import Event
 from actors.session.link import LinkTo, SessionLink
 from actors.session.machine import step
 from actors.session.reporting import Reporting
@@ -54,14 +56,14 @@ NICENESS = 5
 RETIRED_EXIT = 73
 """Exit status of an actor whose session is owned by a newer one."""
 
-COMMANDS: Mapping[str, Callable[[str], inputs.Command]] = {
-    "start": inputs.Start,
-    "stop": inputs.Stop,
-    "reconnect": inputs.Reconnect,
-    "logout": inputs.Logout,
-    "pairing": inputs.PairingRequested,
-    "auth_read": lambda ref: inputs.AuthTaken(ref, replaced=False),
-    "auth_replaced": lambda ref: inputs.AuthTaken(ref, replaced=True),
+COMMANDS: Mapping[str, Callable[[str], operators.Command]] = {
+    "start": operators.Start,
+    "stop": operators.Stop,
+    "reconnect": operators.Reconnect,
+    "logout": operators.Logout,
+    "pairing": operators.PairingRequested,
+    "auth_read": lambda ref: operators.AuthTaken(ref, replaced=False),
+    "auth_replaced": lambda ref: operators.AuthTaken(ref, replaced=True),
 }
 
 
@@ -102,7 +104,7 @@ class SessionActor(Worker):
         self._link = SessionLink(
             to,
             up=self._link_up,
-            down=lambda: self.feed(inputs.LinkDown()),
+            down=lambda: self.feed(host.LinkDown()),
             on_event=self._connector_says,
             on_fault=self._connector_broke,
         )
@@ -121,20 +123,20 @@ class SessionActor(Worker):
         elif isinstance(message, TransitionStored):
             self._reporting.stored(message)
         elif isinstance(message, PlanAnswer):
-            self.feed(inputs.PlanArrived(message.ask, Action(message.action), message.delay))
+            self.feed(clock.PlanArrived(message.ask, Action(message.action), message.delay))
         elif isinstance(message, Command):
             self._command(message)
         elif isinstance(message, HostAddress):
             self._reporting.move(message.address)
             self._link.hurry()
         elif isinstance(message, Paused) and self.state.resumed:
-            self.feed(inputs.PauseChanged(message.until))
+            self.feed(host.PauseChanged(message.until))
         elif isinstance(message, UseProxy):
             self._use_proxy(message.proxy)
         elif isinstance(message, MoveLink) and self.state.resumed:
-            self.feed(inputs.Move())
+            self.feed(host.Move())
         elif isinstance(message, ConnectorTrouble) and self.state.resumed:
-            self.feed(inputs.ConnectorFaulty(message.fault, message.sentence))
+            self.feed(host.ConnectorFaulty(message.fault, message.sentence))
             self._link.drop()
 
     # the host
@@ -143,7 +145,7 @@ class SessionActor(Worker):
         if not self._reporting.resume(message):
             return
         if self.state.resumed:
-            self.feed(inputs.PauseChanged(message.paused_until))
+            self.feed(host.PauseChanged(message.paused_until))
             return
         saved = None
         if message.saved is not None:
@@ -151,13 +153,13 @@ class SessionActor(Worker):
                 saved = resume.load(message.saved)
             except resume.BadSavedState as error:
                 log.error("%s: the stored state can't be used and is ignored: %s", self.id, error)
-        self.feed(inputs.Resumed(saved, message.enabled, message.paused_until))
+        self.feed(host.Resumed(saved, message.enabled, message.paused_until))
         self._linking = self.spawn(self._link.run(), name="link")
 
     def _use_proxy(self, plan: ProxyPlan | None) -> None:
         known = plan is not None and plan.url is not None
         self._duties.proxy = ProxyTarget(plan.mark, plan.url.reveal()) if plan is not None and plan.url else None
-        self.feed(inputs.ProxyChanged(None if plan is None else Proxy(plan.name, plan.mark, known)))
+        self.feed(host.ProxyChanged(None if plan is None else Proxy(plan.name, plan.mark, known)))
 
     # the connector
 
@@ -170,7 +172,7 @@ class SessionActor(Worker):
     def _connector_broke(self, pid: int, fault: FaultKind, sentence: str) -> None:
         """The host ends that process.  Of one that does not answer nobody but this session knows."""
         if fault is FaultKind.SILENT:
-            self.feed(inputs.ConnectorFaulty(fault, sentence))
+            self.feed(host.ConnectorFaulty(fault, sentence))
         else:
             self._reporting.tell(ConnectorBroke(self.id, pid, fault, sentence))
 
@@ -188,9 +190,9 @@ class SessionActor(Worker):
         ref = str(message.correlation)
         self._commands[ref] = message
         if message.name == "pairing_code":
-            self.feed(inputs.PairingCodeRequested(ref, message.args["phone"]))
+            self.feed(operators.PairingCodeRequested(ref, message.args["phone"]))
         elif message.name == "heal":
-            self.feed(inputs.Heal(ref, cause_named(str(message.args.get("cause"))) or Cause.UNKNOWN))
+            self.feed(operators.Heal(ref, cause_named(str(message.args.get("cause"))) or Cause.UNKNOWN))
         elif (command := COMMANDS.get(message.name)) is not None:
             self.feed(command(ref))
         else:
@@ -202,7 +204,7 @@ class SessionActor(Worker):
 
     # the machine
 
-    def feed(self, event: inputs.Event) -> None:
+    def feed(self, event: Event) -> None:
         """Tells the machine, and does what it wants done."""
         now = time.time()
         self._folder.fold(event, now)

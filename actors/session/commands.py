@@ -1,9 +1,10 @@
 """What operators may ask of a session, and what they are told."""
 
-from actors.session import inputs, renewal, resetting
+from actors.session import renewal, resetting
 from actors.session.causes import explain
 from actors.session.draft import Draft
 from actors.session.effects import DropLink
+from actors.session.inputs import operators
 from actors.session.state import Goal, Waiter
 from actors.session.vocabulary import State
 
@@ -11,31 +12,31 @@ MAX_WAITERS = 16
 """Requests for one QR at the same time."""
 
 
-def handle(d: Draft, command: inputs.Command) -> None:
+def handle(d: Draft, command: operators.Command) -> None:
     """Carry out a command, or say why not.  Each is answered exactly once, some of them later."""
     if d.s.retired or not d.s.resumed:
         d.answer(command.ref, "unavailable", "the session's actor is being started or replaced")
         return
     match command:
-        case inputs.Start():
+        case operators.Start():
             _start(d, command)
-        case inputs.Stop():
+        case operators.Stop():
             _stop(d, command)
-        case inputs.Reconnect():
+        case operators.Reconnect():
             _reconnect(d, command)
-        case inputs.Heal():
+        case operators.Heal():
             _heal(d, command)
-        case inputs.Logout():
+        case operators.Logout():
             _logout(d, command)
-        case inputs.PairingRequested():
+        case operators.PairingRequested():
             _pair(d, Waiter(command.ref))
-        case inputs.PairingCodeRequested():
+        case operators.PairingCodeRequested():
             _pair(d, Waiter(command.ref, command.phone))
-        case inputs.AuthTaken():
+        case operators.AuthTaken():
             _auth_taken(d, command)
 
 
-def _start(d: Draft, command: inputs.Start) -> None:
+def _start(d: Draft, command: operators.Start) -> None:
     if d.s.state is State.CLOSING:
         if d.s.goal is Goal.STOP:
             d.set(goal=Goal.REOPEN, ordered=True)
@@ -56,7 +57,7 @@ def _start(d: Draft, command: inputs.Start) -> None:
     d.answer(command.ref)
 
 
-def _stop(d: Draft, command: inputs.Stop) -> None:
+def _stop(d: Draft, command: operators.Stop) -> None:
     if d.s.state is State.CLOSING:
         d.set(goal=Goal.STOP)
     elif d.s.connected and d.s.state not in {State.STOPPED, State.BLOCKED, State.HALTED}:
@@ -66,7 +67,7 @@ def _stop(d: Draft, command: inputs.Stop) -> None:
     d.answer(command.ref)
 
 
-def _reconnect(d: Draft, command: inputs.Reconnect) -> None:
+def _reconnect(d: Draft, command: operators.Reconnect) -> None:
     if d.s.state is State.STOPPED or d.s.goal is Goal.STOP:
         d.answer(command.ref, "refused", "the session is stopped; start it first")
         return
@@ -86,7 +87,7 @@ def _reconnect(d: Draft, command: inputs.Reconnect) -> None:
     d.answer(command.ref)
 
 
-def _heal(d: Draft, command: inputs.Heal) -> None:
+def _heal(d: Draft, command: operators.Heal) -> None:
     """Only of a connection that is open: everything else is being taken care of, or nobody's but an operator's."""
     if d.s.state is not State.OPEN:
         d.answer(command.ref, "not_open", f"the session is {d.s.state}")
@@ -96,7 +97,7 @@ def _heal(d: Draft, command: inputs.Heal) -> None:
     d.answer(command.ref)
 
 
-def _logout(d: Draft, command: inputs.Logout) -> None:
+def _logout(d: Draft, command: operators.Logout) -> None:
     if d.s.state is State.OPEN:
         d.set(logout_ref=command.ref)
         d.log_out()
@@ -131,7 +132,7 @@ def _pair(d: Draft, waiter: Waiter) -> None:
         d.answer(waiter.ref, "unavailable", "the connector is being started; try again")
 
 
-def _auth_taken(d: Draft, command: inputs.AuthTaken) -> None:
+def _auth_taken(d: Draft, command: operators.AuthTaken) -> None:
     """The link gets a generation of its own again; what was held against another device is void."""
     if d.s.state is not State.STOPPED:
         d.answer(command.ref, "conflict", "the session is not stopped")

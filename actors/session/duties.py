@@ -7,7 +7,9 @@ from typing import Any
 
 from actors.connectors.proxytarget import ProxyTarget
 from actors.runtime.rpc import LinkClosed, RemoteError
-from actors.session import effects, inputs
+from actors.session import effects
+from actors.session.inputs import clock, connector
+from actors.session.inputs.event import Event
 from actors.session.link import SessionLink
 
 log = logging.getLogger(__name__)
@@ -23,7 +25,7 @@ class Duties:
     """Through what connections are opened."""
 
     def __init__(
-        self, link: SessionLink, feed: Callable[[inputs.Event], None], spawn: Callable[[Any], asyncio.Task[Any]]
+        self, link: SessionLink, feed: Callable[[Event], None], spawn: Callable[[Any], asyncio.Task[Any]]
     ) -> None:
         self._link = link
         self._feed = feed
@@ -46,7 +48,7 @@ class Duties:
             case effects.SetTimer():
                 self._cancel()
                 loop = asyncio.get_running_loop()
-                self._timer = loop.call_later(max(0.0, effect.delay_s), self._feed, inputs.TimerDue(effect.token))
+                self._timer = loop.call_later(max(0.0, effect.delay_s), self._feed, clock.TimerDue(effect.token))
             case effects.CancelTimer():
                 self._cancel()
 
@@ -62,7 +64,7 @@ class Duties:
         except LinkClosed:
             return  # told as LinkDown
         except RemoteError as error:
-            self._feed(inputs.OpenRefused(error.code, error.message))
+            self._feed(connector.OpenRefused(error.code, error.message))
         except TimeoutError:
             self._link.drop()
 
@@ -76,11 +78,11 @@ class Duties:
         try:
             await self._link.request("reset_auth", COMMAND_DEADLINE)
         except RemoteError as error:
-            self._feed(inputs.AuthReset(error.code))
+            self._feed(connector.AuthReset(error.code))
         except TimeoutError:
-            self._feed(inputs.AuthReset("timeout"))
+            self._feed(connector.AuthReset("timeout"))
         else:
-            self._feed(inputs.AuthReset())
+            self._feed(connector.AuthReset())
 
     async def pairing_code(self, phone: str) -> tuple[Any, tuple[str, str] | None]:
         """Asks for a code: (answer, None) or (None, (reason, sentence))."""

@@ -2,9 +2,10 @@
 
 from dataclasses import replace
 
-from actors.session import inputs, planning
+from actors.session import planning
 from actors.session.causes import Cause, classify
 from actors.session.draft import AT_REST, Draft
+from actors.session.inputs import connector
 from actors.session.state import Goal, Trouble, Verdict
 from actors.session.vocabulary import State
 
@@ -12,7 +13,7 @@ STABLE_S = 60.0
 """Seconds of being open that end an episode: a session that flaps goes on backing off."""
 
 
-def closed(d: Draft, event: inputs.Closed) -> None:
+def closed(d: Draft, event: connector.Closed) -> None:
     """The connector says that a connection ended."""
     cause = classify(event.code, event.reason, event.data)
     trouble = Trouble(cause, event.code, event.reason, event.message, event.data)

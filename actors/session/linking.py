@@ -1,9 +1,10 @@
 """The actor and its link: what it takes over from the actor before, and what becomes of a connection without a link."""
 
-from actors.session import endings, inputs, proxying, renewal
+from actors.session import endings, proxying, renewal
 from actors.session.causes import Cause
 from actors.session.draft import AT_REST, QUEUE_WATCH_S, WATCH_S, Draft
 from actors.session.effects import CloseConnection, DropLink
+from actors.session.inputs import connector, host
 from actors.session.state import Goal, Purpose, Saved, Trouble
 from actors.session.vocabulary import State
 
@@ -11,7 +12,7 @@ SETTLE_S = 0.1
 """Seconds in which a ``closed`` that nobody saw arrives on a new link."""
 
 
-def resumed(d: Draft, event: inputs.Resumed) -> None:
+def resumed(d: Draft, event: host.Resumed) -> None:
     """The actor begins where the one before ended: a stop and a verdict hold on."""
     if d.s.resumed:
         return
@@ -39,10 +40,10 @@ def resumed(d: Draft, event: inputs.Resumed) -> None:
     d.set(since=saved.since if d.s.state is saved.state else d.now)
 
 
-def link_up(d: Draft, event: inputs.LinkUp) -> None:  # noqa: C901 - one case a line
+def link_up(d: Draft, event: host.LinkUp) -> None:  # noqa: C901 - one case a line
     """There is a link: what the connector says is compared with what the session knows and wants."""
     if d.s.link:
-        link_down(d, inputs.LinkDown())
+        link_down(d, host.LinkDown())
     live = event.phase != "idle"
     released = renewal.found(d, event.replaced)
     deleted = d.s.stale_auth and not event.paired
@@ -73,7 +74,7 @@ def link_up(d: Draft, event: inputs.LinkUp) -> None:  # noqa: C901 - one case a 
         d.arm(Purpose.SETTLE, SETTLE_S)
 
 
-def _adopt(d: Draft, event: inputs.LinkUp) -> None:
+def _adopt(d: Draft, event: host.LinkUp) -> None:
     """Go on with a connection that outlived its link, unless it goes a way that was changed meanwhile."""
     d.set(due=False, verdict=None, ordered=False)
     if proxying.is_astray(d.s):
@@ -93,12 +94,12 @@ def _adopt(d: Draft, event: inputs.LinkUp) -> None:
     d.arm(Purpose.WATCH, QUEUE_WATCH_S if event.phase == "queued" else WATCH_S)
 
 
-def link_down(d: Draft, _event: inputs.LinkDown) -> None:
+def link_down(d: Draft, _event: host.LinkDown) -> None:
     """The link is lost, and with it what was known of a connection."""
     _lose_link(d, Trouble(Cause.CONNECTOR_LOST))
 
 
-def connector_faulty(d: Draft, event: inputs.ConnectorFaulty) -> None:
+def connector_faulty(d: Draft, event: host.ConnectorFaulty) -> None:
     """Told before the end of the link, after it, or instead of a link; an operator is shown it in each case."""
     trouble, before = Trouble(Cause.CONNECTOR_FAULTY, reason=event.fault, message=event.sentence), d.s.trouble
     _lose_link(d, trouble)
@@ -124,7 +125,7 @@ def _lose_link(d: Draft, trouble: Trouble) -> None:
     d.set(connected=False)
 
 
-def move(d: Draft, _event: inputs.Move) -> None:
+def move(d: Draft, _event: host.Move) -> None:
     """A connection is closed first; what then comes, and what comes without one, goes over the next link."""
     if d.s.state is State.CLOSING:
         # What it is closed for comes first; a link to a process that is about to end is lost soon in any case.
@@ -135,6 +136,6 @@ def move(d: Draft, _event: inputs.Move) -> None:
         d.emit(DropLink())
 
 
-def superseded(d: Draft, _event: inputs.Superseded) -> None:
+def superseded(d: Draft, _event: connector.Superseded) -> None:
     """A newer actor has the link."""
     d.retire()

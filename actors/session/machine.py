@@ -8,33 +8,35 @@ WhatsApp threw out is never used again; there is one timer, and at most one conn
 from collections.abc import Callable
 from typing import Any
 
-from actors.session import commands, endings, inputs, linking, opening, pausing, planning, proxying, resetting
+from actors.session import commands, endings, linking, opening, pausing, planning, proxying, resetting
 from actors.session.draft import WATCH_S, Draft
 from actors.session.effects import DropLink, Effect
+from actors.session.inputs import clock, connector, host, operators
+from actors.session.inputs.event import Event
 from actors.session.state import Goal, Purpose, SessionState
 
 
-def step(state: SessionState, event: inputs.Event, now: float) -> tuple[SessionState, tuple[Effect, ...]]:
+def step(state: SessionState, event: Event, now: float) -> tuple[SessionState, tuple[Effect, ...]]:
     """The state after ``event``, and what is to be done, in order.  ``now`` is in seconds since 1970.
 
     Evidence (RTT, acknowledgements, messages) changes nothing here.  Raises ValueError if a link comes up, or
     something comes from one, before ``Resumed``: it is not known yet what the session may do.
     """
     draft = Draft(state, now)
-    if isinstance(event, inputs.Command):
+    if isinstance(event, operators.Command):
         commands.handle(draft, event)
     elif not state.retired and (handler := _HANDLERS.get(type(event))):
-        if not state.resumed and not isinstance(event, inputs.Resumed | inputs.ProxyChanged):
+        if not state.resumed and not isinstance(event, host.Resumed | host.ProxyChanged):
             raise ValueError(f"{type(event).__name__} came before Resumed")
         handler(draft, event)
     return draft.s, tuple(draft.effects)
 
 
-def _timelock(d: Draft, event: inputs.Timelock) -> None:
+def _timelock(d: Draft, event: connector.Timelock) -> None:
     d.set(timelocked=event.active)
 
 
-def _timer_due(d: Draft, event: inputs.TimerDue) -> None:
+def _timer_due(d: Draft, event: clock.TimerDue) -> None:
     if d.s.timer is None or d.s.timer.token != event.token:
         return
     purpose = d.s.timer.purpose
@@ -55,23 +57,23 @@ def _timer_due(d: Draft, event: inputs.TimerDue) -> None:
 
 
 _HANDLERS: dict[type[Any], Callable[[Draft, Any], None]] = {
-    inputs.Resumed: linking.resumed,
-    inputs.LinkUp: linking.link_up,
-    inputs.LinkDown: linking.link_down,
-    inputs.ConnectorFaulty: linking.connector_faulty,
-    inputs.Move: linking.move,
-    inputs.PauseChanged: pausing.changed,
-    inputs.ProxyChanged: proxying.changed,
-    inputs.Superseded: linking.superseded,
-    inputs.Queued: opening.queued,
-    inputs.Connecting: opening.connecting,
-    inputs.Qr: opening.qr,
-    inputs.Paired: opening.paired,
-    inputs.Opened: opening.opened,
-    inputs.Closed: endings.closed,
-    inputs.Timelock: _timelock,
-    inputs.OpenRefused: opening.refused,
-    inputs.AuthReset: resetting.done,
-    inputs.PlanArrived: planning.arrived,
-    inputs.TimerDue: _timer_due,
+    host.Resumed: linking.resumed,
+    host.LinkUp: linking.link_up,
+    host.LinkDown: linking.link_down,
+    host.ConnectorFaulty: linking.connector_faulty,
+    host.Move: linking.move,
+    host.PauseChanged: pausing.changed,
+    host.ProxyChanged: proxying.changed,
+    connector.Superseded: linking.superseded,
+    connector.Queued: opening.queued,
+    connector.Connecting: opening.connecting,
+    connector.Qr: opening.qr,
+    connector.Paired: opening.paired,
+    connector.Opened: opening.opened,
+    connector.Closed: endings.closed,
+    connector.Timelock: _timelock,
+    connector.OpenRefused: opening.refused,
+    connector.AuthReset: resetting.done,
+    clock.PlanArrived: planning.arrived,
+    clock.TimerDue: _timer_due,
 }

@@ -1,8 +1,9 @@
 """A connection on its way: what the connector tells of it until it is open, or could not be opened."""
 
-from actors.session import endings, inputs
+from actors.session import endings
 from actors.session.draft import AT_REST, QUEUE_WATCH_S, WATCH_S, Draft
 from actors.session.effects import CloseConnection, ReportPaired
+from actors.session.inputs import connector
 from actors.session.state import Purpose
 from actors.session.vocabulary import State
 
@@ -25,17 +26,17 @@ def _under_way(d: Draft, watch_s: float) -> None:
     d.arm(Purpose.WATCH, watch_s)
 
 
-def queued(d: Draft, _event: inputs.Queued) -> None:
+def queued(d: Draft, _event: connector.Queued) -> None:
     """It waits for admission."""
     _under_way(d, QUEUE_WATCH_S)
 
 
-def connecting(d: Draft, _event: inputs.Connecting) -> None:
+def connecting(d: Draft, _event: connector.Connecting) -> None:
     """It was admitted."""
     _under_way(d, WATCH_S)
 
 
-def qr(d: Draft, event: inputs.Qr) -> None:
+def qr(d: Draft, event: connector.Qr) -> None:
     """There is no device yet: who waits for a QR gets this one."""
     if not _wanted(d):
         return
@@ -45,7 +46,7 @@ def qr(d: Draft, event: inputs.Qr) -> None:
     d.show_qr(event.qr, event.expires_at)
 
 
-def paired(d: Draft, event: inputs.Paired) -> None:
+def paired(d: Draft, event: connector.Paired) -> None:
     """There is a device: the connection goes on to a login."""
     if _wanted(d):
         d.set(due=False)
@@ -58,7 +59,7 @@ def paired(d: Draft, event: inputs.Paired) -> None:
     d.emit(ReportPaired(d.s.me))
 
 
-def opened(d: Draft, event: inputs.Opened) -> None:
+def opened(d: Draft, event: connector.Opened) -> None:
     """The login succeeded: what stood against the session is over."""
     d.set(me=event.me or d.s.me)
     if not _wanted(d):
@@ -69,8 +70,8 @@ def opened(d: Draft, event: inputs.Opened) -> None:
     d.move(State.OPEN)
 
 
-def refused(d: Draft, event: inputs.OpenRefused) -> None:
+def refused(d: Draft, event: connector.OpenRefused) -> None:
     """None was begun, which is as good as its end."""
     if event.code == "busy" or not d.s.connected:
         return  # There is a connection, and it will be heard of; if not, there is the timer.
-    endings.closed(d, inputs.Closed(0, event.code, event.message))
+    endings.closed(d, connector.Closed(0, event.code, event.message))

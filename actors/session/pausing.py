@@ -12,8 +12,8 @@ from actors.session.state import Purpose, Trouble
 from actors.session.vocabulary import State
 
 if TYPE_CHECKING:
-    from actors.session import inputs
     from actors.session.draft import Draft
+    from actors.session.inputs import host
 
 LOOK_S = 3600.0
 """The end of a pause is waited for in pieces, since timers may stand still while a machine is suspended."""
@@ -37,7 +37,7 @@ def hold(d: "Draft", trouble: Trouble | None = None) -> None:
         d.report(State.WAITING, resumed=True)  # nothing ended: what is new is how long it waits
 
 
-def changed(d: "Draft", event: "inputs.PauseChanged") -> None:
+def changed(d: "Draft", event: "host.PauseChanged") -> None:
     """A pause began, ended, or ends at another time."""
     if event.until == d.s.paused_until:
         return

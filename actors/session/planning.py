@@ -3,10 +3,11 @@
 import random
 
 from actors.recovery.plans import AT_ONCE_WINDOW_S, Action, Plan, plan
-from actors.session import inputs, pausing
+from actors.session import pausing
 from actors.session.causes_table import Cause
 from actors.session.draft import Draft
 from actors.session.effects import AskPlan
+from actors.session.inputs import clock
 from actors.session.state import Purpose, Trouble, Verdict
 from actors.session.vocabulary import Disposition, State
 
@@ -67,7 +68,7 @@ def _ask(d: Draft, trouble: Trouble, number: int, fallback: Plan) -> None:
     d.arm(Purpose.PLAN, PLAN_DEADLINE_S)
 
 
-def arrived(d: Draft, event: inputs.PlanArrived) -> None:
+def arrived(d: Draft, event: clock.PlanArrived) -> None:
     """Recovery has answered."""
     awaited = d.s.timer is not None and d.s.timer.purpose is Purpose.PLAN and event.ask == d.s.asks
     # What makes no sense for a session that waits is as good as no answer.

@@ -7,8 +7,8 @@ from actors.session.state import Goal, SessionState, Trouble, Verdict
 from actors.session.vocabulary import State
 
 if TYPE_CHECKING:
-    from actors.session import inputs
     from actors.session.draft import Draft
+    from actors.session.inputs import host
 
 _AT_REST = frozenset({State.STOPPED, State.BLOCKED, State.HALTED})
 
@@ -40,7 +40,7 @@ def is_astray(state: SessionState) -> bool:
     return state.connected and state.proxied != (None if state.proxy is None else state.proxy.mark)
 
 
-def changed(d: "Draft", event: "inputs.ProxyChanged") -> None:
+def changed(d: "Draft", event: "host.ProxyChanged") -> None:
     """Another proxy, none any more, or the same one somewhere else: a connection moves over at once."""
     if event.proxy == d.s.proxy:
         return

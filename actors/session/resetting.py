@@ -1,9 +1,9 @@
 """An auth state that WhatsApp threw out is deleted, because somebody wants to pair the device again."""
 
-from actors.session import inputs
 from actors.session.causes import Cause
 from actors.session.draft import Draft
 from actors.session.effects import DropLink, ResetAuth
+from actors.session.inputs import connector
 from actors.session.state import Goal
 from actors.session.vocabulary import State
 
@@ -23,7 +23,7 @@ def begin(d: Draft, ref: str | None) -> None:
         d.emit(ResetAuth())
 
 
-def done(d: Draft, event: inputs.AuthReset) -> None:
+def done(d: Draft, event: connector.AuthReset) -> None:
     """The connector has deleted it, or could not."""
     if not d.s.resetting:
         return

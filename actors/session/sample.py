@@ -8,8 +8,9 @@ from collections import Counter, deque
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from actors.session import inputs
 from actors.session.causes import Cause, classify
+from actors.session.inputs import connector, host
+from actors.session.inputs.event import Event
 from actors.session.state import SessionState
 
 MOST_TIMES = 512
@@ -35,7 +36,7 @@ class Sample:
     timelocked: bool = False
     """WhatsApp restricts what the account may send."""
     timelocked_until: float | None = None
-    new_chats: inputs.MessageCap | None = None
+    new_chats: connector.MessageCap | None = None
     """How many new chats it may begin, as WhatsApp told last."""
 
     heartbeats: int = 0
@@ -93,61 +94,61 @@ class Folder:
         self._rtt_last: float | None = None
         self._missed_in_a_row = 0
         self._timelocked_until: float | None = None
-        self._new_chats: inputs.MessageCap | None = None
+        self._new_chats: connector.MessageCap | None = None
         self._clear()
 
     def _clear(self) -> None:
-        self._counts: Counter[type[inputs.Event]] = Counter()
+        self._counts: Counter[type[Event]] = Counter()
         self._rtts: deque[float] = deque(maxlen=MOST_TIMES)
         self._acks: deque[float] = deque(maxlen=MOST_TIMES)
         self._nacks: Counter[int] = Counter()
         self._disconnects = 0
 
-    def fold(self, event: inputs.Event, now: float) -> None:
+    def fold(self, event: Event, now: float) -> None:
         """Count an event; those that say nothing about health change nothing."""
         if self._since is None:
             self._since = now
         self._standing(event)
         self._path(event, now)
         match event:
-            case inputs.LinkUp(phase="open") | inputs.Opened():
+            case host.LinkUp(phase="open") | connector.Opened():
                 self._last_in = self._last_out = now
-            case inputs.Rtt(ms=ms):
+            case connector.Rtt(ms=ms):
                 self._rtts.append(ms)
                 self._rtt_last = ms
                 self._missed_in_a_row = 0
                 self._last_in = self._last_out = now
-            case inputs.HeartbeatMissed():
+            case connector.HeartbeatMissed():
                 self._missed_in_a_row += 1
-            case inputs.Ack(error=error, ms=ms):
+            case connector.Ack(error=error, ms=ms):
                 self._last_in = self._last_out = now
                 self._ack(error, ms, now)
-            case inputs.Receipt():
+            case connector.Receipt():
                 self._last_in = self._last_out = now
-            case inputs.Received():
+            case connector.Received():
                 self._last_in = self._last_received = now
-            case inputs.Undecryptable() | inputs.Heard():
+            case connector.Undecryptable() | connector.Heard():
                 self._last_in = now
-            case inputs.Closed():
+            case connector.Closed():
                 self._missed_in_a_row, self._rtt_last = 0, None
                 self._disconnects += classify(event.code, event.reason, event.data) not in _NO_DISCONNECT
             case _:
                 return
         self._counts[type(event)] += 1
 
-    def _path(self, event: inputs.Event, now: float) -> None:
+    def _path(self, event: Event, now: float) -> None:
         """Which way the event proves, or leaves open."""
         match event:
-            case inputs.Rtt():
+            case connector.Rtt():
                 self._last_heartbeat = now
-            case inputs.Receipt() | inputs.Received() | inputs.Undecryptable() | inputs.Heard():
+            case connector.Receipt() | connector.Received() | connector.Undecryptable() | connector.Heard():
                 self._last_delivery = now
-            case inputs.Sent(message_id=sent):
+            case connector.Sent(message_id=sent):
                 if len(self._unanswered) < MOST_UNANSWERED:
                     self._unanswered.setdefault(sent, now)
-            case inputs.Ack(message_id=answered):
+            case connector.Ack(message_id=answered):
                 self._answered(answered)
-            case inputs.Closed():
+            case connector.Closed():
                 self._unanswered.clear()
 
     def _answered(self, message_id: str) -> None:
@@ -163,13 +164,13 @@ class Folder:
         """When the server last said anything, in seconds since 1970."""
         return self._last_in
 
-    def _standing(self, event: inputs.Event) -> None:
+    def _standing(self, event: Event) -> None:
         match event:
-            case inputs.Timelock():
+            case connector.Timelock():
                 self._timelocked_until = event.until if event.active else None
-            case inputs.MessageCap():
+            case connector.MessageCap():
                 self._new_chats = event
-            case inputs.Paired():
+            case connector.Paired():
                 self._timelocked_until = self._new_chats = None  # perhaps another account
 
     def _ack(self, error: int | None, ms: float, now: float) -> None:
@@ -192,19 +193,19 @@ class Folder:
             timelocked=state.timelocked,
             timelocked_until=self._timelocked_until if state.timelocked else None,
             new_chats=self._new_chats,
-            heartbeats=self._counts[inputs.Rtt],
-            heartbeats_missed=self._counts[inputs.HeartbeatMissed],
+            heartbeats=self._counts[connector.Rtt],
+            heartbeats_missed=self._counts[connector.HeartbeatMissed],
             missed_in_a_row=self._missed_in_a_row,
             rtt_last_ms=self._rtt_last,
             rtt_p50_ms=percentile(self._rtts, 0.5),
             rtt_p95_ms=percentile(self._rtts, 0.95),
-            acks=self._counts[inputs.Ack] - self._nacks.total(),
+            acks=self._counts[connector.Ack] - self._nacks.total(),
             ack_p95_ms=percentile(self._acks, 0.95),
             nacks=dict(self._nacks),
-            receipts=self._counts[inputs.Receipt],
-            received=self._counts[inputs.Received],
-            undecryptable=self._counts[inputs.Undecryptable],
-            heard=self._counts[inputs.Heard],
+            receipts=self._counts[connector.Receipt],
+            received=self._counts[connector.Received],
+            undecryptable=self._counts[connector.Undecryptable],
+            heard=self._counts[connector.Heard],
             disconnects=self._disconnects,
             last_in=self._last_in,
             last_out=self._last_out,

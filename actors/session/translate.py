@@ -2,14 +2,15 @@
 
 from actors.connectors import link_events as wire
 from actors.connectors.protocol import PROXY, Hello
-from actors.session import inputs
+from actors.session.inputs import connector, host
+from actors.session.inputs.event import Event
 
 
 def _seconds(milliseconds: int | None) -> float | None:
     return None if milliseconds is None else milliseconds / 1000
 
 
-def link_up(hello: Hello, before: int | None = None, replaced: int = 0) -> inputs.LinkUp:
+def link_up(hello: Hello, before: int | None = None, replaced: int = 0) -> host.LinkUp:
     """The machine's view of the connector's hello.
 
     ``before``: pid of the process that the last link was to; ``replaced``: what the vault said.
@@ -17,8 +18,8 @@ def link_up(hello: Hello, before: int | None = None, replaced: int = 0) -> input
     state = hello.state
     if state is None:
         can_proxy = PROXY in hello.capabilities
-        return inputs.LinkUp(adopted=False, phase="idle", paired=False, can_proxy=can_proxy, replaced=replaced)
-    return inputs.LinkUp(
+        return host.LinkUp(adopted=False, phase="idle", paired=False, can_proxy=can_proxy, replaced=replaced)
+    return host.LinkUp(
         adopted=hello.adopted,
         phase=str(state.phase),
         paired=state.paired,
@@ -33,42 +34,42 @@ def link_up(hello: Hello, before: int | None = None, replaced: int = 0) -> input
     )
 
 
-def translate(event: wire.LinkEvent) -> inputs.Event | None:  # noqa: C901, PLR0912 - one case an event
+def translate(event: wire.LinkEvent) -> Event | None:  # noqa: C901, PLR0912 - one case an event
     """The machine's event, or None for what concerns the host only."""
     match event:
         case wire.Queued():
-            return inputs.Queued(event.position)
+            return connector.Queued(event.position)
         case wire.Connecting():
-            return inputs.Connecting()
+            return connector.Connecting()
         case wire.Qr():
-            return inputs.Qr(event.qr, _seconds(event.expires_at))
+            return connector.Qr(event.qr, _seconds(event.expires_at))
         case wire.Paired():
-            return inputs.Paired(event.me)
+            return connector.Paired(event.me)
         case wire.Opened():
-            return inputs.Opened(event.me, event.version, event.login_ms)
+            return connector.Opened(event.me, event.version, event.login_ms)
         case wire.Closed():
-            return inputs.Closed(event.code, event.reason, event.message, dict(event.data))
+            return connector.Closed(event.code, event.reason, event.message, dict(event.data))
         case wire.Rtt():
-            return inputs.Rtt(event.ms)
+            return connector.Rtt(event.ms)
         case wire.HeartbeatMissed():
-            return inputs.HeartbeatMissed()
+            return connector.HeartbeatMissed()
         case wire.Sent():
-            return inputs.Sent(event.message_id)
+            return connector.Sent(event.message_id)
         case wire.Heard():
-            return inputs.Heard()
+            return connector.Heard()
         case wire.Ack():
-            return inputs.Ack(event.message_id, event.error, event.ms)
+            return connector.Ack(event.message_id, event.error, event.ms)
         case wire.Receipt():
-            return inputs.Receipt(event.message_id, event.type)
+            return connector.Receipt(event.message_id, event.type)
         case wire.Received():
-            return inputs.Received(event.message_id)
+            return connector.Received(event.message_id)
         case wire.Undecryptable():
-            return inputs.Undecryptable(event.message_id)
+            return connector.Undecryptable(event.message_id)
         case wire.Timelock():
-            return inputs.Timelock(event.active, _seconds(event.until))
+            return connector.Timelock(event.active, _seconds(event.until))
         case wire.MessageCap():
-            return inputs.MessageCap(event.used, event.total, event.capped, _seconds(event.until))
+            return connector.MessageCap(event.used, event.total, event.capped, _seconds(event.until))
         case wire.Superseded():
-            return inputs.Superseded()
+            return connector.Superseded()
         case _:
             return None

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from actors.connectors.vaultlink import SessionVault, VaultLink
-from actors.session import inputs
 from actors.session.causes import Cause
 from actors.session.effects import OpenConnection, ResetAuth
+from actors.session.inputs import host, operators
 from actors.session.machine import step
 from actors.session.state import Saved, SessionState, Trouble, Verdict
 from actors.session.vocabulary import State
@@ -100,9 +100,9 @@ async def test_the_session_hears_of_it_from_the_vault_when_main_dies_before_it_t
         await stage.auth.replace("moved", entries(paired()))
 
     reserved = await reserve(str(stage.socket), "moved", 5.0)
-    session, _ = step(SessionState(), inputs.Resumed(saved, enabled=False), 2.0)
-    session, _ = step(session, inputs.LinkUp(False, "idle", paired=True, replaced=reserved.replaced), 3.0)
-    _, done = step(session, inputs.Start("start"), 4.0)
+    session, _ = step(SessionState(), host.Resumed(saved, enabled=False), 2.0)
+    session, _ = step(session, host.LinkUp(False, "idle", paired=True, replaced=reserved.replaced), 3.0)
+    _, done = step(session, operators.Start("start"), 4.0)
     assert OpenConnection() in done
     assert ResetAuth() not in done
 

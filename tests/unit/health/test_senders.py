@@ -11,7 +11,7 @@ from actors.health.canary import SUSPICIOUS, Need, Past, Peer, Policy
 from actors.health.liveness import Liveness
 from actors.health.senders import NEIGHBOURS, Ring, Spent, budget, choose, may_send
 from actors.health.signals import Bucket, Counts, Signals
-from actors.session.inputs import MessageCap
+from actors.session.inputs.connector import MessageCap
 from actors.session.vocabulary import State
 
 T0 = 1_795_000_000.0

@@ -10,9 +10,10 @@ from actors.events import EventType
 from actors.recovery.episodes import LOOP_EVERY, Episode, Note, Outcome, climbed, fold, judged, ordered, proved
 from actors.recovery.strategies import Strategy, ladder
 from actors.session import effects as fx
-from actors.session import inputs as ev
 from actors.session.causes import Cause
 from actors.session.change import Change, read_change
+from actors.session.inputs import clock, connector, host, operators
+from actors.session.inputs.event import Event
 from actors.session.machine import step
 from actors.session.state import SessionState
 from actors.session.vocabulary import Disposition, State
@@ -192,21 +193,28 @@ def test_every_cause_has_a_ladder_that_goes_up() -> None:
 
 
 ENDS = [
-    ev.Closed(428, "network"),
-    ev.Closed(503, "stream_error"),
-    ev.Closed(515, "stream_error"),
-    ev.Closed(403, "login_failure"),
-    ev.Closed(414, "login_failure"),
-    ev.LinkDown(),
+    connector.Closed(428, "network"),
+    connector.Closed(503, "stream_error"),
+    connector.Closed(515, "stream_error"),
+    connector.Closed(403, "login_failure"),
+    connector.Closed(414, "login_failure"),
+    host.LinkDown(),
 ]
 
 
-@given(st.lists(st.sampled_from([*ENDS, ev.Opened("me"), ev.Reconnect("r"), ev.Stop("r"), ev.Start("r")]), max_size=40))
-def test_what_a_session_reports_makes_whole_episodes(story: list[ev.Event]) -> None:
+@given(
+    st.lists(
+        st.sampled_from(
+            [*ENDS, connector.Opened("me"), operators.Reconnect("r"), operators.Stop("r"), operators.Start("r")]
+        ),
+        max_size=40,
+    )
+)
+def test_what_a_session_reports_makes_whole_episodes(story: list[Event]) -> None:
     state, now, rng = SessionState(seed="e"), 1000.0, random.Random(3)
     episode: Episode | None = None
     notes: list[Note] = []
-    events: list[ev.Event] = [ev.Resumed(None, True), ev.LinkUp(False, "idle", True)]
+    events: list[Event] = [host.Resumed(None, True), host.LinkUp(False, "idle", True)]
     for event in [*events, *story]:
         queue = [event]
         while queue:
@@ -225,9 +233,9 @@ def test_what_a_session_reports_makes_whole_episodes(story: list[ev.Event]) -> N
                     episode, more = fold(episode, change)
                     notes += more
             if not state.link and not queue:
-                queue.append(ev.LinkUp(False, "idle", True))
+                queue.append(host.LinkUp(False, "idle", True))
             elif state.timer and state.state in {State.WAITING, State.STARTING} and not queue:
-                queue.append(ev.TimerDue(state.timer.token))
+                queue.append(clock.TimerDue(state.timer.token))
         if state.state is State.OPEN and episode is not None:
             assert episode.open
             if rng.random() < 0.5:

@@ -4,7 +4,8 @@ from collections.abc import Iterable
 from typing import TypeVar
 
 from actors.session import effects as fx
-from actors.session import inputs as ev
+from actors.session.inputs import clock, connector, host
+from actors.session.inputs.event import Event
 from actors.session.machine import step
 from actors.session.state import Saved, SessionState
 from actors.session.vocabulary import State
@@ -19,13 +20,13 @@ class Session:
     def __init__(self, saved: Saved | None = None, *, enabled: bool | None = True, now: float = 1e6) -> None:
         self.now = now
         self.full = SessionState(seed="s")
-        self.effects = self.tell(ev.Resumed(saved, enabled))
+        self.effects = self.tell(host.Resumed(saved, enabled))
 
     def at(self) -> State:
         """The state; a call, since type checkers take an attribute to stay as it was last seen."""
         return self.full.state
 
-    def tell(self, *events: ev.Event) -> tuple[fx.Effect, ...]:
+    def tell(self, *events: Event) -> tuple[fx.Effect, ...]:
         done: list[fx.Effect] = []
         for event in events:
             self.full, effects = step(self.full, event, self.now)
@@ -36,17 +37,17 @@ class Session:
         """The running timer is due, ``after`` seconds from now."""
         assert self.full.timer is not None
         self.now += after
-        return self.tell(ev.TimerDue(self.full.timer.token))
+        return self.tell(clock.TimerDue(self.full.timer.token))
 
     def link(self, phase: str = "idle", *, paired: bool = True, adopted: bool = False) -> "Session":
-        self.tell(ev.LinkUp(adopted, phase, paired))
+        self.tell(host.LinkUp(adopted, phase, paired))
         return self
 
     def open(self, *, stay: float = 0.0) -> "Session":
         """Link, connect, log in, and stay open for so many seconds."""
         self.link()
         self.due()
-        self.tell(ev.Queued(1), ev.Connecting(), ev.Opened("me"))
+        self.tell(connector.Queued(1), connector.Connecting(), connector.Opened("me"))
         assert self.at() is State.OPEN
         self.now += stay
         return self

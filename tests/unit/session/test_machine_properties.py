@@ -12,9 +12,10 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from actors.recovery.plans import Action
 from actors.session import effects as fx
-from actors.session import inputs as ev
 from actors.session.causes import Cause, State, classify
 from actors.session.draft import AT_REST
+from actors.session.inputs import clock, connector, host, operators
+from actors.session.inputs.event import Event
 from actors.session.machine import step
 from actors.session.resume import dump, load
 from actors.session.state import PURPOSES, Goal, Proxy, Purpose, SessionState
@@ -33,7 +34,7 @@ REASONS = [
     "vault_unavailable",
 ]
 DATA = [{}, {"conflict": "replaced"}, {"conflict": "device_removed"}, {"expire": "300"}, {"errno": "EPIPE"}]
-COMMANDS = [ev.Start, ev.Stop, ev.Reconnect, ev.Logout, ev.PairingRequested]
+COMMANDS = [operators.Start, operators.Stop, operators.Reconnect, operators.Logout, operators.PairingRequested]
 
 
 class SessionMachine(RuleBasedStateMachine):
@@ -51,33 +52,35 @@ class SessionMachine(RuleBasedStateMachine):
         """WhatsApp threw the device out, and its auth state is still there."""
         self.timer: int | None = None
 
-    def tell(self, event: ev.Event) -> None:
+    def tell(self, event: Event) -> None:
         before = self.full
-        if isinstance(event, ev.Closed):
+        if isinstance(event, connector.Closed):
             self.connection = False
             if classify(event.code, event.reason, event.data).needs_pairing and before.paired:
                 self.dead_auth = True
-        elif isinstance(event, ev.LinkDown | ev.ConnectorFaulty):
+        elif isinstance(event, host.LinkDown | host.ConnectorFaulty):
             self.connection = False
-        elif isinstance(event, ev.LinkUp):
+        elif isinstance(event, host.LinkUp):
             self.connection = event.phase != "idle"
             self.dead_auth = self.dead_auth and event.paired and event.replaced <= before.replaced
-        elif isinstance(event, ev.Paired | ev.Qr) or (isinstance(event, ev.AuthReset) and not event.error):
+        elif isinstance(event, connector.Paired | connector.Qr) or (
+            isinstance(event, connector.AuthReset) and not event.error
+        ):
             self.dead_auth = False
-        elif isinstance(event, ev.TimerDue) and event.token == self.timer:
+        elif isinstance(event, clock.TimerDue) and event.token == self.timer:
             self.timer = None
-        elif isinstance(event, ev.AuthTaken) and event.replaced and before.state is State.STOPPED:
+        elif isinstance(event, operators.AuthTaken) and event.replaced and before.state is State.STOPPED:
             self.dead_auth = False
-        if isinstance(event, ev.Command):
+        if isinstance(event, operators.Command):
             self.open_refs.add(event.ref)
         self.full, effects = step(before, event, self.now)
-        if isinstance(event, ev.Closed):
+        if isinstance(event, connector.Closed):
             assert any(isinstance(e, fx.ReportTransition) for e in effects)
         for effect in effects:
             self.check(effect, before, event)
 
-    def check(self, effect: fx.Effect, before: SessionState, event: ev.Event) -> None:
-        renewed = isinstance(event, ev.LinkUp) and event.replaced > before.replaced
+    def check(self, effect: fx.Effect, before: SessionState, event: Event) -> None:
+        renewed = isinstance(event, host.LinkUp) and event.replaced > before.replaced
         match effect:
             case fx.OpenConnection():
                 assert not self.connection, "a second connection"
@@ -90,21 +93,21 @@ class SessionMachine(RuleBasedStateMachine):
                     banned = before.timer is not None and before.timer.purpose is Purpose.BAN
                     wanting = before.verdict and before.verdict.trouble.cause is Cause.PROXY_UNUSABLE
                     assert (
-                        isinstance(event, ev.Command)
+                        isinstance(event, operators.Command)
                         or renewed
-                        or (isinstance(event, ev.AuthReset) and before.waiters)
-                        or (isinstance(event, ev.TimerDue | ev.PauseChanged) and banned)
-                        or (isinstance(event, ev.LinkUp | ev.ProxyChanged) and wanting)
+                        or (isinstance(event, connector.AuthReset) and before.waiters)
+                        or (isinstance(event, clock.TimerDue | host.PauseChanged) and banned)
+                        or (isinstance(event, host.LinkUp | host.ProxyChanged) and wanting)
                     ), "opened by itself"
                 if self.full.paused_until is not None and self.full.paused_until > self.now:
-                    restart = isinstance(event, ev.Closed) and event.code == Cause.RESTART_REQUIRED.codes[0]
+                    restart = isinstance(event, connector.Closed) and event.code == Cause.RESTART_REQUIRED.codes[0]
                     assert (
                         before.ordered
                         or before.goal is Goal.MOVE
                         or restart
-                        or isinstance(event, ev.Command | ev.AuthReset)
+                        or isinstance(event, operators.Command | connector.AuthReset)
                     ), "opened while recovery is paused"
-                paired = event.paired if isinstance(event, ev.LinkUp) else before.paired
+                paired = event.paired if isinstance(event, host.LinkUp) else before.paired
                 if not paired:
                     assert self.full.waiters, "a QR that nobody asked for"
                 self.connection = True
@@ -122,7 +125,7 @@ class SessionMachine(RuleBasedStateMachine):
 
     @initialize(enabled=st.sampled_from([True, None]))
     def begin(self, enabled: bool | None) -> None:
-        self.tell(ev.Resumed(None, enabled))
+        self.tell(host.Resumed(None, enabled))
 
     @precondition(lambda self: not self.full.link)
     @rule(
@@ -140,92 +143,105 @@ class SessionMachine(RuleBasedStateMachine):
         proxied = mark if phase != "idle" and not astray else None
         qr = "q" if phase == "pairing" else None
         new = fresh and phase == "idle"
-        told = ev.LinkUp(phase != "idle", phase, paired, qr=qr, proxied=proxied, can_proxy=can, fresh=new)
+        told = host.LinkUp(phase != "idle", phase, paired, qr=qr, proxied=proxied, can_proxy=can, fresh=new)
         self.tell(replace(told, replaced=self.full.replaced + replaced))
 
     @rule(proxy=st.sampled_from([None, None, Proxy("a", "a.1"), Proxy("a", "a.2"), Proxy("b", known=False)]))
     def the_proxy_is_changed(self, proxy: Proxy | None) -> None:
-        self.tell(ev.ProxyChanged(proxy))
+        self.tell(host.ProxyChanged(proxy))
 
     @precondition(lambda self: self.full.link)
     @rule()
     def link_down(self) -> None:
-        self.tell(ev.LinkDown())
+        self.tell(host.LinkDown())
 
     @precondition(lambda self: self.full.resumed)
     @rule(fault=st.sampled_from(["flood", "died_at_start"]))
     def the_connector_is_faulty(self, fault: str) -> None:
-        self.tell(ev.ConnectorFaulty(fault, "it did"))
+        self.tell(host.ConnectorFaulty(fault, "it did"))
 
     @precondition(lambda self: self.full.link)
     @rule(
         event=st.sampled_from(
-            [ev.Queued(1), ev.Connecting(), ev.Opened("me"), ev.Opened("me"), ev.Timelock(True), ev.Rtt(1.0), ev.Move()]
+            [
+                connector.Queued(1),
+                connector.Connecting(),
+                connector.Opened("me"),
+                connector.Opened("me"),
+                connector.Timelock(True),
+                connector.Rtt(1.0),
+                host.Move(),
+            ]
         )
     )
-    def news(self, event: ev.Event) -> None:
+    def news(self, event: Event) -> None:
         self.tell(event)
 
     @precondition(lambda self: self.full.link and not self.full.paired)
-    @rule(event=st.sampled_from([ev.Qr("q", None), ev.Paired("me")]))
-    def pairing(self, event: ev.Event) -> None:
+    @rule(event=st.sampled_from([connector.Qr("q", None), connector.Paired("me")]))
+    def pairing(self, event: Event) -> None:
         self.tell(event)
 
     @rule(code=st.sampled_from(CODES), reason=st.sampled_from(REASONS), data=st.sampled_from(DATA))
     def closed(self, code: int, reason: str, data: dict[str, str]) -> None:
-        self.tell(ev.Closed(code, reason, "", data))
+        self.tell(connector.Closed(code, reason, "", data))
 
     @precondition(lambda self: self.full.timer is not None)
     @rule(late=st.floats(0, 4000))
     def time_passes(self, late: float) -> None:
         assert self.full.timer is not None
         self.now += late
-        self.tell(ev.TimerDue(self.full.timer.token))
+        self.tell(clock.TimerDue(self.full.timer.token))
 
     @rule(seconds=st.sampled_from([None, -1.0, 5.0, 5000.0, math.inf]))
     def pause(self, seconds: float | None) -> None:
         connected = self.full.connected
-        self.tell(ev.PauseChanged(None if seconds is None else self.now + seconds))
+        self.tell(host.PauseChanged(None if seconds is None else self.now + seconds))
         assert self.full.connected >= connected, "a pause touches no connection"
 
     @rule(token=st.integers(0, 50))
     def cancelled_timer(self, token: int) -> None:
         if self.full.timer is None or token != self.full.timer.token:
             before = self.full
-            self.tell(ev.TimerDue(token))
+            self.tell(clock.TimerDue(token))
             assert self.full == before
 
     @rule(late=st.integers(0, 1), action=st.sampled_from(Action), delay=st.floats(-1, 40))
     def plan(self, late: int, action: Action, delay: float) -> None:
-        self.tell(ev.PlanArrived(self.full.asks - late, action, delay))
+        self.tell(clock.PlanArrived(self.full.asks - late, action, delay))
 
     @rule(kind=st.sampled_from(COMMANDS))
-    def command(self, kind: type[ev.Start | ev.Stop | ev.Reconnect | ev.Logout | ev.PairingRequested]) -> None:
+    def command(
+        self,
+        kind: type[
+            operators.Start | operators.Stop | operators.Reconnect | operators.Logout | operators.PairingRequested
+        ],
+    ) -> None:
         self.tell(kind(f"r{next(self.refs)}"))
 
     @rule(cause=st.sampled_from([Cause.DEAF, Cause.OUTBOUND_STUCK]))
     def heal(self, cause: Cause) -> None:
-        self.tell(ev.Heal(f"r{next(self.refs)}", cause))
+        self.tell(operators.Heal(f"r{next(self.refs)}", cause))
 
     @rule()
     def pairing_code(self) -> None:
-        self.tell(ev.PairingCodeRequested(f"r{next(self.refs)}", "49151"))
+        self.tell(operators.PairingCodeRequested(f"r{next(self.refs)}", "49151"))
 
     @rule(replaced=st.booleans())
     def auth_taken(self, replaced: bool) -> None:
-        self.tell(ev.AuthTaken(f"r{next(self.refs)}", replaced))
+        self.tell(operators.AuthTaken(f"r{next(self.refs)}", replaced))
 
     @precondition(lambda self: self.full.resetting)
     @rule(error=st.sampled_from([None, None, "busy"]))
     def auth_reset(self, error: str | None) -> None:
-        self.tell(ev.AuthReset(error))
+        self.tell(connector.AuthReset(error))
 
     @precondition(lambda self: self.full.connected)
     @rule(code=st.sampled_from(["busy", "vault_unavailable", "internal"]))
     def open_refused(self, code: str) -> None:
         if code != "busy":
             self.connection = False
-        self.tell(ev.OpenRefused(code))
+        self.tell(connector.OpenRefused(code))
 
     @rule(enabled=st.sampled_from([True, True, None]), paused=st.booleans())
     def actor_restarts(self, enabled: bool | None, paused: bool) -> None:
@@ -236,7 +252,7 @@ class SessionMachine(RuleBasedStateMachine):
         self.timer = None
         self.connection = False
         self.open_refs.clear()
-        self.tell(ev.Resumed(saved, enabled, self.now + 60.0 if paused else None))
+        self.tell(host.Resumed(saved, enabled, self.now + 60.0 if paused else None))
 
     @invariant()
     def there_is_one_timer_and_it_makes_sense(self) -> None:

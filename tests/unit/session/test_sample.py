@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from actors.session import inputs as ev
+from actors.session.inputs import connector
+from actors.session.inputs.event import Event
 from actors.session.sample import Folder, Sample, percentile
 from actors.session.state import SessionState
 from actors.session.vocabulary import State
@@ -14,7 +15,7 @@ from actors.session.vocabulary import State
 OPEN = SessionState(state=State.OPEN, opened_at=5.0)
 
 
-def folded(*events: ev.Event, at: float = 10.0) -> Sample:
+def folded(*events: Event, at: float = 10.0) -> Sample:
     folder = Folder(at)
     for event in events:
         folder.fold(event, at)
@@ -23,16 +24,16 @@ def folded(*events: ev.Event, at: float = 10.0) -> Sample:
 
 def test_a_sample_counts_what_happened() -> None:
     sample = folded(
-        ev.Opened("me"),
-        *(ev.Rtt(float(ms)) for ms in range(1, 21)),
-        ev.HeartbeatMissed(),
-        ev.Ack("a", None, 30.0),
-        ev.Ack("b", 463, 5.0),
-        ev.Ack("c", 463, 5.0),
-        ev.Receipt("a", "read"),
-        ev.Received("x"),
-        ev.Undecryptable("y"),
-        ev.Closed(428, "network"),
+        connector.Opened("me"),
+        *(connector.Rtt(float(ms)) for ms in range(1, 21)),
+        connector.HeartbeatMissed(),
+        connector.Ack("a", None, 30.0),
+        connector.Ack("b", 463, 5.0),
+        connector.Ack("c", 463, 5.0),
+        connector.Receipt("a", "read"),
+        connector.Received("x"),
+        connector.Undecryptable("y"),
+        connector.Closed(428, "network"),
     )
     assert (sample.since, sample.at, sample.state) == (10.0, 20.0, "open")
     assert (sample.heartbeats, sample.heartbeats_missed) == (20, 1)
@@ -44,10 +45,10 @@ def test_a_sample_counts_what_happened() -> None:
 
 def test_the_next_sample_counts_anew_but_remembers_when() -> None:
     folder = Folder(0.0)
-    folder.fold(ev.Rtt(7.0), 1.0)
-    folder.fold(ev.HeartbeatMissed(), 2.0)
+    folder.fold(connector.Rtt(7.0), 1.0)
+    folder.fold(connector.HeartbeatMissed(), 2.0)
     folder.take(OPEN, 10.0)
-    folder.fold(ev.HeartbeatMissed(), 11.0)
+    folder.fold(connector.HeartbeatMissed(), 11.0)
     sample = folder.take(OPEN, 20.0)
     assert (sample.since, sample.heartbeats, sample.heartbeats_missed) == (10.0, 0, 1)
     assert (sample.rtt_last_ms, sample.rtt_p50_ms) == (7.0, None)
@@ -56,7 +57,7 @@ def test_the_next_sample_counts_anew_but_remembers_when() -> None:
 
 
 def test_an_undecryptable_message_proves_that_the_server_speaks_and_no_more() -> None:
-    sample = folded(ev.Undecryptable("m"))
+    sample = folded(connector.Undecryptable("m"))
     assert sample.last_in is not None
     assert sample.last_out is None
     assert sample.last_received is None
@@ -64,41 +65,46 @@ def test_an_undecryptable_message_proves_that_the_server_speaks_and_no_more() ->
 
 @pytest.mark.parametrize("reason", ["closed_by_us", "intentional_logout", "pairing_expired", "fenced"])
 def test_what_we_wanted_is_no_disconnect(reason: str) -> None:
-    assert folded(ev.Closed(0, reason)).disconnects == 0
+    assert folded(connector.Closed(0, reason)).disconnects == 0
 
 
 def test_only_the_delivery_path_proves_that_a_session_hears() -> None:
-    assert folded(ev.Opened("me"), ev.Rtt(5.0), ev.Ack("a", None, 5.0)).last_delivery is None
-    for event in (ev.Received("x"), ev.Receipt("a", "read"), ev.Undecryptable("y"), ev.Heard()):
+    assert folded(connector.Opened("me"), connector.Rtt(5.0), connector.Ack("a", None, 5.0)).last_delivery is None
+    for event in (
+        connector.Received("x"),
+        connector.Receipt("a", "read"),
+        connector.Undecryptable("y"),
+        connector.Heard(),
+    ):
         sample = folded(event)
         assert (sample.last_delivery, sample.last_heartbeat) == (10.0, None)
-    assert folded(ev.Rtt(5.0)).last_heartbeat == 10.0
+    assert folded(connector.Rtt(5.0)).last_heartbeat == 10.0
 
 
 def test_the_oldest_unanswered_message_is_known_until_it_or_a_later_one_is_answered() -> None:
     folder = Folder(0.0)
     for at, message in ((1.0, "a"), (2.0, "b"), (3.0, "c"), (9.0, "a")):  # "a" is handed over again
-        folder.fold(ev.Sent(message), at)
+        folder.fold(connector.Sent(message), at)
     assert folder.take(OPEN, 10.0).unanswered_since == 1.0
-    folder.fold(ev.Ack("b", None, 5.0), 11.0)
+    folder.fold(connector.Ack("b", None, 5.0), 11.0)
     assert folder.take(OPEN, 12.0).unanswered_since == 3.0
-    folder.fold(ev.Ack("unknown", None, 5.0), 13.0)
-    folder.fold(ev.Ack("c", 463, 5.0), 13.0)  # a refusal is an answer
+    folder.fold(connector.Ack("unknown", None, 5.0), 13.0)
+    folder.fold(connector.Ack("c", 463, 5.0), 13.0)  # a refusal is an answer
     assert folder.take(OPEN, 14.0).unanswered_since is None
 
 
 def test_with_the_connection_ends_the_wait_for_answers() -> None:
-    assert folded(ev.Sent("a"), ev.Closed(428, "network")).unanswered_since is None
+    assert folded(connector.Sent("a"), connector.Closed(428, "network")).unanswered_since is None
 
 
 @given(st.integers(0, 4000))
 def test_what_awaits_an_answer_is_bounded(messages: int) -> None:
-    assert folded(*(ev.Sent(str(n)) for n in range(messages))).unanswered_since == (10.0 if messages else None)
+    assert folded(*(connector.Sent(str(n)) for n in range(messages))).unanswered_since == (10.0 if messages else None)
 
 
 @given(st.integers(0, 4000))
 def test_a_sample_stays_small(messages: int) -> None:
-    sample = folded(*(ev.Ack(str(n), n % 5 or None, float(n)) for n in range(messages)))
+    sample = folded(*(connector.Ack(str(n), n % 5 or None, float(n)) for n in range(messages)))
     assert sample.acks + sum(sample.nacks.values()) == messages
     assert len(pickle.dumps(sample)) < 1200
     assert pickle.loads(pickle.dumps(sample)) == sample  # noqa: S301  what we pickled ourselves
