@@ -4,24 +4,12 @@ Codes are WhatsApp's (``<failure reason>``, ``<stream:error code>``) as whatsmeo
 Baileys makes up for what has none (408, 428, 440).
 """
 
-from enum import StrEnum
-from typing import Self
-
-from actors.session.causes_row import HEALS, PAIR_AGAIN, Row
+from actors.session.causes_row import HEALS, PAIR_AGAIN, NamedRow, Row
 from actors.session.vocabulary import Disposition, State
 
 
-class Cause(StrEnum):
+class Cause(NamedRow):
     """Why a connection ended, or why a session is not connected.  Its value is the row's name."""
-
-    row: Row
-
-    def __new__(cls, row: Row) -> Self:
-        """A member is text, so that it goes into JSON and databases as its name."""
-        member = str.__new__(cls, row.name)
-        member._value_ = row.name
-        member.row = row
-        return member
 
     # What WhatsApp says.
     GENERIC_FAILURE = Row(
@@ -31,12 +19,7 @@ class Cause(StrEnum):
         "logged_out", (401,), Disposition.HALT, "The device was logged out.", PAIR_AGAIN, needs_pairing=True
     )
     DEVICE_REMOVED = Row(
-        "device_removed",
-        (),
-        Disposition.HALT,
-        "The device was removed on the phone.",
-        PAIR_AGAIN,
-        needs_pairing=True,
+        "device_removed", (), Disposition.HALT, "The device was removed on the phone.", PAIR_AGAIN, needs_pairing=True
     )
     TEMPORARY_BAN = Row(
         "temporary_ban",
@@ -149,11 +132,7 @@ class Cause(StrEnum):
     # What happens to connections.
     CONNECTION_LOST = Row("connection_lost", (408,), Disposition.BACK_OFF, "The server did not answer any more.", HEALS)
     CONNECTION_CLOSED = Row(
-        "connection_closed",
-        (428,),
-        Disposition.BACK_OFF,
-        "The server or the network closed the connection.",
-        HEALS,
+        "connection_closed", (428,), Disposition.BACK_OFF, "The server or the network closed the connection.", HEALS
     )
     NETWORK_UNREACHABLE = Row(
         "network_unreachable",
@@ -199,11 +178,7 @@ class Cause(StrEnum):
     )
     OPEN_DEADLINE = Row("open_deadline", (), Disposition.BACK_OFF, "The connection did not open in time.", HEALS)
     HEARTBEAT_LOST = Row(
-        "heartbeat_lost",
-        (),
-        Disposition.BACK_OFF,
-        "The server did not answer our heartbeat: half-open.",
-        HEALS,
+        "heartbeat_lost", (), Disposition.BACK_OFF, "The server did not answer our heartbeat: half-open.", HEALS
     )
     DEAF = Row(
         "deaf",
@@ -223,18 +198,10 @@ class Cause(StrEnum):
         "bad_frame", (), Disposition.BACK_OFF, "The server sent a frame that could not be decrypted.", HEALS
     )
     PROTOCOL_ERROR = Row(
-        "protocol_error",
-        (),
-        Disposition.BACK_OFF,
-        "The connection failed with an error in the protocol.",
-        HEALS,
+        "protocol_error", (), Disposition.BACK_OFF, "The connection failed with an error in the protocol.", HEALS
     )
     CLOSED_BY_US = Row(
-        "closed_by_us",
-        (),
-        Disposition.BACK_OFF,
-        "The connector closed a connection that nobody held any more.",
-        HEALS,
+        "closed_by_us", (), Disposition.BACK_OFF, "The connector closed a connection that nobody held any more.", HEALS
     )
     UNKNOWN = Row("unknown", (), Disposition.BACK_OFF, "The connection ended for a reason that is not known.", HEALS)
 
@@ -247,11 +214,7 @@ class Cause(StrEnum):
         "If it lasts: check disk space, and the vault in `wavigil tree`.",
     )
     CONNECTOR_LOST = Row(
-        "connector_lost",
-        (),
-        Disposition.AT_ONCE,
-        "The connector process ended, or the link to it was lost.",
-        HEALS,
+        "connector_lost", (), Disposition.AT_ONCE, "The connector process ended, or the link to it was lost.", HEALS
     )
     CONNECTOR_RECYCLED = Row(
         "connector_recycled",
@@ -299,21 +262,13 @@ class Cause(StrEnum):
         state=State.PARKED,
     )
     PAIRING_EXPIRED = Row(
-        "pairing_expired",
-        (),
-        Disposition.IDLE,
-        "Nobody scanned the QR or typed the code in time.",
-        PAIR_AGAIN,
+        "pairing_expired", (), Disposition.IDLE, "Nobody scanned the QR or typed the code in time.", PAIR_AGAIN
     )
     INTENTIONAL_LOGOUT = Row(
         "intentional_logout", (), Disposition.IDLE, "The operator logged the device out.", PAIR_AGAIN
     )
     OPERATOR_STOP = Row(
-        "operator_stop",
-        (),
-        Disposition.NONE,
-        "The operator stopped the session.",
-        "`wavigil sessions start ID`.",
+        "operator_stop", (), Disposition.NONE, "The operator stopped the session.", "`wavigil sessions start ID`."
     )
     OPERATOR_RECONNECT = Row(
         "operator_reconnect",
@@ -323,38 +278,3 @@ class Cause(StrEnum):
         HEALS,
         state=State.CONNECTING,
     )
-
-    @property
-    def codes(self) -> tuple[int, ...]:
-        """Status codes that mean this by themselves."""
-        return self.row.codes
-
-    @property
-    def disposition(self) -> Disposition:
-        """What is done about it."""
-        return self.row.disposition
-
-    @property
-    def sentence(self) -> str:
-        """What happened, for humans."""
-        return self.row.sentence
-
-    @property
-    def remedy(self) -> str:
-        """What the operator can do."""
-        return self.row.remedy
-
-    @property
-    def is_blocked(self) -> bool:
-        """WhatsApp blocks the account."""
-        return self.row.is_blocked
-
-    @property
-    def needs_pairing(self) -> bool:
-        """The auth state is worthless: it must never be used for a login again."""
-        return self.row.needs_pairing
-
-    @property
-    def state(self) -> State:
-        """The state that it leads to (few tries: until they are used up)."""
-        return self.row.state or self.disposition.state
