@@ -12,7 +12,7 @@ from typing import Any, Final
 from sqlalchemy import select
 from sqlalchemy.exc import DBAPIError
 
-from actors.connectors.host.sends import new_message_id
+from actors.connectors.host.intake import new_message_id
 from actors.settings import shard_name
 from actors.store import cursors, shard_queries
 from actors.store.direct import Direct, Statements, carry_out

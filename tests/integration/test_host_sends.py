@@ -11,8 +11,7 @@ from typing import Any
 
 import pytest
 
-from actors.connectors.host import heritage
-from actors.connectors.host import sends as host_sends
+from actors.connectors.host import handover, heritage
 from actors.connectors.host.canaries import Canaries
 from actors.connectors.host.confirm import Confirmer
 from actors.connectors.host.fault import ConnectorFault, FaultKind
@@ -196,8 +195,8 @@ def settings(folder: Path) -> Settings:
 
 @pytest.fixture
 async def shard(short_tmp: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Shard]:
-    monkeypatch.setattr(host_sends, "RETRY_PAUSE", 0.05)
-    monkeypatch.setattr(host_sends, "CLOSED_PAUSE", 0.05)
+    monkeypatch.setattr(handover, "RETRY_PAUSE", 0.05)
+    monkeypatch.setattr(handover, "CLOSED_PAUSE", 0.05)
     shard = Shard(short_tmp, Peer())
     await shard.open()
     yield shard
@@ -251,7 +250,7 @@ async def test_what_is_not_known_is_repeated_under_its_id(shard: Shard, code: st
 
 
 async def test_a_message_that_ends_every_connection_is_given_up(shard: Shard) -> None:
-    shard.peer.answers = [RemoteError("closed", "no")] * host_sends.MAX_ATTEMPTS
+    shard.peer.answers = [RemoteError("closed", "no")] * handover.MAX_ATTEMPTS
     await shard.accept("a", "1", "2")
     shard.sends.phase("a", "open")
     await shard.sends.take()

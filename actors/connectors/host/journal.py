@@ -1,11 +1,22 @@
 """A shard's database, written by group commit, and who is to know that its outbox grew."""
 
+import asyncio
+import logging
 from collections.abc import Callable
+from typing import TypeVar
 
 from actors.store import outbox
-from actors.store.direct import Statements
+from actors.store.direct import Operation, Statements
 from actors.store.engine import Database
+from actors.store.errors import StoreError
 from actors.store.group import GroupCommit
+
+log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+STORE_PAUSE = 1.0
+"""Seconds before a refused write is tried again (a full disk)."""
 
 
 class Journal(GroupCommit):
@@ -23,3 +34,12 @@ class Journal(GroupCommit):
     def committed(self) -> None:
         """See GroupCommit."""
         self._grown(self._upto)
+
+    async def insist(self, operation: Operation[T], what: str) -> T:
+        """Repeats a write until it is stored; ``what`` could not be, says the log meanwhile."""
+        while True:
+            try:
+                return await self.write(operation)
+            except StoreError as error:
+                self.watch.tell(log, f"{what} could not be stored, trying again", error)
+                await asyncio.sleep(STORE_PAUSE)
