@@ -1,4 +1,5 @@
-// One session: its generation, the link that commands it, and the connection it may have.
+// One session: its generation, what its link may command, and the connection it may have.
+import { Audience } from './audience.mjs'
 import { Connection } from './connection.mjs'
 import { ownCause } from './disconnect.mjs'
 import { ProtocolError } from './errors.mjs'
@@ -9,9 +10,6 @@ import { Prepared } from './prepared.mjs'
 import { Recent } from './recent.mjs'
 import { VaultChannel } from './vault.mjs'
 
-/** How long a connection waits for the next link of its session. */
-export const GRACE_MS = 3000
-
 const PHONE = /^\d{5,15}$/
 const LOGGED_OUT = 401
 const CLOSED_BY_US = ownCause('closed_by_us', 'closed by us')
@@ -19,16 +17,14 @@ const LOGOUT = ownCause('intentional_logout', 'Intentional Logout', { code: LOGG
 
 export class Session {
   #shared // {options, vault, gate, kept, tellHost(name, fields), counts, now()}
+  #audience
   #channel
   #lifecycle = new Lifecycle()
-  #recent = new Recent(messageId => this.#shared.tellHost('wanted', { ...this.#stamp(), messageId }))
+  #recent = new Recent(messageId => this.#audience.tellHost('wanted', { messageId }))
   #prepared = new Prepared(attempt => this.#load(attempt))
   #connection = null
   #proxy = null // of the current attempt
   #highest = 0 // generation that claimed, or is claiming
-  #link = null
-  #grace = null
-  #unseen = null // a closed event that no link was there for
   #paired = false
   #fresh = false // paired, and the first login is still to come
   #loggingOut = false
@@ -38,6 +34,7 @@ export class Session {
   constructor(id, shared) {
     this.id = id
     this.#shared = shared
+    this.#audience = new Audience(id, shared, () => void this.close())
     this.#channel = new VaultChannel(shared.vault, id)
   }
 
@@ -57,33 +54,18 @@ export class Session {
       if (this.#highest === generation) this.#highest = this.#channel.generation
       throw error
     })
-    this.#link?.event('superseded', this.#stamp())
-    this.#link?.end()
-    this.#link = null
+    this.#audience.supersede()
     if (this.phase === 'idle') this.#paired = paired
-    else this.#startGrace()
+    else this.#audience.awaitLink()
     return this.phase !== 'idle'
   }
 
-  /** Makes `link` the session's own; what happened meanwhile is in the state that it got, a closed it is told now. */
-  attach(link) {
-    if (link.closed) return
-    clearTimeout(this.#grace)
-    this.#link = link
-    if (this.#unseen) link.event('closed', this.#unseen)
-    this.#unseen = null
-  }
+  /** See Audience.attach. */
+  attach(link) { this.#audience.attach(link) }
 
   /** A link ended; if it was the session's own, its connection is kept for a successor, but not for long. */
   detach(link) {
-    if (link !== this.#link) return
-    this.#link = null
-    if (this.phase !== 'idle') this.#startGrace()
-  }
-
-  #startGrace() {
-    clearTimeout(this.#grace)
-    this.#grace = setTimeout(() => { if (!this.#link) void this.close() }, GRACE_MS)
+    if (this.#audience.detach(link) && this.phase !== 'idle') this.#audience.awaitLink()
   }
 
   // Commands
@@ -100,7 +82,7 @@ export class Session {
     const pairing = !this.#paired || this.#fresh
     const position = this.#shared.gate.enter(this.id, pairing, () => void this.#connect(attempt))
     if (position === 0) return
-    this.#tell('queued', { position })
+    this.#audience.tell('queued', { position })
     this.#tellPhase({ pairing })
   }
 
@@ -161,7 +143,7 @@ export class Session {
 
   async #connect(attempt) {
     if (!this.#advance(attempt, 'connecting')) return
-    this.#tell('connecting')
+    this.#audience.tell('connecting')
     const keystore = await this.#prepared.of(attempt)
     this.#prepared.forget()
     if (!keystore || !this.#lifecycle.isLive(attempt)) return
@@ -195,13 +177,13 @@ export class Session {
         if (this.phase === 'connecting') this.#advance(attempt, 'pairing')
         this.#shared.gate.leave(this.id)
         Object.assign(this.#now, { qr, qrExpiresAt: expiresAt })
-        this.#tell('qr', { qr, expiresAt })
+        this.#audience.tell('qr', { qr, expiresAt })
       },
       paired: ({ me }) => {
         counts.pairings++
         this.#paired = this.#fresh = true
         this.#now = { ...blank(), me }
-        this.#tell('paired', { me })
+        this.#audience.tell('paired', { me })
       },
       open: ({ me, version, loginMs }) => {
         counts.logins++
@@ -209,37 +191,37 @@ export class Session {
         this.#shared.gate.leave(this.id)
         this.#now = { ...blank(), me, openedAt: this.#shared.now() }
         this.#advance(attempt, 'open')
-        this.#tell('open', { me, version, loginMs })
+        this.#audience.tell('open', { me, version, loginMs })
       },
       closed: cause => void this.#closed(attempt, cause),
-      heard: () => this.#tell('heard'),
-      rtt: ms => this.#tell('rtt', { ms }),
-      missed: () => this.#tell('heartbeat_missed'),
+      heard: () => this.#audience.tell('heard'),
+      rtt: ms => this.#audience.tell('rtt', { ms }),
+      missed: () => this.#audience.tell('heartbeat_missed'),
       sent: messageId => {
         counts.sends++
-        this.#shared.tellHost('sent', { ...this.#stamp(), messageId })
-        this.#tell('sent', { messageId })
+        this.#audience.tellHost('sent', { messageId })
+        this.#audience.tell('sent', { messageId })
       },
       ack: fields => {
         counts[fields.error === null ? 'acks' : 'nacks']++
-        this.#tell('ack', fields)
+        this.#audience.tell('ack', fields)
       },
       receipt: (fields, stored) => {
-        this.#tell('receipt', fields)
-        return this.#keep('receipt', fields, stored)
+        this.#audience.tell('receipt', fields)
+        return this.#audience.keep('receipt', fields, stored)
       },
       message: (fields, stored) => {
         counts.received++
-        this.#tell('received', { messageId: fields.messageId })
-        return this.#keep('message', fields, stored)
+        this.#audience.tell('received', { messageId: fields.messageId })
+        return this.#audience.keep('message', fields, stored)
       },
       undecryptable: ({ messageId, from }) => {
         counts.undecryptable++
-        this.#tell('undecryptable', { messageId })
-        this.#keep('undecryptable', { messageId, from })
+        this.#audience.tell('undecryptable', { messageId })
+        this.#audience.keep('undecryptable', { messageId, from })
       },
-      timelock: fields => this.#tell('timelock', fields),
-      message_cap: fields => this.#tell('message_cap', fields)
+      timelock: fields => this.#audience.tell('timelock', fields),
+      message_cap: fields => this.#audience.tell('message_cap', fields)
     }
   }
 
@@ -258,10 +240,9 @@ export class Session {
     this.#connection = null
     this.#loggingOut = false
     this.#now = { ...blank(), me: this.#now.me }
-    clearTimeout(this.#grace)
     this.#shared.counts.closed++
     this.#shared.gate.leave(this.id)
-    if (!this.#tell('closed', final)) this.#unseen = { ...this.#stamp(), ...final }
+    this.#audience.tellClosed(final)
     this.#tellPhase()
     for (const resolve of this.#finished.splice(0)) resolve()
   }
@@ -290,23 +271,8 @@ export class Session {
     return moved
   }
 
-  #stamp() {
-    return { session: this.id, at: this.#shared.now() }
-  }
-
   #tellPhase(fields = {}) {
-    this.#shared.tellHost('phase', { ...this.#stamp(), phase: this.phase, ...fields })
-  }
-
-  /** Whether a link was there to be told. */
-  #tell(name, fields = {}) {
-    this.#link?.event(name, { ...this.#stamp(), ...fields })
-    return this.#link !== null
-  }
-
-  /** Tells the host what it has to store; see Kept.tell. */
-  #keep(name, fields, stored) {
-    return this.#shared.kept.tell(name, { ...this.#stamp(), ...fields }, stored)
+    this.#audience.tellHost('phase', { phase: this.phase, ...fields })
   }
 }
 
