@@ -62,7 +62,11 @@ async def assemble(actor: Worker, args: HostArgs, connectors: Connectors) -> Par
     board = board_of(settings, args.connector)
     database = await open_writer(settings.database(name))
     api = await open_reader(settings.database("api"))
-    hints = Hints(lambda consumer, upto: actor.tell(consumer, Hint(name, upto)))
+
+    def hint(consumer: str, upto: int) -> None:
+        actor.tell(consumer, Hint(name, upto))
+
+    hints = Hints(hint)
     journal = Journal(database, hints.grown)
     actor.spawn(journal.run(), name="journal")
     upkeep = Upkeep(args.shard, database, journal, api, hints, settings)
