@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 
 from actors.admission import ways
 from actors.admission.outage import Outage
-from actors.admission.slots import AHEAD, gap, next_slot
+from actors.admission.slots import AHEAD, Schedule
 from actors.admission.ways import Held, Way
 
 FRESH = 1.5
@@ -46,8 +46,8 @@ class Row:
 class Board:
     """All of it."""
 
-    next_at: float = 0.0
-    """When the next slot begins."""
+    schedule: Schedule = field(default_factory=Schedule)
+    """Of the slots."""
     epoch: int = 0
     """How often somebody got through: what failed before that is forgotten."""
     outage: Outage = field(default_factory=Outage)
@@ -95,11 +95,14 @@ class Later:
 
 def take(board: Board, ask: Ask, now: float, rate: float) -> tuple[Board, Slot | Later]:
     """A slot for the host that asks, or when it should ask again; its row is brought up to date in any case."""
+    schedule = board.schedule
+    if ask.waiting and not any(other.waiting and other.fresh(now, FRESH) for other in board.rows.values()):
+        schedule = schedule.rested(now)  # since the last look there was nobody to make up for
+    if ask.unused is not None:
+        schedule = schedule.given_back(ask.unused, rate)
     row = board.rows.get(ask.shard, Row())
     row = replace(row, seen_at=now, members=ask.members, waiting=ask.waiting, urgency=ask.urgency)
-    board = replace(board, rows={**board.rows, ask.shard: row})
-    if ask.unused is not None and board.next_at == ask.unused + gap(rate):
-        board = replace(board, next_at=ask.unused)  # nobody has taken one after it
+    board = replace(board, schedule=schedule, rows={**board.rows, ask.shard: row})
     if ask.unused is not None and ask.unused_way is not None:
         board = replace(board, held=ways.give_back(board.held, ask.unused_way, ask.unused))
     if ask.unprobed is not None:
@@ -118,27 +121,25 @@ def take(board: Board, ask: Ask, now: float, rate: float) -> tuple[Board, Slot |
         if shard != ask.shard
     ):
         return board, Later(now + AHEAD / 2)
-    if next_slot(board.next_at, now, rate) is None:
-        return board, Later(min(board.next_at - AHEAD, now + LOOK))
-    board, begins = _give(board, ask.way, now, rate)
+    earliest = board.schedule.earliest(now, rate)
+    if earliest - now > AHEAD:
+        return board, Later(min(earliest - AHEAD, now + LOOK))
+    board, begins = _give(board, ask.way, earliest, now, rate)
     return board, Slot(begins, way=ask.way)
 
 
-def _give(board: Board, way: Way | None, now: float, rate: float) -> tuple[Board, float]:
-    """The next slot, which is there: later, if its way is free later."""
-    wanted = board.next_at if way is None else max(board.next_at, ways.free_at(board.held, way, now))
-    found = next_slot(wanted, now, rate)
-    assert found is not None
-    begins, following = found
+def _give(board: Board, way: Way | None, earliest: float, now: float, rate: float) -> tuple[Board, float]:
+    """The next slot, which is there: later than the earliest moment for it, if its way is free later."""
+    begins = earliest if way is None else max(earliest, ways.free_at(board.held, way, now))
     held = board.held if way is None else ways.take(board.held, way, begins, now)
-    return replace(board, next_at=following, held=held), begins
+    return replace(board, schedule=board.schedule.taken(begins, now, rate), held=held), begins
 
 
 def _probe(board: Board, way: Way | None, now: float, rate: float) -> tuple[Board, Slot | Later]:
-    due = board.outage.due(now)
-    if due > now or next_slot(board.next_at, now, rate) is None:
+    due, earliest = board.outage.due(now), board.schedule.earliest(now, rate)
+    if due > now or earliest - now > AHEAD:
         return board, Later(min(max(due, now + AHEAD / 2), now + LOOK))
-    board, begins = _give(board, way, now, rate)
+    board, begins = _give(board, way, earliest, now, rate)
     outage = board.outage.probed(now)
     return replace(board, outage=outage), Slot(begins, probe=outage.probes, way=way)
 
@@ -163,7 +164,8 @@ def passed(board: Board, now: float) -> Board:
     """Somebody got through: to a login, a QR, or a refusal that concerns that account alone."""
     if not board.outage.on and not any(row.failing and row.epoch == board.epoch for row in board.rows.values()):
         return board
-    return replace(board, epoch=board.epoch + 1, outage=board.outage.passed(now))
+    schedule = board.schedule.rested(now) if board.outage.on else board.schedule  # they waited for it, not for slots
+    return replace(board, schedule=schedule, epoch=board.epoch + 1, outage=board.outage.passed(now))
 
 
 def waiting_elsewhere(board: Board, shard: int, now: float) -> int:

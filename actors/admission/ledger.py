@@ -16,6 +16,7 @@ from typing import TypeVar
 from actors.admission.board import Board, Row
 from actors.admission.heldfile import HeldFile
 from actors.admission.outage import Outage
+from actors.admission.slots import MOST, Schedule
 
 Answer = TypeVar("Answer")
 
@@ -23,9 +24,10 @@ SUFFIX = ".admission"
 """Of the names of boards."""
 PAUSE = 0.002
 """Seconds between two tries to have the lock."""
-_MAGIC = b"wavigil1"
-_HEAD = struct.Struct("<8sdq?d32sqdd")
-_HEAD_SIZE = 128
+_MAGIC = b"wavigil2"
+_HEAD = struct.Struct("<8sdq?d32sqddq")
+_BEGUN_AT = 128
+_HEAD_SIZE = _BEGUN_AT + 8 * MOST
 _ROW = struct.Struct("<?diiiiq")
 _ROW_SIZE = 48
 _ROOM = _HEAD_SIZE + 160 * _ROW_SIZE
@@ -100,7 +102,8 @@ class Ledger:
         held = self._held.read()
         if self._blank:
             return Board(held=held)
-        _, next_at, epoch, on, since, cause, probes, probe_at, ended_at = _HEAD.unpack_from(raw)
+        _, next_at, epoch, on, since, cause, probes, probe_at, ended_at, begun = _HEAD.unpack_from(raw)
+        schedule = Schedule(next_at, tuple(sorted(struct.unpack_from(f"<{begun}d", raw, _BEGUN_AT))))
         outage = Outage(
             since if on else None, cause.rstrip(b"\0").decode("ascii", "replace"), probes, probe_at, ended_at
         )
@@ -109,27 +112,19 @@ class Ledger:
             used, *values = _ROW.unpack_from(raw, _HEAD_SIZE + shard * _ROW_SIZE)
             if used:
                 rows[shard] = Row(*values)
-        return Board(next_at, epoch, outage, rows, held)
+        return Board(schedule, epoch, outage, rows, held)
 
     def write(self, before: Board, after: Board) -> None:
         """Writes what differs between the board as it was just read, and as it is to be.  Raises OSError."""
         if self._blank:
             os.ftruncate(self._fd, 0)
             os.posix_fallocate(self._fd, 0, _ROOM)
-        if self._blank or (after.next_at, after.epoch, after.outage) != (before.next_at, before.epoch, before.outage):
-            outage = after.outage
-            head = _HEAD.pack(
-                _MAGIC,
-                after.next_at,
-                after.epoch,
-                outage.on,
-                outage.since or 0.0,
-                outage.cause.encode("ascii", "replace")[:32],
-                outage.probes,
-                outage.probe_at,
-                outage.ended_at,
-            )
-            self._put(head.ljust(_HEAD_SIZE, b"\0"), 0)
+        begun = after.schedule.begun
+        if begun != before.schedule.begun:
+            # before their number: who is killed in between leaves some of them twice, but none out that was given out
+            self._put(struct.pack(f"<{len(begun)}d", *begun), _BEGUN_AT)
+        if self._blank or _head(after) != _head(before):
+            self._put(_head(after), 0)
         if after.held != before.held:
             self._held.write(after.held)
         for shard in after.rows.keys() | before.rows.keys():
@@ -141,6 +136,22 @@ class Ledger:
     def _put(self, raw: bytes, offset: int) -> None:
         if os.pwrite(self._fd, raw, offset) != len(raw):
             raise OSError(f"{len(raw)} bytes of the admission board could not be written")
+
+
+def _head(board: Board) -> bytes:
+    outage = board.outage
+    return _HEAD.pack(
+        _MAGIC,
+        board.schedule.next_at,
+        board.epoch,
+        outage.on,
+        outage.since or 0.0,
+        outage.cause.encode("ascii", "replace")[:32],
+        outage.probes,
+        outage.probe_at,
+        outage.ended_at,
+        len(board.schedule.begun),
+    )
 
 
 def _pack(row: Row) -> bytes:

@@ -43,10 +43,11 @@ class Course:
             return ["    nobody was let in"]
         first, last = self.attempts[0], self.attempts[-1]
         least = gap(self.bound)
-        unused = max(0.0, (last - first) / least - (len(self.attempts) - 1))
+        behind = [(at - first) / least - number for number, at in enumerate(self.attempts)]
+        late = f"{max(behind):.0f} behind at most, {max(0.0, behind[-1]):.0f} in the end; {self.lost} taken too late"
         found = [
             f"    the first let in after {first:.2f} s, then {len(self.attempts) - 1} more within {last - first:.2f} s",
-            f"    a slot each {least * 1000:.1f} ms: {unused:.0f} not used, {self.lost} of these taken too late",
+            f"    a slot each {least * 1000:.1f} ms: {late}",
         ]
         tries = sum(move.state == "connecting" for move in self.moves)
         if self.moves:

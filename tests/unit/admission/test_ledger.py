@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from actors.admission.board import Ask, Board, Row, Slot, take
 from actors.admission.ledger import Ledger, ledger_path
 from actors.admission.outage import Outage
-from actors.admission.slots import gap
+from actors.admission.slots import CATCHING_UP, SLACK, Schedule, gap
 
 RATE = 200.0
 HOST = """
@@ -52,9 +52,14 @@ outages = st.builds(
     st.floats(0, 1e6),
     st.just(float("-inf")) | st.floats(0, 1e6),
 )
+schedules = st.builds(
+    Schedule,
+    st.floats(0, 1e6),
+    st.lists(st.floats(0, 1e6), max_size=20).map(lambda begun: tuple(sorted(begun))),
+)
 boards = st.builds(
     Board,
-    st.floats(0, 1e6),
+    schedules,
     st.integers(0, 2**40),
     outages,
     st.dictionaries(st.integers(0, 200), rows),
@@ -82,7 +87,7 @@ async def test_two_hosts_share_a_board_and_what_is_no_board_is_an_empty_one(tmp_
     await first.act(lambda board: take(board, Ask(0, 8, 1), 100.0, 5.0))
     await second.act(lambda board: take(board, Ask(1, 9), 100.0, 5.0))
     found = second.read()
-    assert found.next_at == 100.0 + gap(5.0)
+    assert found.schedule.next_at == 100.0 + gap(5.0)
     assert {shard: row.members for shard, row in found.rows.items()} == {0: 8, 1: 9}
     await first.act(lambda board: (replace(board, rows={}), None))
     assert second.read().rows == {}
@@ -121,9 +126,10 @@ def test_processes_that_are_killed_at_any_moment_never_share_a_slot(tmp_path: Pa
                 slots += map(float, host.communicate()[0].splitlines())
     ordered = sorted(slots)
     assert len(ordered) >= 60
-    assert all(b - a >= gap(RATE) - 1e-9 for a, b in itertools.pairwise(ordered))
+    assert all(b - a >= gap(RATE) / CATCHING_UP - 1e-9 for a, b in itertools.pairwise(ordered))
+    assert all(b - a >= 1 + SLACK - 1e-6 for a, b in zip(ordered, ordered[int(RATE) :], strict=False))
     board = Ledger(path).read()
-    assert board.next_at >= ordered[-1]
-    assert board.next_at <= time.monotonic() + 1
+    assert board.schedule.begun[-1] >= ordered[-1]
+    assert board.schedule.next_at <= time.monotonic() + 1
     _, answer = take(board, Ask(9, 1, 1), time.monotonic() + 1, RATE)
     assert isinstance(answer, Slot)
