@@ -3,7 +3,7 @@
 The law.  With a bound of B connects per second, in any second there begin at most N = ⌈B⌉ connections in the fleet.
 Proof.  Slots are given out one after the other, each later than the one before, each to one host for one connection.
 What is admitted in the slot s begins in [s, s + SLACK]: at most ``USABLE`` late (later ones are refused where the
-connection is made, and the slot is lost), the rest is how long the way to the server may take.  ``Schedule.begun``
+connection is made, and it is given back), the rest is how long the way to the server may take.  ``Schedule.begun``
 holds all slots that began within the last 1 + SLACK seconds or are still to begin, but for those that were given back
 unused, and a new one begins no sooner than 1 + SLACK after the last but N - 1 of them (one that is forgotten lies
 further back than that anyway).  So of any N + 1 slots that are used, the last begins at least 1 + SLACK after the

@@ -259,7 +259,7 @@ class Gatekeeper:
             self.lost += 1
             if error.code != ErrorCode.LATE:
                 self._queue.leave(session)  # it waits there no more; if it does again, that is told
-            if not isinstance(error, LinkClosed):  # else it may have been used
+            if not isinstance(error, LinkClosed) and error.code != ErrorCode.INTERNAL:  # else it may have been used
                 self._give_back(slot)
             return
         except TimeoutError:  # if it was let in all the same, its phases will tell

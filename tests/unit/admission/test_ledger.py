@@ -78,6 +78,36 @@ def test_what_is_written_is_read(written: list[Board]) -> None:
         ledger.close()
 
 
+class Dying(Ledger):
+    """Its process is killed in the middle of the next write, after so many bytes."""
+
+    left: int | None = None
+
+    def _put(self, raw: bytes, offset: int) -> None:
+        super()._put(raw[: self.left], offset)
+        if self.left is not None:
+            raise OSError("killed")
+
+
+@given(st.sets(st.floats(0, 1e6), min_size=1, max_size=60), st.data())
+def test_who_is_killed_while_it_writes_hides_no_slot_that_was_given_out(
+    given_out: set[float], data: st.DataObject
+) -> None:
+    begun = tuple(sorted(given_out))
+    kept = begun[data.draw(st.integers(0, len(begun))) :]
+    unused = data.draw(st.sets(st.sampled_from(kept), max_size=1)) if kept else set[float]()
+    after = (*(at for at in kept if at not in unused), 2e6)
+    ledger = Dying()
+    try:
+        ledger.write(ledger.read(), Board(Schedule(0.0, begun)))
+        ledger.left = 8 * data.draw(st.integers(0, len(after)))
+        with pytest.raises(OSError, match="killed"):
+            ledger.write(ledger.read(), Board(Schedule(1.0, after)))
+        assert set(after[:-1]) <= set(ledger.read().schedule.begun)
+    finally:
+        ledger.close()
+
+
 async def test_two_hosts_share_a_board_and_what_is_no_board_is_an_empty_one(tmp_path: Path) -> None:
     path = ledger_path(tmp_path, "baileys")
     assert path != ledger_path(tmp_path, "simulator")
