@@ -3,8 +3,6 @@
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Any
 
-from sqlalchemy import func, select
-
 from actors.events import EventType
 from actors.recovery.book import Known
 from actors.recovery.budgets import HOUR_S
@@ -19,7 +17,6 @@ from actors.session.vocabulary import State
 from actors.store import outbox, recovery_queries, shard_queries
 from actors.store.direct import Operation, Statements
 from actors.store.records import LEFT, Action, Episode, OutboxEvent
-from actors.store.tables import shard_outbox
 
 Run = Callable[[str, Operation[Any]], Awaitable[Any]]
 """Runs an operation on the database of that name (shard-3, health, recovery), read-only."""
@@ -39,8 +36,11 @@ async def recorded(
     """
     search = search or run
     known: dict[str, Known] = {}
+    # all of the fleet: whether trouble is shared, and what is being done to others, is part of each decision
     for shard in shards:
-        known |= await (run if live else search)(shard, _standing(shard, at, live))
+        for id, stood in (await (run if live else search)(shard, _standing(shard, at, live))).items():
+            if id not in known or known[id].at < stood.at:  # one that moved left its events where it was
+                known[id] = stood
 
     async def of_ledger(conn: Statements) -> tuple[list[Episode], list[Action], Learnt]:
         return await _of_ledger(conn, session, at)
@@ -85,11 +85,11 @@ def _standing(shard: str, at: float, live: bool) -> Operation[dict[str, Known]]:
         return _known(shard, [(s.session, s.state, s.since) for s in states if not s.data.get(LEFT)])
 
     async def told(conn: Statements) -> dict[str, Known]:
-        until = (shard_outbox.c.at <= at, shard_outbox.c.type.in_([kind.value for kind in OF_SHARD]))
-        last = select(func.max(shard_outbox.c.seq)).where(*until).group_by(shard_outbox.c.session)
-        rows = (await conn.execute(select(shard_outbox).where(shard_outbox.c.seq.in_(last)))).all()
-        transitions = [row for row in rows if row.type == EventType.SESSION_STATE]
-        return _known(shard, [(row.session, str(row.data.get("state")), row.at) for row in transitions])
+        last = await shard_queries.last_told(conn, at)
+        transitions = [(id, event) for id, event in last.items() if event.type == EventType.SESSION_STATE]
+        stands = {id: known for id, known in (await stored(conn)).items() if id not in last and known.at <= at}
+        # who has stood so since before the first event that is kept is in no event
+        return stands | _known(shard, [(id, str(event.data.get("state")), event.at) for id, event in transitions])
 
     return stored if live else told
 

@@ -13,9 +13,10 @@ from actors.store import cursors, inbound, outbox
 from actors.store.direct import Statements
 from actors.store.engine import Database
 from actors.store.prepared import Prepared, change, fetch
-from actors.store.records import LEFT, NewEvent, SendProgress, SessionState
+from actors.store.records import LEFT, NewEvent, OutboxEvent, SendProgress, SessionState
 from actors.store.send_states import QUEUED, UNFINISHED, advances
-from actors.store.tables import send_state, session_state
+from actors.store.tables import send_state, session_state, shard_outbox
+from actors.store.tables.shard import TRANSITION
 
 SENDS_CURSOR: Final = "api.sends"
 """How far a shard has taken over the sends of api.db."""
@@ -50,6 +51,17 @@ _UNFINISHED_OF = Prepared(
     .where(send_state.c.session == bindparam("of"), _UNFINISHED)
     .order_by(_TAKEN_UP)
     .limit(bindparam("most"))
+)
+_NEXT_TOLD = Prepared(
+    select(func.min(shard_outbox.c.session).label("session")).where(
+        TRANSITION, shard_outbox.c.session > bindparam("after")
+    )
+)
+_LAST_TOLD = Prepared(
+    select(*(shard_outbox.c[name] for name in ("seq", "at", "type", "session", "data")))
+    .where(TRANSITION, shard_outbox.c.session == bindparam("of"), shard_outbox.c.at <= bindparam("until"))
+    .order_by(shard_outbox.c.seq.desc())
+    .limit(1)
 )
 
 
@@ -93,6 +105,17 @@ async def load_states(conn: Statements) -> dict[str, SessionState]:
     """The last stored transition of every session that this shard ever had."""
     rows = (await conn.execute(select(session_state))).mappings().all()
     return {row["session"]: SessionState(**row) for row in rows}
+
+
+async def last_told(conn: Statements, at: float) -> dict[str, OutboxEvent]:
+    """The last transition or removal of each session until then, of those that are kept: a few look-ups a session."""
+    found = {}
+    [(session,)] = await fetch(conn, _NEXT_TOLD, after="")
+    while session is not None:
+        for row in await fetch(conn, _LAST_TOLD, of=session, until=at):
+            found[session] = OutboxEvent(*row)
+        [(session,)] = await fetch(conn, _NEXT_TOLD, after=session)
+    return found
 
 
 async def record_send_state(conn: Statements, progress: SendProgress) -> bool:

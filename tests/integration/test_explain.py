@@ -3,8 +3,9 @@
 import random
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -14,12 +15,12 @@ from actors.recovery.decide import Decision, Rule
 from actors.recovery.explain import explain, rebuild, survey
 from actors.recovery.keep import DEED, REFUSED, SUPERSEDED
 from actors.recovery.ledger import Ledger
-from actors.recovery.recorded import recorded
+from actors.recovery.recorded import OF_SHARD, recorded
 from actors.recovery.strategies import Strategy
 from actors.session.causes import Cause
 from actors.session.vocabulary import State
 from actors.store import outbox, recovery_queries, shard_queries
-from actors.store.direct import Operation
+from actors.store.direct import Direct, Operation, Statements
 from actors.store.engine import Database, open_writer
 from actors.store.migrate import upgrade
 from actors.store.records import NewEvent, OutboxEvent, SessionState
@@ -276,3 +277,62 @@ async def test_nothing_is_read_that_is_older_than_the_trouble(stage: Stage) -> N
     ]
     assert (await recorded(stage.run, SHARDS, "a", stage.now + 1)).facts == found.facts
     assert found.complete
+
+
+async def test_how_others_stood_is_looked_up(stage: Stage) -> None:
+    """By index, of whatever else the outbox is full; as a search through all of it finds."""
+    rng = random.Random(7)
+    await live_through(stage, rng, 60)
+    await stage.run("shard-0", lambda conn: shard_queries.forget_session(conn, "b", stage.now, moved=False))
+    noise = [NewEvent(stage.now, EventType.SESSION_MESSAGE, session, {}) for session in "abcz" for _ in range(50)]
+    await stage.run("shard-0", lambda conn: outbox.append(conn, noise))
+    every = await stage.run("shard-0", lambda conn: outbox.read_after(conn, 0, 100_000))
+    for at in [0.0, *(rng.uniform(1e6, stage.now) for _ in range(20)), stage.now]:
+        wanted = {
+            event.session: event
+            for event in every
+            if event.at <= at and event.type in {EventType.SESSION_STATE, EventType.SESSION_REMOVED}
+        }
+        assert await stage.run("shard-0", partial(shard_queries.last_told, at=at)) == wanted
+
+    plans: list[str] = []
+
+    async def plan(conn: Statements) -> None:
+        raw = cast("Direct", conn).raw
+        seen: list[str] = []
+        raw.set_trace_callback(seen.append)
+        await shard_queries.last_told(conn, stage.now)
+        await outbox.read_session(conn, "a", OF_SHARD, stage.now - 1, stage.now)
+        raw.set_trace_callback(None)
+        for statement in seen:
+            plans.extend(row[3] for row in raw.execute(f"EXPLAIN QUERY PLAN {statement}"))
+
+    await stage.run("shard-0", plan)
+    searched = [step for step in plans if "outbox" in step]
+    assert searched
+    assert all("outbox_transitions" in step for step in searched), plans
+
+
+async def test_who_stands_for_longer_than_events_are_kept_is_known(stage: Stage) -> None:
+    for session in SESSIONS:
+        await stage.goes(session, State.OPEN)
+    stage.now += 1000.0
+    await outbox.prune(stage.databases["shard-0"], stage.now)
+    await stage.goes("b", State.WAITING, Cause.CONNECTION_LOST)
+    found = await recorded(stage.run, SHARDS, "a", stage.now - 10, live=False)
+    assert {id: (known.shard, known.state) for id, known in found.known.items()} == {
+        "a": ("shard-0", State.OPEN),
+        "c": ("shard-1", State.OPEN),
+    }, "where b stood is told by nothing any more"
+
+
+async def test_who_moved_stands_where_it_is(stage: Stage) -> None:
+    """Its events stay in the shard where it was."""
+    await stage.goes("c", State.OPEN)
+    await stage.run("shard-1", lambda conn: shard_queries.forget_session(conn, "c", stage.now, moved=True))
+    stage.now += 10.0
+    data = SessionState("c", 2, 1, str(State.CONNECTING), stage.now, None, None, {"previous": "starting"})
+    await stage.run("shard-0", lambda conn: shard_queries.store_transition(conn, data))
+    for at, shard in ((stage.now - 5, "shard-1"), (stage.now, "shard-0")):
+        found = await recorded(stage.run, SHARDS, "c", at, live=False)
+        assert found.known["c"].shard == shard

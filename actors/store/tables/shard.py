@@ -5,7 +5,11 @@ from sqlalchemy import Column, Float, Index, Integer, LargeBinary, MetaData, Tab
 from actors.store.tables.columns import JsonText, cursor, outbox
 
 SHARD = MetaData()
+TRANSITION = text("type IN ('session.state', 'session.removed')")
+"""Events that say where a session stands.  A query with these very words finds a session's by index: most events are
+of messages."""
 shard_outbox = outbox(SHARD)
+Index("outbox_transitions", shard_outbox.c.session, sqlite_where=TRANSITION)
 shard_cursor = cursor(SHARD)
 session_state = Table(
     "session_state",
