@@ -5,9 +5,11 @@ import logging
 import time
 from collections.abc import Coroutine, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from actors.settings import Settings
+from actors.store import intervention_queries
+from actors.store.direct import Operation
 from actors.store.engine import Database, open_reader
 from actors.store.errors import StoreError
 from daemon.audit.log import AuditLog
@@ -15,9 +17,11 @@ from daemon.backend import BackendError, Storage
 from daemon.backup.make import BackupError, make
 from daemon.backup.manifest import Manifest
 from daemon.interventions import Interventions
+from daemon.reads import Reads
 from daemon.storage import Stores, refusal
 
 log = logging.getLogger(__name__)
+T = TypeVar("T")
 
 RECOVERY_PERIOD = 5.0
 """Seconds between looks at what recovery did."""
@@ -28,18 +32,23 @@ FOLD_PERIOD = 3600.0
 class LiveAccounts:
     """Implements ``daemon.backend.Accounts`` over api.db."""
 
-    def __init__(self, settings: Settings, database: Database) -> None:
+    def __init__(self, settings: Settings, database: Database, reads: Reads) -> None:
         self._settings = settings
         self._database = database
         self._stores = Stores(settings.state_dir, database.watch)
         self._recovery: Database | None = None
+        self._reads = reads
         self.counts = Interventions(database)
-        self.trail = AuditLog(database, self.counts, settings.audit_keep)
+        self.trail = AuditLog(database, self.counts, settings.audit_keep, read=self._read)
 
     async def open(self) -> None:
         """Reads what was counted.  Raises StoreError."""
         self._recovery = await open_reader(self._settings.database("recovery"))
         await self.counts.load()
+
+    async def _read(self, query: Operation[T]) -> T:
+        """Of api.db, beside what is written."""
+        return await self._reads.begin().run("api", query)
 
     async def close(self) -> None:
         """Closes what ``open`` opened."""
@@ -82,7 +91,7 @@ class LiveAccounts:
     async def interventions(self, since: float) -> Mapping[tuple[str, str], int]:
         """See Accounts."""
         try:
-            return await self.counts.window(since)
+            return await self._read(lambda conn: intervention_queries.total(conn, since))
         except StoreError as error:
             raise refusal(error, "the counts can't be read") from None
 

@@ -60,11 +60,6 @@ class Interventions:
             totals = await intervention_queries.total(conn) if counts or not self.totals else self.totals
         self.totals = totals
 
-    async def window(self, since: float) -> dict[tuple[str, str], int]:
-        """Counts since the beginning of the hour of that time.  Raises StoreError."""
-        async with self._database.begin() as conn:
-            return await intervention_queries.total(conn, since)
-
     async def tree(self, tree: Mapping[str, Any], at: float) -> None:
         """Counts restarts that the supervision tree tells of and were not counted yet.  Raises StoreError.
 

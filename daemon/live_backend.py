@@ -30,6 +30,7 @@ from daemon.live_history import LiveHistory
 from daemon.live_recovery import LiveRecovery
 from daemon.metrics.shown import ShownMetrics
 from daemon.purge import purge_auth, purging
+from daemon.reads import Reads
 from daemon.sends import SendDesk
 from daemon.shards import Shards
 from daemon.snapshot import Snapshot
@@ -56,7 +57,9 @@ class LiveBackend:
         self._settings = settings
         self._fleet = fleet
         self._snapshot = Snapshot(lambda session: session in fleet.records, began)
-        self._shards = Shards(settings, database.watch, lambda read: self._snapshot.load(*read), self._on_event)
+        self._reads = Reads(settings.database)
+        loaded = self._snapshot.load
+        self._shards = Shards(settings, database.watch, lambda read: loaded(*read), self._on_event, self._reads)
         self.shown = ShownMetrics()
         self._scores: Database | None = None
         self._looked_at = 0.0
@@ -64,9 +67,11 @@ class LiveBackend:
         self.gateway = GatewayClient(settings.socket(SOCKET_GATEWAY), self._connected, self._pushed)
         self._commands = Commands(self.gateway, fleet.get)
         self._desk = SendDesk(database, self._read_shard, Announcements(self._announce, self._spawn).waits)
-        self.accounts = LiveAccounts(settings, database)
-        self.history = LiveHistory(settings, fleet.get)
-        self.recovery = LiveRecovery(settings, fleet, database, self._publish, self._commands, self.live, self._shards)
+        self.accounts = LiveAccounts(settings, database, self._reads)
+        self.history = LiveHistory(settings, fleet.get, self._reads)
+        self.recovery = LiveRecovery(
+            settings, fleet, database, self._publish, self._commands, self.live, self._shards, self._reads
+        )
         self.supervision = SupervisionView(self.gateway, self.accounts, chain)
         self.auth = LiveAuthStates(settings.socket(SOCKET_VAULT), fleet.get, self.live, self._commands.patiently)
 
@@ -74,9 +79,7 @@ class LiveBackend:
         """Rebuilds the snapshot and begins to keep the connection to the actors.  Raises StoreError."""
         await self._shards.open(self._fleet.shards)
         self._scores = await open_reader(self._settings.database("health"))
-        await self.history.open()
         await self.accounts.open()
-        await self.recovery.open()
         await self._load_health()
         self._spawn(self.gateway.run())
         self._spawn(self.supervision.watch())
@@ -92,7 +95,7 @@ class LiveBackend:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         scores = [self._scores.close()] if self._scores else []
-        own = (self._shards, self.accounts, self.history, self.recovery)
+        own = (self._reads, self._shards, self.accounts, self.recovery)
         await asyncio.gather(*(part.close() for part in own), *scores)
 
     def _spawn(self, coroutine: Any) -> None:

@@ -16,7 +16,7 @@ from actors.recovery.tuning import budgets
 from actors.settings import Settings, shard_name
 from actors.store import episode_queries, pause_queries, recovery_queries
 from actors.store.direct import Operation, Statements
-from actors.store.engine import Database, open_reader
+from actors.store.engine import Database
 from actors.store.episode_queries import EpisodeFilter
 from actors.store.errors import StoreError
 from actors.store.records import Action, Episode
@@ -27,6 +27,7 @@ from daemon.commands import Commands
 from daemon.fleet import Fleet
 from daemon.metrics.recovery import RecoveryMetrics
 from daemon.pauses import Pauses
+from daemon.reads import Reads
 from daemon.recovery_port import Forced, RecoverySums
 from daemon.shards import Shards
 from daemon.storage import refusal
@@ -56,38 +57,28 @@ class LiveRecovery:
         commands: Commands,
         live: Callable[[str], SessionLive],
         shards: Shards,
+        reads: Reads,
     ) -> None:
         """``publish`` tells the actors of the fleet as it is now."""
         self._shards = shards
+        self._reads = reads
         self._commands = commands
         self._live = live
         self._settings = settings
         self._fleet = fleet
         self._database = database
         self._pauses = Pauses(fleet, publish)
-        self._ledger: Database | None = None
-        self._health: Database | None = None
-        self._searching = asyncio.Lock()
-        """One explanation at a time: some read all outboxes."""
         self.metrics = RecoveryMetrics()
         path = settings.database("recovery")
         self._tail = Tail(path, recovery_queries.open_episodes, self.metrics.load, self.metrics.event)
 
-    async def open(self) -> None:
-        """Opens the ledger of recovery, and what health tells it.  Raises StoreError."""
-        self._ledger = await open_reader(self._settings.database("recovery"))
-        self._health = await open_reader(self._settings.database("health"))
-
     async def close(self) -> None:
-        """Closes what ``open`` opened."""
+        """Closes the ledger."""
         await self._tail.close()
-        for database in filter(None, (self._ledger, self._health)):
-            await database.close()
 
     async def _read(self, query: Operation[T]) -> T:
-        assert self._ledger is not None
         try:
-            return await self._ledger.run(query)
+            return await self._reads.begin().run("recovery", query)
         except StoreError as error:
             raise refusal(error, "the ledger of recovery can't be read") from None
 
@@ -180,29 +171,22 @@ class LiveRecovery:
         if at is not None and at > now:
             raise BackendError("invalid", "that time is to come")
         when = now if at is None else at
-        shards = [shard_name(shard) for shard in self._shards.ready]
+        standing = {shard_name(shard): shard for shard in self._shards.ready}
         section = self._settings.recovery
+        reading = self._reads.begin()
+
+        async def followed(name: str, query: Operation[Any]) -> Any:
+            """Quick on the connection that is open; what may search has one of its own."""
+            if name not in standing:
+                return await reading.run(name, query)
+            return await self._shards.read(standing[name], query, reading)
+
         try:
-            async with self._searching:
-                found = await recorded(self._run, shards, session, when, live=at is None, search=self._search)
-            async with self._database.begin() as conn:
-                known = await pause_queries.load_pauses(conn, when)
+            found = await recorded(followed, list(standing), session, when, live=at is None, search=reading.run)
+            known = await reading.run("api", lambda conn: pause_queries.load_pauses(conn, when))
         except StoreError as error:
             raise refusal(error, "what was recorded can't be read") from None
         lasted = [replace(pause, ended_at=None) for pause in known if pause.lasted(when)]
         paused = ends(lasted, {id: record.labels for id, record in self._fleet.records.items()}, when)
         policy = Policy(base_s=section.backoff.min, cap_s=section.backoff.max)
         return explain(found, budgets(section), policy=policy, paused=paused)
-
-    async def _run(self, name: str, query: Operation[Any]) -> Any:
-        database = {"recovery": self._ledger, "health": self._health}.get(name)
-        if database is not None:
-            return await database.run(query)
-        return await self._shards.read(int(name.removeprefix("shard-")), query)
-
-    async def _search(self, name: str, query: Operation[Any]) -> Any:
-        """On a connection of its own: events of that shard are shown meanwhile."""
-        if name in ("recovery", "health"):
-            return await self._run(name, query)
-        async with await open_reader(self._settings.database(name)) as database:
-            return await database.run(query)

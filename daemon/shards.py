@@ -14,6 +14,7 @@ from actors.store.tables import Kind
 from actors.store.tail import Tail
 from actors.store.watch import StoreWatch
 from daemon.backend import BackendError
+from daemon.reads import Reading, Reads
 from daemon.storage import refusal
 
 log = logging.getLogger(__name__)
@@ -29,7 +30,7 @@ async def read(conn: Statements) -> Read:
 
 
 class Shards:
-    """``loaded`` and ``on_event`` are those of `Tail`; ``watch`` is for the log."""
+    """``loaded`` and ``on_event`` are those of `Tail`; ``watch`` is for the log, ``reads`` bounds what is asked for."""
 
     def __init__(
         self,
@@ -37,7 +38,9 @@ class Shards:
         watch: StoreWatch,
         loaded: Callable[[Read], None],
         on_event: Callable[[OutboxEvent], None],
+        reads: Reads,
     ) -> None:
+        self._reads = reads
         self._settings = settings
         self._watch = watch
         self._loaded = loaded
@@ -74,12 +77,16 @@ class Shards:
         for tail in list(self._tails.values()) if shard is None else filter(None, [self._tails.get(shard)]):
             await tail.catch_up(upto)
 
-    async def read(self, shard: int, query: Operation[object]) -> object:
-        """Runs a query on a shard's database.  Raises BackendError."""
+    async def read(self, shard: int, query: Operation[object], reading: Reading | None = None) -> object:
+        """Runs a quick query on the connection on which a shard is followed; ``reading`` is its request's, if any.
+
+        Raises BackendError.
+        """
         if shard not in self._tails:
             raise BackendError("unavailable", "the session waits for room on the disk", database=shard_name(shard))
         try:
-            return await self._tails[shard].read(query)
+            reading = reading or self._reads.begin()
+            return await reading.within(shard_name(shard), self._tails[shard].read(query))
         except StoreError as error:
             raise refusal(error, "the state can't be read") from None
 

@@ -4,10 +4,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from actors.store.errors import StoreError, StoreFull
+from actors.store.errors import StoreError, StoreFull, StoreLate
 from actors.store.watch import StoreWatch, free_bytes
 from daemon.backend import BackendError, Storage
 from daemon.metrics.supervision import nodes
+
+SLOW = "Try again. If it lasts, wavigil doctor measures the disk of the state directory; who else has the file open?"
 
 
 def refusal(error: StoreError, what: str) -> BackendError:
@@ -15,6 +17,9 @@ def refusal(error: StoreError, what: str) -> BackendError:
     database = error.path.stem
     if isinstance(error, StoreFull):
         return BackendError("storage_full", f"the disk of the state directory is full: {what}", database=database)
+    if isinstance(error, StoreLate):
+        told = f"{what}: {database}.db did not answer within {error.patience:g} s"
+        return BackendError("unavailable", told, remedy=SLOW, database=database)
     return BackendError("unavailable", f"{what}: {error.reason}", database=database)
 
 

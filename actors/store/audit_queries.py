@@ -7,6 +7,7 @@ from typing import Any
 from sqlalchemy import Select, delete, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from actors.store.direct import Statements
 from actors.store.engine import Database
 from actors.store.records import AuditEntry
 from actors.store.tables import audit
@@ -68,7 +69,7 @@ def _matching(wanted: AuditFilter) -> Select[Any]:
 
 
 async def load_audit(
-    conn: AsyncConnection, limit: int, before: int | None = None, wanted: AuditFilter | None = None
+    conn: Statements, limit: int, before: int | None = None, wanted: AuditFilter | None = None
 ) -> list[tuple[int, AuditEntry]]:
     """The latest entries that match, newest first, with their numbers; ``before`` pages on."""
     query = _matching(wanted or AuditFilter()).order_by(audit.c.seq.desc()).limit(limit)

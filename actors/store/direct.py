@@ -10,7 +10,8 @@ import sqlite3
 from collections.abc import Awaitable, Callable
 from typing import Any, Protocol, TypeVar
 
-from sqlalchemy import Connection, CursorResult, Executable
+from sqlalchemy import Connection, CursorResult, Executable, create_engine
+from sqlalchemy.pool import StaticPool
 
 T = TypeVar("T")
 
@@ -36,6 +37,28 @@ class Direct:
     async def execute(self, statement: Executable, parameters: Any = None, /) -> CursorResult[Any]:
         """See ``Statements``."""
         return self._full.execute(statement, parameters)
+
+
+def over(raw: sqlite3.Connection) -> Connection:
+    """SQLAlchemy's connection over a driver's, outside of a transaction: it rolls back what it finds."""
+    engine = create_engine(
+        "sqlite://", creator=lambda: raw, poolclass=StaticPool, pool_reset_on_return=None, hide_parameters=True
+    )
+    return engine.connect()
+
+
+def transact(operation: Operation[T], conn: Direct, begin: str) -> T:
+    """Runs an operation as one transaction, which ``begin`` begins; none is open when this returns or raises."""
+    raw = conn.raw
+    raw.execute(begin)
+    try:
+        value = carry_out(operation, conn)
+        raw.execute("COMMIT")
+    except BaseException:
+        if raw.in_transaction:  # SQLite itself ends it when the disk is full
+            raw.execute("ROLLBACK")
+        raise
+    return value
 
 
 def carry_out(operation: Operation[T], conn: Direct) -> T:

@@ -21,7 +21,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 from sqlalchemy.pool import AsyncAdaptedQueuePool, StaticPool
 
-from actors.store.direct import Direct, Operation, carry_out
+from actors.store.direct import Direct, Operation, over, transact
 from actors.store.errors import StoreError, StoreReason, from_sqlite
 from actors.store.watch import PROBE, PROBE_PERIOD, StoreWatch
 
@@ -101,29 +101,9 @@ class Database:
 
     def _carry_out(self, raw: sqlite3.Connection, operation: Operation[T]) -> T:
         """In the driver's thread."""
-        full = self._full_over(raw)
-        raw.execute(self._begin)
-        try:
-            value = carry_out(operation, Direct(raw, full))
-            raw.execute("COMMIT")
-        except BaseException:
-            if raw.in_transaction:  # SQLite itself ends it when the disk is full
-                raw.execute("ROLLBACK")
-            raise
-        return value
-
-    def _full_over(self, raw: sqlite3.Connection) -> Connection:
-        """SQLAlchemy's connection, made outside of a transaction: it rolls back what it finds."""
         if self._full is None or self._full_of is not raw:
-            engine = create_engine(
-                "sqlite://",
-                creator=lambda: raw,
-                poolclass=StaticPool,
-                pool_reset_on_return=None,
-                hide_parameters=True,
-            )
-            self._full, self._full_of = engine.connect(), raw
-        return self._full
+            self._full, self._full_of = over(raw), raw
+        return transact(operation, Direct(raw, self._full), self._begin)
 
     @asynccontextmanager
     async def _alone(self) -> AsyncIterator[None]:
@@ -256,6 +236,21 @@ async def _open(path: Path, mode: str, pragmas: tuple[str, ...], begin: str) -> 
 async def open_writer(path: Path) -> Database:
     """The one connection that writes a migrated database.  Raises StoreError."""
     return await _open(path, "rw", _WRITER_PRAGMAS, "BEGIN IMMEDIATE")
+
+
+def connect_reader(path: Path) -> sqlite3.Connection:
+    """The driver's own connection that can't write, for any thread, one at a time.  Nothing is read of the file yet."""
+    raw = sqlite3.connect(
+        uri(path, "ro"),
+        uri=True,
+        isolation_level=None,
+        timeout=BUSY_TIMEOUT,
+        check_same_thread=False,
+        factory=_Connection,
+    )
+    for pragma in _READER_PRAGMAS:
+        raw.execute(pragma)
+    return raw
 
 
 async def open_reader(path: Path) -> Database:

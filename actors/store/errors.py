@@ -29,6 +29,7 @@ class StoreReason(StrEnum):
     TOO_NEW = "too_new"
     MISSING = "missing"
     IO = "io"
+    LATE = "late"
 
 
 _EXPLAINED: Final = {
@@ -57,6 +58,14 @@ class StoreFull(StoreError):
 
     def __init__(self, path: Path, message: str = "database or disk is full") -> None:
         super().__init__(path, StoreReason.FULL, f"{message}; nothing was stored: make room on its disk")
+
+
+class StoreLate(StoreError):
+    """It was not read within ``patience`` seconds: a slow or locked disk, or too many others who read."""
+
+    def __init__(self, path: Path, patience: float) -> None:
+        super().__init__(path, StoreReason.LATE, f"did not answer within {patience:g} s")
+        self.patience = patience
 
 
 class SchemaTooNew(StoreError):

@@ -6,6 +6,7 @@ from sqlalchemy import delete, func, select
 from sqlalchemy.dialects.sqlite import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from actors.store.direct import Statements
 from actors.store.tables import interventions
 
 HOUR = 3600
@@ -36,13 +37,13 @@ async def _add(conn: AsyncConnection, counts: Counts, hour: int) -> None:
         await conn.execute(_ADD, rows)
 
 
-async def total(conn: AsyncConnection, since: float | None = None) -> dict[tuple[str, str], int]:
+async def total(conn: Statements, since: float | None = None) -> dict[tuple[str, str], int]:
     """All that were ever counted, or those of the hour of ``since`` and later."""
-    query = select(interventions.c.origin, interventions.c.action, func.sum(interventions.c.count))
+    query = select(interventions.c.origin, interventions.c.action, func.sum(interventions.c.count).label("number"))
     if since is not None:
         query = query.where(interventions.c.hour >= int(since // HOUR))
-    rows = await conn.execute(query.group_by(interventions.c.origin, interventions.c.action))
-    return {(row[0], row[1]): int(row[2]) for row in rows}
+    rows = (await conn.execute(query.group_by(interventions.c.origin, interventions.c.action))).all()
+    return {(row.origin, row.action): int(row.number) for row in rows}
 
 
 async def fold(conn: AsyncConnection, before: float) -> None:

@@ -1,6 +1,7 @@
 """Following the outbox of a shard: read-only, with a cursor of its own, driven by hints."""
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -47,6 +48,7 @@ class Tail(Generic[L]):
         self._loaded = loaded
         self._on_event = on_event
         self._database: Database | None = None
+        self._opening: asyncio.Task[None] | None = None
         self._cursor: int | None = None
         self._turn = asyncio.Lock()
 
@@ -66,10 +68,9 @@ class Tail(Generic[L]):
                 log.error("events can't be read, trying again at the next hint: %s", error)
 
     async def _read(self) -> None:
-        if self._database is None:
-            self._database = await open_reader(self._path)
+        database = await self._opened()
         while True:
-            page = await self._database.run(self._page)
+            page = await database.run(self._page)
             if isinstance(page, _Afresh):
                 self._loaded(page.loaded)
                 self._cursor = page.last
@@ -89,11 +90,27 @@ class Tail(Generic[L]):
 
     async def read(self, query: Operation[object]) -> object:
         """Runs a query on the same read-only connection."""
+        return await (await self._opened()).run(query)
+
+    async def _opened(self) -> Database:
+        """Who gives up waiting does not end the opening: the next one waits for the same, and none is made beside."""
         if self._database is None:
+            if self._opening is None:
+                self._opening = asyncio.create_task(self._open())
+            await asyncio.shield(self._opening)
+        assert self._database is not None
+        return self._database
+
+    async def _open(self) -> None:
+        try:
             self._database = await open_reader(self._path)
-        return await self._database.run(query)
+        finally:
+            self._opening = None
 
     async def close(self) -> None:
         """Closes the database."""
+        if self._opening is not None:
+            with contextlib.suppress(StoreError):
+                await self._opening
         if self._database is not None:
             await self._database.close()

@@ -4,11 +4,13 @@ import asyncio
 import logging
 import time
 from collections import Counter, deque
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
+from typing import Any
 
 from actors.store import audit_queries
 from actors.store.audit_queries import AuditFilter
+from actors.store.direct import Operation
 from actors.store.engine import Database
 from actors.store.errors import StoreError
 from actors.store.records import AuditEntry
@@ -18,6 +20,8 @@ from daemon.interventions import Interventions
 from daemon.storage import refusal
 
 log = logging.getLogger(__name__)
+Read = Callable[[Operation[Any]], Awaitable[Any]]
+"""Runs an operation on api.db that changes nothing."""
 
 REFUSALS_BURST = 20
 REFUSALS_RATE = 1 / 60
@@ -34,9 +38,16 @@ class AuditLog:
     """See ``daemon.audit.deeds.AuditTrail``."""
 
     def __init__(
-        self, database: Database, interventions: Interventions, keep: float, clock: Callable[[], float] = time.time
+        self,
+        database: Database,
+        interventions: Interventions,
+        keep: float,
+        clock: Callable[[], float] = time.time,
+        read: Read | None = None,
     ) -> None:
+        """``read`` reads pages without making writers wait; ``database`` is what stands in for it."""
         self._database = database
+        self._read: Read = read or database.run
         self._interventions = interventions
         self._keep = keep
         self._clock = clock
@@ -115,10 +126,12 @@ class AuditLog:
     async def page(self, wanted: AuditFilter, limit: int, before: int | None) -> list[tuple[int, AuditEntry]]:
         """See AuditTrail."""
         try:
-            async with self._database.begin() as conn:
-                return await audit_queries.load_audit(conn, limit, before, wanted)
+            found: list[tuple[int, AuditEntry]] = await self._read(
+                lambda conn: audit_queries.load_audit(conn, limit, before, wanted)
+            )
         except StoreError as error:
             raise refusal(error, "the audit log can't be read") from None
+        return found
 
     async def upkeep(self) -> None:
         """Stores what is owed and prunes, for ever."""

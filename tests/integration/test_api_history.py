@@ -19,6 +19,7 @@ from daemon.api import Role
 from daemon.api.fields import format_time
 from daemon.backend import BackendError
 from daemon.live_history import LiveHistory
+from daemon.reads import Reads
 from tests.fixtures_api import CheckedClient
 from tests.fixtures_cli import Shell
 from tests.integration.test_history import DOWN, HOUR, MINUTE, World
@@ -157,8 +158,8 @@ async def test_from_the_database_while_it_is_written(tmp_path: Path) -> None:
         world.now += 3 * HOUR
         world.up += 3 * HOUR
         await world.live_on(13.5, ["opens-1"])
-        history = LiveHistory(settings, lambda session: None)
-        await history.open()
+        reads = Reads(settings.database)
+        history = LiveHistory(settings, lambda session: None, reads)
         try:
             end = begin + 30 * HOUR
             found = {step: await history.read("opens-1", begin, end, step) for step in (300, 3600, 6 * 3600, 86_400)}
@@ -179,4 +180,4 @@ async def test_from_the_database_while_it_is_written(tmp_path: Path) -> None:
                 await history.read("opens-1", begin - 30 * HOUR, end, 60)
             assert refused.value.detail["parameter"] == "step"
         finally:
-            await history.close()
+            await reads.close()
