@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from actors.events import EventType
 from actors.recovery import harm
 from actors.recovery.budgets import Budgets, Deed, recent
-from actors.recovery.decide import Around, Decision, Limits, decide
+from actors.recovery.decide import Around, Decision, Limits, decide, has_failed
 from actors.recovery.episodes import (
     SAME_S,
     Episode,
@@ -65,6 +65,8 @@ class Step:
     notes: tuple[Note, ...] = ()
     harmful: bool = False
     """What was done did harm to others."""
+    cut_short: bool = False
+    """What was done before had yet to show what it is worth when this was ordered in its place."""
 
 
 class Book:
@@ -245,7 +247,8 @@ class Book:
             siblings = {id for id, k in self.known.items() if k.shard == known.shard and k.state is State.OPEN}
             self.watches = (*self.watches, harm.Watch(session, now, frozenset(siblings - {session})))
         after = self.cases[session] = replace(case, episode=ordered(case.episode, decision.strategy, now))
-        return Step(session, case, after, (Note(EventType.RECOVERY_ACTION, now, after.episode),))
+        unseen = case.episode.forced_from is not None
+        return Step(session, case, after, (Note(EventType.RECOVERY_ACTION, now, after.episode),), cut_short=unseen)
 
     def force(self, session: str, strategy: Strategy, now: float) -> Step:
         """An operator orders a strategy, whatever budgets say; it counts in them."""
@@ -255,7 +258,11 @@ class Book:
         self.did(session, Deed(now, strategy))
         after = self.cases[session] = Case(episode, 0 if case is None else case.row)
         started = () if case is not None else (Note(EventType.RECOVERY_STARTED, now, episode),)
-        return Step(session, case, after, (*started, Note(EventType.RECOVERY_ACTION, now, episode)))
+        cut_short = case is not None and not (
+            case.episode.forced_from is None and has_failed(case.episode, self.limits, now)
+        )
+        told = (*started, Note(EventType.RECOVERY_ACTION, now, episode))
+        return Step(session, case, after, told, cut_short=cut_short)
 
     def replayed(self, session: str, strategy: Strategy, at: float, *, deed: bool) -> None:
         """What the ledger says was ordered, or where the episode was led without an order."""

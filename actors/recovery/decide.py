@@ -152,6 +152,24 @@ def _stands(episode: Episode) -> Decision:
     return Decision(Rule.STANDS, f"{cause.sentence} {cause.remedy}", episode.strategy, facts={"cause": str(cause)})
 
 
+def has_failed(episode: Episode, limits: Limits, now: float) -> bool:
+    """Whether what was done on this rung is known not to have helped: recovery would climb.
+
+    As long as it is not, somebody who orders something else takes its chance from it, and that says nothing about it.
+    """
+    if episode.pending_at is not None:
+        return episode.open and now - episode.pending_at >= limits.unanswered_s
+    done = episode.attempts - episode.rung_attempts
+    if episode.open:
+        return episode.doubt is not None and not _in_grace(episode, limits, now) and (episode.rung_deeds + done) > 0
+    tries = limits.tries.get(episode.strategy)
+    return tries is not None and done >= tries and now >= episode.rung_at + limits.patience_s
+
+
+def _in_grace(episode: Episode, limits: Limits, now: float) -> bool:
+    return episode.doubt == "half_open" and now - (episode.doubt_at or now) < limits.grace_s
+
+
 def _closed(episode: Episode, around: Around, now: float) -> Decision:
     """It tries by itself; the question is only whether something else is called for."""
     limits, strategy = around.limits, episode.strategy
@@ -170,7 +188,7 @@ def _open(episode: Episode, around: Around, now: float) -> Decision:
     limits = around.limits
     if episode.doubt is None or episode.doubt_at is None:
         return Decision(Rule.UNPROVEN, "It is open again, and has yet to prove that it works.", episode.strategy)
-    if episode.doubt == "half_open" and now - episode.doubt_at < limits.grace_s:
+    if _in_grace(episode, limits, now):
         because = "Its connector ends a connection whose heartbeats are not answered."
         return Decision(Rule.GRACE, because, episode.strategy, until=episode.doubt_at + limits.grace_s)
     because = _DOUBTS.get(episode.doubt, "It is open, but there is no proof that it works.")

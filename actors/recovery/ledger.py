@@ -152,8 +152,7 @@ async def _enter(conn: Statements, book: Book, step: Step, decision: Decision | 
         if note.type is EventType.RECOVERY_STARTED:
             row = await _begin(conn, step.session, note)
         elif note.type is EventType.RECOVERY_ACTION and decision is not None:
-            unseen = step.before is not None and step.before.episode.forced_from is not None
-            await recovery_queries.end_actions(conn, row, SUPERSEDED if unseen else FAILED, note.at)
+            await recovery_queries.end_actions(conn, row, SUPERSEDED if step.cut_short else FAILED, note.at)
             why = {**decision.why(), DEED: decision.facts.get("cost", 1)}
             action = await _act(conn, row, step.session, note, why, decision.strategy)
         elif note.type is EventType.RECOVERY_ESCALATED and step.harmful:

@@ -180,6 +180,52 @@ async def test_what_was_ordered_is_known_to_the_next_actor(tmp_path: Path) -> No
         ]
 
 
+async def outcomes(database: Database) -> list[tuple[str, str | None]]:
+    async with database.begin() as conn:
+        row = (await recovery_queries.latest_episodes(conn, "a", 1))[0]
+        return [(a.strategy, a.outcome) for a in await recovery_queries.actions_in(conn, row.id)]
+
+
+async def test_an_operator_takes_the_chance_of_an_order_that_has_yet_to_show(tmp_path: Path) -> None:
+    async with await fresh(tmp_path, "recovery.db") as database:
+        ledger = Ledger(database, Book())
+        await ledger.load(0.0)
+        await ledger.account("shard-0", [state("a", 1, 10.0, "connecting", "open")])
+        deaf = OutboxEvent(7, 400.0, str(EventType.HEALTH_LIVENESS), "a", {"liveness": "deaf", "since": 100.0})
+        await ledger.account("health", [deaf])
+        await ledger.order("a", ledger.book.decide("a", ledger.book.survey(401.0), 401.0), 401.0)
+        await ledger.force("a", Strategy.RESTART, "eve", 403.0)
+        story = [
+            state("a", 2, 405.0, "open", "closing"),
+            state("a", 3, 406.0, "closing", "connecting", "deaf"),
+            state("a", 4, 407.0, "connecting", "open"),
+        ]
+        await ledger.account("shard-0", story)
+        assert await outcomes(database) == [("reconnect", "superseded"), ("restart", None)]
+        # what the operator ordered has had its chance
+        deaf = OutboxEvent(9, 500.0, str(EventType.HEALTH_LIVENESS), "a", {"liveness": "deaf", "since": 410.0})
+        await ledger.account("health", [deaf])
+        await ledger.force("a", Strategy.FAILOVER, "eve", 501.0)
+        assert await outcomes(database) == [("reconnect", "superseded"), ("restart", "failed"), ("failover", None)]
+        await ledger.learn(600.0)
+        assert ledger.book.learnt.of(Cause.DEAF, Strategy.RECONNECT) == Trials()
+        assert ledger.book.learnt.of(Cause.DEAF, Strategy.RESTART) == Trials(0, 1)
+
+
+@pytest.mark.parametrize(("tries", "outcome"), [(0, "superseded"), (3, "superseded"), (6, "failed")])
+async def test_tries_that_an_operator_cuts_short_have_not_failed(tmp_path: Path, tries: int, outcome: str) -> None:
+    async with await fresh(tmp_path, "recovery.db") as database:
+        ledger = Ledger(database, Book())
+        await ledger.load(0.0)
+        story = [state("a", 1, 10.0, "open", "waiting", "connection_closed")]
+        for n in range(tries):
+            story.append(state("a", 2 * n + 2, 20.0 * (n + 1), "waiting", "connecting", "connection_closed"))
+            story.append(state("a", 2 * n + 3, 20.0 * (n + 1) + 1, "connecting", "waiting", "connection_closed"))
+        await ledger.account("shard-0", story)
+        await ledger.force("a", Strategy.RESTART, "eve", 150.0)
+        assert await outcomes(database) == [("reconnect", outcome), ("restart", None)]
+
+
 async def test_few_tries_that_are_used_up_end_with_a_stop(tmp_path: Path) -> None:
     async with await fresh(tmp_path, "recovery.db") as database:
         ledger = Ledger(database, Book())
