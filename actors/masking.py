@@ -37,6 +37,15 @@ PATH_SHARE = 0.7
 """At least this part of a path is small letters and separators."""
 
 _NAMED_KEY = re.compile(r"(?i)\b(bearer +)[^\s\"',;]+|\b(whsec_)[A-Za-z0-9+/=_-]+")
+_LOGIN_OF_URL = re.compile(r"(?<=://)[^\s/?#\"]*@")
+"""User and password, RFC 3986 3.2.1; all of it, since a user name alone may be a customer's number or a key."""
+_NAMES = r"(?:password|passwd|passphrase|secret|token|(?:api|access|private|master)[_-]?key)"
+_NAMED_SECRET = re.compile(rf"(?i)(?<![\w./-])([\w-]*{_NAMES}\\?[\"']?\s*[=:]\s*)(?:\"[^\"]*\"|'[^']*'|[^\s\"',;&])+")
+"""``password=…``, ``"apiKey": "…"``, also escaped; but not the path of a file, ``admin.token: …``."""
+_AUTHORIZATION = re.compile(
+    r"(?i)(authorization\\?[\"']?\s*[=:]\s*\\?[\"']?(?:(?:basic|bearer|digest|negotiate) +)?)[^\s\"',;]+"
+)
+_SECRET_FIELD = re.compile(rf"(?i)[\w-]*(?:{_NAMES}|authorization)")
 _KEY = re.compile(r"(?<![A-Za-z0-9+/_-])[A-Za-z0-9+/_-]{32,}={0,2}", re.ASCII)
 _HEX_KEY = re.compile(r"[0-9A-Fa-f]{32,}", re.ASCII)
 _WORD_OF_A_PATH = re.compile(r"(?:^|/)[a-z_]{3,}(?:/|$)", re.ASCII)
@@ -72,9 +81,21 @@ def mask_value(value: int) -> int | str:
 
 
 def hide_keys(text: str) -> str:
-    """Replaces what looks like a token or a key: after `Bearer` or `whsec_`, long hex, long base64 of mixed letters."""
+    """Replaces what stands where secrets stand, however short, and what looks like a token or a key.
+
+    Places are the login of a URL, fields such as `password=…`, what follows `Authorization:`, `Bearer` or `whsec_`;
+    keys are long hex and long base64 of mixed letters.
+    """
+    text = _LOGIN_OF_URL.sub(f"{HIDDEN_KEY}@", text)
+    text = _NAMED_SECRET.sub(lambda match: match[1] + HIDDEN_KEY, text)
+    text = _AUTHORIZATION.sub(lambda match: match[1] + HIDDEN_KEY, text)
     text = _NAMED_KEY.sub(lambda match: (match[1] or match[2]) + HIDDEN_KEY, text)
     return _KEY.sub(lambda match: HIDDEN_KEY if _is_key(match[0]) else match[0], text)
+
+
+def is_secret_field(name: str) -> bool:
+    """Whether a field of that name holds a secret: `password`, `proxyPassword`, `api-key`."""
+    return _SECRET_FIELD.fullmatch(name) is not None
 
 
 def _is_key(run: str) -> bool:

@@ -1,5 +1,6 @@
 """The proxies that sessions may go through."""
 
+import base64
 import ipaddress
 import re
 import string
@@ -81,9 +82,17 @@ def _is_hex(digits: str) -> bool:
 
 
 def secrets_in(url: str) -> tuple[str, ...]:
-    """What of a proxy's URL must not be shown even by itself: the password, as it is written and as it is meant."""
-    written = urlsplit(url).password
-    return () if not written else (written, unquote_to_bytes(written).decode(errors="replace"))
+    """What of a proxy's URL must not be shown even by itself.
+
+    The password as it is written and as it is meant, and the login as a proxy is told it: plain, and in the header
+    Proxy-Authorization (RFC 7617).
+    """
+    parts = urlsplit(url)
+    if not parts.password:
+        return ()
+    user, meant = (unquote_to_bytes(text or "").decode(errors="replace") for text in (parts.username, parts.password))
+    login = f"{user}:{meant}"
+    return parts.password, meant, login, base64.b64encode(login.encode()).decode()
 
 
 class Proxy(Section):

@@ -9,10 +9,14 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
-from actors.masking import HIDDEN_KEY, mask_log
+from actors.masking import HIDDEN_KEY, is_secret_field, mask_log
+from config.secrets import HIDDEN
 
 SHORTEST_SECRET = 8
-"""Characters: what is shorter would be found in every other word."""
+"""Characters: what is shorter would be found in every other word, which would also tell it.
+
+Such a one is hidden where secrets stand: in fields of their name, and in the login of a URL.
+"""
 
 _SAMPLE = re.compile(r"(.*[}\w]) ([^ ]+)")
 """A line of the metrics' text format: name with labels, value."""
@@ -37,10 +41,13 @@ class Redactor:
         if isinstance(value, str):
             return self.text(value)
         if isinstance(value, dict):
-            return {self.text(str(name)): self.value(item) for name, item in value.items()}
+            return {self.text(str(name)): self._field(str(name), item) for name, item in value.items()}
         if isinstance(value, list | tuple):
             return [self.value(item) for item in value]
         return value
+
+    def _field(self, name: str, value: Any) -> Any:
+        return _hidden(value) if is_secret_field(name) else self.value(value)
 
     def metrics(self, text: str) -> str:
         """Prometheus' text format: labels and comments are redacted, values stay."""
@@ -49,6 +56,15 @@ class Redactor:
     def _sample(self, line: str) -> str:
         match = None if line.startswith("#") else _SAMPLE.fullmatch(line)
         return self.text(line) if match is None else f"{self.text(match[1])} {_number(match[2]) or self.text(match[2])}"
+
+
+def _hidden(value: Any) -> Any:
+    """The same shape without a text in it; that of a secret of the configuration says already that it is one."""
+    if isinstance(value, str):
+        return value if value in {"", HIDDEN} else HIDDEN_KEY
+    if isinstance(value, dict):
+        return {HIDDEN_KEY: [_hidden(item) for item in value.values()]} if value else {}
+    return [_hidden(item) for item in value] if isinstance(value, list | tuple) else value
 
 
 def _number(text: str) -> str | None:

@@ -5,6 +5,7 @@ import json
 import tarfile
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 
@@ -18,12 +19,19 @@ TEXT = "the recipe of grandmother's soup"
 PHONE = "15550100147"
 GROUP = "120363025246125486"
 WEBHOOK = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
+SHORT = "zk7!x"
+"""The password of a proxy, too short to be looked for: "in every other word"."""
+PROXY = f"socks5://customer:{SHORT}@nowhere.invalid:1080"
+ELSEWHERE = PROXY.replace("nowhere", "elsewhere")
+LABELS = {"via": ELSEWHERE, "as": f"password={SHORT}"}
 
 CONFIG: dict[str, Any] = {
     "sessions": [
         {"id": "alpha", "connector": "simulator", "labels": {"team": "support", "hook": WEBHOOK, "desk": f"+{PHONE}"}},
         {"id": "beta", "connector": "simulator", "simulator": {"paired": True, "phone": PHONE}},
+        {"id": "gamma", "connector": "simulator", "proxy": "one", "labels": LABELS},
     ],
+    "proxies": [{"name": "one", "url": PROXY}],
     "vault": {"master_key": MASTER_KEY},
     "http": {"tokens": [{"name": "shop", "role": "operator", "token": TOKEN}]},
     "supervision": {"heartbeat": "200ms", "heartbeat_timeout": "5s", "tick": "100ms"},
@@ -67,6 +75,10 @@ async def test_what_doctor_finds_and_what_a_bundle_holds(short_tmp: Path) -> Non
             status, _ = await daemon.call("POST", "/api/sessions/alpha/messages", json=body)
             assert status == 200
         await daemon.call("GET", f"/api/sessions/{PHONE}")  # a path with a number, for the log
+        await daemon.call("GET", f"/api/sessions?token={SHORT}&via={quote(ELSEWHERE, safe='')}")
+        made: dict[str, Any] = {"id": "delta", "connector": "simulator", "labels": {"via": ELSEWHERE}}
+        assert (await daemon.call("POST", "/api/sessions", json=made))[0] == 201
+        assert (await daemon.call("DELETE", "/api/sessions/delta"))[0] == 204
 
         status, output = await command(daemon, "support-bundle", "-o", "bundle.tar.gz", "--json")
         assert status == 0, output
@@ -91,7 +103,7 @@ async def test_what_doctor_finds_and_what_a_bundle_holds(short_tmp: Path) -> Non
         assert {part["name"] for part in manifest["files"]} == set(inside) - {"manifest.json"}
         assert manifest["missing"] == []
         assert json.loads(inside["audit.json"])["entries"][-1]["action"] == "daemon.start"
-        assert [item["sessionId"] for item in json.loads(inside["status.json"])] == ["alpha", "beta"]
+        assert [item["sessionId"] for item in json.loads(inside["status.json"])] == ["alpha", "beta", "gamma"]
         assert json.loads(inside["status.json"])[0]["labels"]["team"] == "support"
         assert json.loads(inside["supervision.json"])["id"] == "root"
         assert b"wavigil_build_info" in inside["metrics.txt"]
@@ -104,7 +116,7 @@ async def test_what_doctor_finds_and_what_a_bundle_holds(short_tmp: Path) -> Non
 
         # … and nothing that must not be
         admin = (daemon.state_dir / "admin.token").read_text().strip()
-        for planted in (MASTER_KEY, TOKEN, admin, TEXT, PHONE, GROUP, WEBHOOK, WEBHOOK.removeprefix("whsec_")):
+        for planted in (MASTER_KEY, TOKEN, admin, TEXT, PHONE, GROUP, WEBHOOK, WEBHOOK.removeprefix("whsec_"), SHORT):
             for name, content in inside.items():
                 assert planted.encode() not in content, (planted, name)
                 assert json.dumps(planted)[1:-1].encode() not in content, (planted, name)

@@ -98,7 +98,42 @@ def test_no_key_survives(before: str, key: str, around: str) -> None:
     assert f"Bearer {key}" not in hidden
 
 
-@given(st.text(string.ascii_letters + string.digits + "+/=@ _-.:[]"))
+PIECES = [*"=:'@a/ \\\"", "token", "://", "b_", "<hidden>", "basic ", "authorization", "5550100"]
+PLACES = [
+    "connecting to socks5://user:{}@proxy.example:1080",
+    "http://{}@[::1]:3128/ failed",
+    "Proxy-Authorization: Basic {}",
+    "{{'authorization': 'Digest {}'}}",
+    "password={}, try again",
+    "proxy_password: '{}'",
+    'say {{"apiKey": "{}", "secret": "{}"}}',
+    '"{{\\"token\\":\\"{}\\"}}"',
+    "GET /x?access_token={}&y=1",
+]
+"""Where a secret stands, however short it is."""
+
+
+@pytest.mark.parametrize("place", PLACES)
+@given(st.text(string.ascii_letters + string.digits + "!$%()*+.:<=>@[]^_`{|}~-", min_size=1, max_size=7))
+def test_no_secret_survives_where_secrets_stand(place: str, secret: str) -> None:
+    hidden = mask_log(place.format(*[f"\N{SNOWMAN}{secret}"] * 2))
+    assert "\N{SNOWMAN}" not in hidden
+    assert mask_log(place.format(*[secret] * 2)) == hidden
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "/etc/wavigil/admin.token: Permission denied",
+        "basic functions work: http://127.0.0.1:9470/api, mail a@b.example",
+        "token_invalid: the token is refused; tokens: 3, secrets: none",
+    ],
+)
+def test_what_only_looks_like_the_place_of_a_secret_stays(line: str) -> None:
+    assert mask_log(line) == line
+
+
+@given(st.text(string.ascii_letters + string.digits + "+/=@ _-.:[]") | st.lists(st.sampled_from(PIECES)).map("".join))
 def test_hiding_and_masking_twice_changes_nothing(text: str) -> None:
     once = mask_log(text)
     assert mask_log(once) == once

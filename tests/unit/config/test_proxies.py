@@ -1,5 +1,6 @@
 """Proxies: what a URL of one is, who may name which, and that its password shows nowhere."""
 
+import base64
 import string
 
 import pytest
@@ -117,7 +118,8 @@ def test_its_password_is_nowhere_shown() -> None:
 
 
 def test_a_bundle_hides_the_password_also_by_itself() -> None:
-    assert secrets_in("http://u:a%40bcdefgh@h") == ("a%40bcdefgh", "a@bcdefgh")
+    basic = base64.b64encode(b"u:a@bcdefgh").decode()
+    assert secrets_in("http://u:a%40bcdefgh@h") == ("a%40bcdefgh", "a@bcdefgh", "u:a@bcdefgh", basic)
     assert secrets_in("http://u@h") == ()
     redactor = Redactor([URL, *secrets_in(URL)])
     assert PASSWORD not in redactor.text(f"of {URL}, or {PASSWORD} alone")

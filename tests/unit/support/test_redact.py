@@ -63,6 +63,28 @@ def test_json_keeps_its_shape(value: object) -> None:
         assert shape(redacted) == shape(value)
 
 
+LETTERS = string.ascii_letters + string.digits + "!$%().:=^_~-"
+SHORT = st.text(LETTERS, min_size=1, max_size=7).map("\N{SNOWMAN}{}".format)
+FIELDS = ("password", "token", "proxyPassword", "master_key", "api-key", "Secret", "authorization")
+
+
+@given(SHORT, st.sampled_from(FIELDS))
+def test_no_short_secret_survives_where_secrets_stand(secret: str, name: str) -> None:
+    redactor = Redactor([])
+    url = f"socks5://user:{secret}@proxy.example"
+    deep = [{"a": {name: [secret, {"b": secret}]}}]
+    for value in ({name: secret}, deep, {"url": url}, {url: 1}, [f"{name}={secret}"]):
+        assert "\N{SNOWMAN}" not in json.dumps(redactor.value(value), ensure_ascii=False)
+    line = redactor.metrics(f'wavigil_x{{via="{url}"}} 1')
+    assert "\N{SNOWMAN}" not in line
+    assert line.endswith(" 1\n")
+
+
+def test_fields_without_a_secret_stay() -> None:
+    value = {"token": None, "tokens": [{"name": "shop"}], "secret": True, "keys": 3, "password": "<secret>", "key": "a"}
+    assert Redactor([]).value(value) == value
+
+
 def test_what_it_is_for_stays() -> None:
     redactor = Redactor(["0123456789abcdef"])
     for text in (
