@@ -20,10 +20,14 @@ class Proxy:
     """Connects per second; None: no bound but that of the fleet."""
     sessions: int
     """How many of this host go through it."""
+    mark: str = ""
+    """Tells it, with its address, from every other one, also from what had its name before."""
 
 
 @dataclass(slots=True)
 class _Trouble:
+    mark: str
+    """Of the proxy that it is about; one with another address has none."""
     failing: set[str] = field(default_factory=set)
     outage: Outage = field(default_factory=Outage)
 
@@ -41,7 +45,7 @@ class Detours:
         if proxy is None:
             return None
         rate = fleet if proxy.rate is None else min(fleet, proxy.rate * share)
-        trouble = self._troubles.get(proxy.name)
+        trouble = self._of(session)
         return Way(proxy.name, rate, trouble.outage.wait() if trouble is not None and trouble.outage.on else 0.0)
 
     def due(self, session: str, now: float) -> float:
@@ -54,7 +58,9 @@ class Detours:
         proxy = self._proxy_of(session)
         if proxy is None:
             return
-        trouble = self._troubles.setdefault(proxy.name, _Trouble())
+        trouble = self._of(session)
+        if trouble is None:
+            trouble = self._troubles[proxy.name] = _Trouble(proxy.mark)
         trouble.failing.add(session)
         trouble.outage = trouble.outage.failed(cause, len(trouble.failing), proxy.sessions, now, wall)
 
@@ -66,9 +72,28 @@ class Detours:
 
     def passed(self, session: str) -> bool:
         """It got through its proxy; whether that did not work before."""
-        proxy = self._proxy_of(session)
-        trouble = None if proxy is None else self._troubles.pop(proxy.name, None)
-        return trouble is not None and trouble.outage.on
+        proxy, trouble = self._proxy_of(session), self._of(session)
+        if proxy is None or trouble is None:
+            return False
+        del self._troubles[proxy.name]
+        return trouble.outage.on
+
+    def moved(self) -> list[str]:
+        """Forgets the troubles of proxies that have another address now; of each that was held a session behind it."""
+        found = []
+        for name, trouble in list(self._troubles.items()):
+            if (session := self._moved_behind(name, trouble)) is not None:
+                del self._troubles[name]
+                found += [session] if trouble.outage.on else []
+        return found
+
+    def _moved_behind(self, name: str, trouble: _Trouble) -> str | None:
+        """A session that failed at a proxy and goes through it still, at another address."""
+        for session in sorted(trouble.failing):
+            proxy = self._proxy_of(session)
+            if proxy is not None and proxy.name == name and proxy.mark != trouble.mark:
+                return session
+        return None
 
     def hurried(self, session: str, now: float) -> None:
         """Somebody wants it to try now."""
@@ -83,8 +108,10 @@ class Detours:
 
     def failing(self) -> list[str]:
         """The proxies that do not work, by name."""
-        return sorted(name for name, trouble in self._troubles.items() if trouble.outage.on)
+        troubles = self._troubles.items()
+        return sorted(name for name, it in troubles if it.outage.on and self._moved_behind(name, it) is None)
 
     def _of(self, session: str) -> _Trouble | None:
         proxy = self._proxy_of(session)
-        return None if proxy is None else self._troubles.get(proxy.name)
+        trouble = None if proxy is None else self._troubles.get(proxy.name)
+        return trouble if proxy is not None and trouble is not None and trouble.mark == proxy.mark else None

@@ -204,7 +204,7 @@ class Gatekeeper:
     def _turn(self, found: Board) -> tuple[Board, Slot | Later]:
         now = self._clock()
         self._passage.use(self._rate, 1.0 if self._ledger.shared else self._bounds[1] / self._bounds[0])
-        after = self._troubles.tell(found, self._members, now, self._wall())
+        after = self._passage.moved(self._troubles.tell(found, self._members, now, self._wall()), now)
         times = self._passage.times(after, self._queue.eligible(), now)
         eligible = [session for session, at in times.items() if at <= now]
         outage = after.outage if after.outage.on else self._troubles.own

@@ -39,6 +39,14 @@ class Passage:
             return now
         return max(self.detours.due(session, now), ways.free_at(found.held, way, now) - AHEAD)
 
+    def moved(self, found: Board, now: float) -> Board:
+        """A proxy with another address is not held for what was wrong with the one before, by no host."""
+        for session in self.detours.moved():
+            if (way := self.way(session)) is not None:
+                log.info("proxy %s has another address: it is tried at once", way.name)
+                found = replace(found, held=ways.works(found.held, way, now))
+        return found
+
     def failed(self, session: str, cause: str, now: float, wall: float) -> None:
         """A session's proxy failed."""
         before = self.detours.failing()

@@ -104,7 +104,7 @@ class Roster:
         plan = self._members[session].proxy if session in self._members else None
         if plan is None:
             return None
-        return Proxy(plan.name, plan.connects_per_second, self._through(plan.name))
+        return Proxy(plan.name, plan.connects_per_second, self._through(plan.name), plan.mark)
 
     def _through(self, proxy: str) -> int:
         members = self._members.values()

@@ -63,6 +63,29 @@ async def test_a_proxy_that_is_down_takes_no_slots_from_the_others_and_is_notice
         assert all(shard.gate.report()["proxies"] == [] for shard in shards)
 
 
+@in_virtual_time
+async def test_a_proxy_whose_url_was_corrected_is_gone_through_at_once_by_all_hosts() -> None:
+    mark = "p.1"
+    async with fleet(3, proxy_of=lambda s: Proxy("p", None, 10, mark) if s.startswith("p") else None) as shards:
+        await start(shards, 10)
+        await until_open(shards, 60, 60)
+        for session, shard in all_of(shards, "p"):
+            await shard.rig.host.ask("fault", session=session, fault="close", code=0, reason="proxy", for_s=3600)
+        loop = asyncio.get_running_loop()
+        for corrected in range(5):
+            await asyncio.sleep(100 + 2.3 * corrected)  # all wait now, and one is tried each 10 s
+            assert all(shard.gate.report()["proxies"] == ["p"] for shard in shards)
+            mark, now = f"p.{corrected + 2}", loop.time()
+            for shard in shards:
+                shard.connects.clear()
+                shard.gate.use(BOUND, None, 1.0, 20)
+            await asyncio.sleep(9.9)
+            went = [at - now for at in by(shards, "p")]
+            assert went[0] < 2 / BOUND
+            assert went[8] < 10 / BOUND * 1.3 + 0.5, "until it has failed for many again"
+            assert most_in_a_second(connects(shards)) <= BOUND
+
+
 async def refuse(shards: list[Shard], first: str) -> None:
     """WhatsApp refuses who comes by the way of the sessions whose names begin so."""
     for session, shard in all_of(shards, first):

@@ -162,6 +162,35 @@ def test_a_proxy_that_fails_for_many_is_probed_by_one_at_a_time_of_the_whole_fle
     assert ways.is_free(held, way, 20.0 + gap(5.0))
 
 
+def test_a_proxy_whose_url_was_changed_begins_without_a_trouble() -> None:
+    mark = "p.1"
+    detours = Detours(lambda session: Proxy("p", None, 8, mark) if session.startswith("p") else None)
+    for number in range(3):
+        detours.failed(f"p{number}", FAILED, 10.0, 1e9)
+        detours.probed("p0", 10.0)
+    assert detours.moved() == []
+    mark = "p.2"
+    way = detours.way("p7", 5.0)
+    assert way is not None
+    assert (detours.failing(), detours.due("p7", 10.0), way.hold) == ([], 10.0, gap(5.0))
+    assert detours.moved() == ["p0"]
+    assert detours.moved() == []
+    assert not detours.passed("p0")
+    # what the old one did counts for nothing
+    for number in range(2):
+        detours.failed(f"p{number}", FAILED, 20.0, 1e9)
+    assert detours.failing() == []
+    detours.failed("p2", FAILED, 20.0, 1e9)
+    assert detours.failing() == ["p"]
+    mark = "p.3"
+    detours.failed("p2", FAILED, 20.0, 1e9)
+    assert detours.failing() == []
+    for number in range(3):
+        detours.forget(f"p{number}")
+    mark = "p.4"
+    assert detours.moved() == []
+
+
 def test_one_or_two_that_fail_are_left_to_their_own_back_off() -> None:
     detours = proxied()
     for _ in range(9):
