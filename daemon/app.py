@@ -37,6 +37,7 @@ from daemon.chain import Chain
 from daemon.fleet import Fleet
 from daemon.interventions import RESTART_SYSTEM
 from daemon.live_backend import LiveBackend
+from daemon.loading import STOPPING
 from daemon.metrics.exporter import Exporter
 from daemon.prepare import Prepared, StartError, prepare
 from daemon.reload import Reloader
@@ -45,7 +46,6 @@ from daemon.vaultkeys import VaultKeys
 
 log = logging.getLogger(__name__)
 
-STOPPING = (signal.SIGTERM, signal.SIGINT)
 OBEYED = (*STOPPING, signal.SIGHUP)
 STOP_MARGIN = 1.0
 """Seconds beyond ``supervision.shutdown_timeout`` until the keeper and all below it are killed."""
@@ -197,7 +197,7 @@ class EarlySignals:
     """
 
     def __init__(self) -> None:
-        self.received = False
+        self._stop = False
         self.reload = False
         """Whether SIGHUP came."""
         for number in STOPPING:
@@ -206,7 +206,11 @@ class EarlySignals:
         signal.pthread_sigmask(signal.SIG_UNBLOCK, OBEYED)
 
     def _note(self, _number: int, _frame: Any) -> None:
-        self.received = True
+        self._stop = True
+
+    def stop_came(self) -> bool:
+        """Whether SIGTERM or SIGINT did, until now."""
+        return self._stop
 
     def _note_reload(self, _number: int, _frame: Any) -> None:
         self.reload = True
@@ -228,7 +232,7 @@ async def _serve(app: App, early: EarlySignals, announce: Any) -> int | None:
     loop.add_signal_handler(signal.SIGHUP, app.reload_asked.set)
     if early.reload:
         app.reload_asked.set()
-    if early.received:
+    if early.stop_came():
         stopping.set()
     status: int | None = 0
     try:
@@ -268,6 +272,8 @@ def run(path: Path | None, announce: Any = None) -> int:
     except ConfigError as error:
         print(error, file=sys.stderr)  # noqa: T201 - the operator's terminal
         return 2
+    if early.stop_came():
+        return 0
     logs.setup(loaded.config.log.level, loaded.config.log.format)
     set_name("wavigil")
     raise_open_files()
@@ -276,7 +282,7 @@ def run(path: Path | None, announce: Any = None) -> int:
     except StartError as error:
         print(f"wavigil: {error}", file=sys.stderr)  # noqa: T201 - the operator's terminal
         return 1
-    if early.received:
+    if early.stop_came():
         return 0
     settings = prepared.settings
     gc.collect()

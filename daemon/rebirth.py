@@ -9,11 +9,10 @@ from collections.abc import Iterable
 
 from actors.runtime.process import end_children
 from daemon import healing
+from daemon.loading import VARIABLE
 
 log = logging.getLogger(__name__)
 
-VARIABLE = "WAVIGIL_FRESH_STARTS"
-"""Environment variable that holds the times of the last ones (see `healing`)."""
 END_PATIENCE = 5.0
 """Seconds for what the keeper left behind to be gone."""
 
@@ -22,7 +21,7 @@ def execute(stopping: Iterable[signal.Signals]) -> int:
     """Replaces this process.  Returns only if that is not to be: 0 if one of ``stopping`` came, else 1.
 
     Everything must be closed, and the signals blocked: one that comes from here on waits for the successor, which obeys
-    it as soon as it can.
+    it before it loads anything.
     """
     if left := end_children(END_PATIENCE):
         log.critical("these processes can't be killed, and nothing is started beside them: %s", left)

@@ -9,7 +9,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from daemon import healing, rebirth
+from daemon import healing, loading
 from tests.fixtures_daemon import Daemon, running_daemon, until
 from tests.fixtures_processes import (
     PATIENCE,
@@ -171,7 +171,7 @@ async def test_main_gives_up_when_its_keeper_is_lost_too_often(
 ) -> None:
     """The service manager decides then; nothing is left for it to trip over."""
     before = healing.write_starts((time.monotonic(),) * len(healing.PAUSES))
-    monkeypatch.setenv(rebirth.VARIABLE, before)
+    monkeypatch.setenv(loading.VARIABLE, before)
     async with running_daemon(short_tmp, fleet()) as daemon:
         everything = daemon.processes()
         (await find(daemon, "keeper")).kill()
