@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Final
 
-from sqlalchemy import delete, select
+from sqlalchemy import ColumnClause, column, delete, select, table
 from sqlalchemy.dialects.sqlite import insert
 
 from actors.store import cursors
@@ -42,6 +42,13 @@ class Seen:
     digest: bytes
     at: float
     """Seconds since 1970."""
+
+
+async def is_kept(conn: Statements) -> bool:
+    """Whether the database has a place for it; one that nobody has set up yet was told nothing."""
+    name: ColumnClause[str] = column("name")
+    found = select(name).select_from(table("sqlite_master")).where(name == inbound_seen.name)
+    return (await conn.execute(found)).first() is not None
 
 
 async def seen_since(conn: Statements, session: str, since: float) -> list[Seen]:

@@ -158,7 +158,7 @@ async def test_a_database_that_can_not_be_read_is_done_without_and_no_other(
     world: World, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     (world.folder / "shard-1.db").write_bytes(b"broken")
-    (world.folder / "shard-2.db").touch()  # no table
+    (world.folder / "shard-2.db").write_bytes(b"broken, too")
     await world.tell(0, "a", "b")
     await world.tell(3, "a")
     await world.move("a", "b")
@@ -173,6 +173,18 @@ async def test_a_database_that_can_not_be_read_is_done_without_and_no_other(
     assert len(world.opened) == opened
     assert counted(await world.heritage.of(["b"])) == {"b": 1}
     assert len(caplog.records) == 2, "a line for each of them, once"
+
+
+async def test_a_database_without_tables_is_not_waited_for(world: World, caplog: pytest.LogCaptureFixture) -> None:
+    (world.folder / "shard-1.db").touch()
+    with sqlite3.connect(world.folder / "shard-2.db") as conn:
+        conn.execute("CREATE TABLE alembic_version (version_num TEXT)")
+    conn.close()
+    await world.tell(0, "a")
+    await world.move("a")
+    assert counted(await world.heritage.of(["a"])) == {"a": 1}
+    assert world.opened == ["shard-0", "shard-1", "shard-2"]
+    assert caplog.records == []
 
 
 async def test_each_database_has_a_patience_of_its_own(world: World, monkeypatch: pytest.MonkeyPatch) -> None:

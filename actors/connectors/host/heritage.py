@@ -103,7 +103,8 @@ class Heritage:
         late: StoreError | None = None
 
         async def read(conn: Statements) -> dict[str, list[Seen]]:
-            return {session: await inbound.seen_since(conn, session, since) for session in sessions}
+            there = sessions if await inbound.is_kept(conn) else ()
+            return {session: await inbound.seen_since(conn, session, since) for session in there}
 
         for name in sorted(shards_in(self._settings.state_dir) - {shard_name(self._shard)}):
             try:
