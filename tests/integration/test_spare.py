@@ -1,6 +1,7 @@
 """The life of a spare connector process, with real processes: start, loss, hand-over, end."""
 
 import asyncio
+import contextlib
 import errno
 import os
 import shlex
@@ -48,8 +49,8 @@ class Host:
         self.phases: list[str] = []
         self.lost: list[str] = []
         self.intensity = {"restarts": 5, "period": 10}
-        self.wrapped = False
-        """Whether it is started by a shell that stays."""
+        self.script: Callable[[str], str] | None = None
+        """Of a shell that starts it."""
         self._options = options
         self._tasks: set[asyncio.Task[Any]] = set()
         self.connectors = Connectors(
@@ -76,8 +77,8 @@ class Host:
 
     def settings(self, after: float | None = 0.1, *words: str) -> Settings:
         command = [sys.executable, str(self.program), *words]
-        if self.wrapped:
-            command = ["/bin/sh", "-c", f"{shlex.join(command)}; exit"]
+        if self.script is not None:
+            command = ["/bin/sh", "-c", self.script(shlex.join(command))]
         external = {"command": command, "options": self._options}
         values = {
             "state_dir": str(self.folder),
@@ -154,6 +155,13 @@ async def make(short_tmp: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterato
 
 def gone(pid: int) -> bool:
     return not psutil.pid_exists(pid)
+
+
+def runs(pid: int) -> bool:
+    """One that has ended may be there until init has buried it."""
+    with contextlib.suppress(psutil.NoSuchProcess):
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    return False
 
 
 async def test_it_waits_with_nothing_in_its_hands(make: Callable[..., Host]) -> None:
@@ -245,6 +253,72 @@ async def test_the_end_waits_for_all_that_were_thrown_away(
     assert gone(pid)
 
 
+def with_a_helper(command: str) -> str:
+    """A script of a shell that starts a helper and, by another shell, the connector."""
+    helper = "while kill -0 $PPID; do sleep 0.1; done"
+    return f"sh -c {shlex.quote(helper)} & sh -c {shlex.quote(f'{command}; exit')}; exit"
+
+
+def family(make: Callable[..., Host]) -> Host:
+    """A host whose connectors are started so."""
+    host = make()
+    host.script = with_a_helper
+    host.succession.use(host.settings())
+    host.connectors._settings = host.settings()
+    return host
+
+
+async def started_by(pid: int) -> list[int]:
+    """What that spare has started, and that has again: stopped, so that none of it ends by itself."""
+    spare = psutil.Process(pid)
+
+    def started() -> list[int]:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            return [child.pid for child in spare.children(recursive=True) if child.name() != "sleep"]
+        return []
+
+    await until("helper, shell and program run", lambda: len(started()) == 3)
+    found = started()
+    for child in found:
+        os.kill(child, signal.SIGSTOP)
+    return found
+
+
+async def test_what_it_has_started_is_thrown_away_with_it(make: Callable[..., Host]) -> None:
+    host = family(make)
+    await host.start()
+    first = await host.kept()
+    started = await started_by(first)
+    host.spare.use(host.settings(0.1, "--another"))
+    second = await host.kept(but=first)
+    await until("all of the first one have ended", lambda: all(map(gone, [first, *started])))
+    started = await started_by(second)
+    os.kill(second, signal.SIGSTOP)
+    await until("it is stopped", lambda: psutil.Process(second).status() == psutil.STATUS_STOPPED)
+    host.spare.use(host.settings(0.1, "--another"))
+    third = await host.kept(but=second)
+    await until("all of the stopped one have ended", lambda: all(map(gone, [second, *started])))
+    started = await started_by(third)
+    await host.spare.stop()
+    assert [pid for pid in (third, *started) if runs(pid)] == []
+
+
+async def test_what_it_has_started_ends_with_one_that_fails_at_the_hand_over(
+    make: Callable[..., Host], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(launch, "SPARE_PATIENCE", 0.3)
+    host = family(make)
+    await host.start()
+    pid = await host.kept()
+    started = await started_by(pid)
+    present = host.connectors.current
+    assert present is not None
+    present.kill()
+    await until("it has ended", lambda: present.gone)
+    assert await host.succession.succeed("it died")
+    await until("all of it have ended", lambda: all(map(gone, [pid, *started])))
+
+
 async def test_it_takes_the_place_of_one_that_died(make: Callable[..., Host]) -> None:
     host = make(deed="pairs")
     await host.start()
@@ -268,7 +342,7 @@ async def test_it_takes_the_place_of_one_that_died(make: Callable[..., Host]) ->
 
 async def test_it_waits_for_the_end_of_the_child_that_listens(make: Callable[..., Host]) -> None:
     host = make()
-    host.wrapped = True
+    host.script = "{}; exit".format
     host.succession.use(host.settings())
     host.connectors._settings = host.settings()
     await host.start()

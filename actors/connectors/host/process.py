@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from actors.connectors.fields import Fields
+from actors.connectors.host.family import Family
 from actors.connectors.host.fault import ConnectorFault, FaultKind
 from actors.connectors.host.stderr import Relay
 from actors.connectors.host.stdout import Stdout
@@ -48,6 +49,8 @@ class ConnectorProcess:
     ready: ReadyLine = field(init=False)
     _pidfd: int | None = None
     _ended: asyncio.Event = field(default_factory=asyncio.Event)
+    _family: Family | None = None
+    """What was killed with it."""
     _on_exit: Callable[[int], None] = lambda _status: None
 
     @classmethod
@@ -136,16 +139,28 @@ class ConnectorProcess:
         if self._pidfd is not None:
             signal.pidfd_send_signal(self._pidfd, signal.SIGKILL)
 
+    def kill_all(self) -> None:
+        """The same to it and to all that it has started so far: of one that nobody is linked to, nothing else tells."""
+        if self.popen.poll() is None:
+            self._family = Family(self.popen.pid)
+            self._family.kill()
+
     async def ended(self) -> None:
-        """Returns when a process that is watched has ended."""
+        """Returns when a process that is watched has ended, and what was killed with it."""
         await self._ended.wait()
+        if self._family is not None:
+            await self._family.ended()
 
     async def discard(self, patience: float = 0.0) -> int:
-        """Ends a process that is not watched, at once or when it did not end by itself; returns its exit status."""
+        """Ends a process that is not watched, at once or when it did not end by itself; returns its exit status.
+
+        What it has started is killed with it.
+        """
         end = asyncio.get_running_loop().time() + patience
         while self.popen.poll() is None:
             if asyncio.get_running_loop().time() >= end:
-                self.popen.kill()
+                self.kill_all()
+                self.popen.kill()  # if it could not be found out, for want of open files
                 self.popen.wait()
                 break
             await asyncio.sleep(0.01)

@@ -106,7 +106,8 @@ class Recycling:
                 await self._recycle(running, first)
                 self.busy = False
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._wake.wait(), self._period)
+                async with asyncio.timeout(self._period):  # wait_for may swallow the end of this task
+                    await self._wake.wait()
 
     async def _weigh(self, running: Running) -> Verdict:
         """Measures a process, and kills it if it is beyond its hard bound."""

@@ -86,7 +86,8 @@ class Spare:
                 log.info("%s: the spare connector process is thrown away: nobody wants it as it is", self._name)
                 self.discard()
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._wake.wait(), self._wait(time.monotonic()))
+                async with asyncio.timeout(self._wait(time.monotonic())):  # wait_for may swallow the end of this task
+                    await self._wake.wait()
 
     def take(self) -> ConnectorProcess | None:
         """Hands it over, at full priority; None if there is none of the program that would be started now."""
@@ -108,7 +109,8 @@ class Spare:
             self._dying.add(process)
             process.watch(lambda _status: self._dying.discard(process))
             priority.give_back(process.popen.pid)  # on a busy machine it would hardly come to its own end
-            process.kill()
+            process.kill_all()
+            process.kill()  # if what it is could not be found out, for want of open files
             self._wake.set()
 
     def _look_after(self) -> None:
@@ -117,7 +119,7 @@ class Spare:
             return
         pid, most = self._process.popen.pid, launch.bounds(self._settings, self._connector).recycle
         if is_stopped(pid) or (most is not None and (rss_bytes(pid) or 0) > most):
-            self._process.kill()
+            self._process.kill_all()
 
     @property
     def _after(self) -> float | None:
