@@ -2,8 +2,7 @@
 
 import asyncio
 import json
-import sys
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -12,91 +11,44 @@ import pytest
 
 from actors.connectors.host import launch
 from actors.connectors.host.bloat import Bounds
-from actors.connectors.host.confirm import Confirmer
-from actors.connectors.host.connectors import Connectors
 from actors.connectors.host.journal import Journal
-from actors.connectors.host.launch import Place
 from actors.connectors.host.recycling import Recycling
 from actors.connectors.host.roster import Roster
 from actors.connectors.host.sends import Sends
-from actors.connectors.link_events import LinkEvent, PhaseChanged
 from actors.messages import SessionPlan
-from actors.settings import Settings, settings_from
+from actors.settings import Settings
 from actors.store.engine import open_writer
 from actors.store.migrate import upgrade
 from actors.store.tables import Kind
-from config.schema import Config
 from tests.fixtures_daemon import until
+from tests.integration.hosts import PLACE, Host
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(60)]
 
-REPOSITORY = Path(__file__).parents[2]
-PROGRAM = f"import sys; sys.path.insert(0, {str(REPOSITORY)!r}); import runpy; "
-PROGRAM += "runpy.run_module('tests.contract.wrong', run_name='__main__')"
 
+class Diarist(Host):
+    """One whose connector writes down what it is told."""
 
-class Host:
-    """What a host has for its connectors, without the actor around it."""
-
-    def __init__(self, folder: Path, deed: str, options: dict[str, Any]) -> None:
-        self.folder = folder
-        self.diary = folder / "diary"
-        self._given = {"deed": deed, "diary": str(self.diary), **options}
-        self.phases: list[str] = []
-        self._tasks: set[asyncio.Task[Any]] = set()
-        self.connectors = Connectors(
-            self.settings(),
-            "shard-0",
-            Place("external", 1),
-            knows=lambda session: session == "s",
-            on_event=self._hear,
-            on_fault=lambda _fault: None,
-            on_lost=self._lost,
-            spawn=self.spawn,
-        )
+    @property
+    def diary(self) -> Path:
+        return self.folder / "diary"
 
     def settings(self, **options: Any) -> Settings:
-        program = {"command": [sys.executable, "-c", PROGRAM]}
-        given = {**self._given, **options}
-        values = {
-            "state_dir": str(self.folder),
-            "connectors": {"external": {**program, "options": given, "connects_per_second": 8}},
-            "supervision": {"heartbeat": 0.5, "heartbeat_timeout": 10.0, "tick": 0.1},
-        }
-        return settings_from(Config.model_validate(values), None)
-
-    def spawn(self, work: Coroutine[Any, Any, Any], name: str = "") -> asyncio.Task[Any]:
-        task = asyncio.create_task(work, name=name)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-        return task
-
-    def _hear(self, event: LinkEvent, _confirmer: Confirmer) -> None:
-        assert isinstance(event, PhaseChanged)
-        self.phases.append(str(event.phase))
-
-    async def _lost(self, why: str) -> None:
-        """Nothing follows here."""
+        given = {"diary": str(self.diary), **self.options, **options}
+        return self.settings_with(options=given, connects_per_second=8)
 
     def told(self, pid: int, command: str) -> list[dict[str, Any]]:
         """What the host told a process."""
         lines = self.diary.read_text().splitlines() if self.diary.exists() else []
         return [line for line in map(json.loads, lines) if (line["pid"], line["cmd"]) == (pid, command)]
 
-    async def close(self) -> None:
-        await self.connectors.stop()
-        while self._tasks:
-            for task in self._tasks:
-                task.cancel()
-            await asyncio.wait(self._tasks, timeout=0.1)
-
 
 @pytest.fixture
 async def make(short_tmp: Path) -> AsyncIterator[Any]:
-    made: list[Host] = []
+    made: list[Diarist] = []
 
-    def host(deed: str, **options: Any) -> Host:
-        made.append(Host(short_tmp, deed, options))
+    def host(deed: str, **options: Any) -> Diarist:
+        made.append(Diarist(short_tmp, deed=deed, **options))
         return made[-1]
 
     yield host
@@ -106,7 +58,7 @@ async def make(short_tmp: Path) -> AsyncIterator[Any]:
 
 async def test_what_changes_while_a_process_starts_is_told_to_it(make: Any) -> None:
     host = make("good")
-    await host.connectors.present(await host.connectors.start(threads=True))
+    await host.start()
     old = host.connectors.current
     assert old is not None
     fresh = await host.connectors.start(threads=True)
@@ -124,9 +76,9 @@ async def test_who_was_in_a_process_that_died_while_it_was_left_is_nowhere(make:
     done = short_tmp / "done"
     done.mkdir()
     host = make("pairs", once=str(done))
-    await host.connectors.present(await host.connectors.start(threads=True))
+    await host.start()
     await until("a pairing is under way", lambda: host.phases == ["pairing"])
-    await host.connectors.present(await host.connectors.start(threads=True))
+    await host.start()
     host.connectors.retiring.process.kill()
     await until("its slot is free again", lambda: host.phases == ["pairing", "idle"])
 
@@ -134,9 +86,9 @@ async def test_who_was_in_a_process_that_died_while_it_was_left_is_nowhere(make:
 async def test_a_process_that_is_ending_is_not_replaced(make: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     host, roster = make("good"), Roster({})
     monkeypatch.setattr(launch, "bounds", lambda _settings, _connector: Bounds(limit=1))
-    await host.connectors.present(await host.connectors.start(threads=True))
-    current, place = host.connectors.current, Place("external", 1)
-    recycling = Recycling(host.connectors, None, roster, host.settings(), place, lambda _address, _message: None)  # type: ignore[arg-type]
+    await host.start()
+    current = host.connectors.current
+    recycling = Recycling(host.connectors, None, roster, host.settings(), PLACE, lambda _address, _message: None)  # type: ignore[arg-type]
     host.spawn(recycling.run())
     await until("it was killed", current.link.closed.is_set)
     assert recycling.ask("s") == "the connector process is ending"
@@ -155,10 +107,8 @@ async def test_a_process_that_is_being_left_may_not_grow_without_bound(
     async with await open_writer(short_tmp / "shard-0.db") as shard, await open_writer(short_tmp / "api.db") as api:
         link_of = host.connectors.link_of
         sends = Sends(0, Journal(shard, lambda _upto: None), api, link_of, 5.0, host.spawn)
-        await host.connectors.present(await host.connectors.start(threads=True))
-        recycling = Recycling(
-            host.connectors, sends, roster, host.settings(), Place("external", 1), lambda _address, _message: None
-        )
+        await host.start()
+        recycling = Recycling(host.connectors, sends, roster, host.settings(), PLACE, lambda _address, _message: None)
         running = host.spawn(recycling.run())
         assert recycling.ask("s") is None
         await until("one is being left", lambda: host.connectors.retiring is not None)

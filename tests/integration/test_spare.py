@@ -6,7 +6,6 @@ import errno
 import os
 import shlex
 import signal
-import sys
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
@@ -15,94 +14,46 @@ import psutil
 import pytest
 
 from actors.connectors.host import launch, sparing
-from actors.connectors.host.confirm import Confirmer
-from actors.connectors.host.connectors import Connectors
-from actors.connectors.host.launch import Place
 from actors.connectors.host.process import ConnectorProcess
 from actors.connectors.host.roster import Roster
 from actors.connectors.host.succession import Succession
-from actors.connectors.link_events import LinkEvent, PhaseChanged
 from actors.runtime import priority
-from actors.settings import Settings, settings_from
-from config.schema import Config
+from actors.settings import Settings
 from tests.fixtures_daemon import until
+from tests.integration.hosts import NAME, PLACE, PROGRAM, Host
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(60)]
 
-REPOSITORY = Path(__file__).parents[2]
-SCRIPT = f"""\
-import sys
-sys.path.insert(0, {str(REPOSITORY)!r})
-import runpy
-runpy.run_module('tests.contract.wrong', run_name='__main__')
-"""
 
-
-class Host:
-    """What a host has for its connectors, without the actor around it."""
+class SpareHost(Host):
+    """With what comes after its present process."""
 
     def __init__(self, folder: Path, **options: Any) -> None:
-        self.folder = folder
-        self.program = folder / "connector.py"
-        self.program.write_text(SCRIPT)
         self.crowd = 0
-        self.phases: list[str] = []
-        self.lost: list[str] = []
-        self.intensity = {"restarts": 5, "period": 10}
         self.script: Callable[[str], str] | None = None
-        """Of a shell that starts it."""
-        self._options = options
-        self._tasks: set[asyncio.Task[Any]] = set()
-        self.connectors = Connectors(
-            self.settings(),
-            "shard-0",
-            Place("external", 1),
-            knows=lambda session: session == "s",
-            on_event=self._hear,
-            on_fault=lambda _fault: None,
-            on_lost=self._lose,
-            spawn=self.spawn,
-        )
+        """Of a shell that starts its connector."""
+        super().__init__(folder, **options)
         self.succession = Succession(
             self.connectors,
             None,  # type: ignore[arg-type]
             Roster({}),
             self.settings(),
-            "shard-0",
-            Place("external", 1),
+            NAME,
+            PLACE,
             lambda _address, _message: None,
             crowd=lambda: self.crowd,
         )
         self.spare = self.succession.spare
 
     def settings(self, after: float | None = 0.1, *words: str) -> Settings:
-        command = [sys.executable, str(self.program), *words]
+        command = self.command(*words)
         if self.script is not None:
             command = ["/bin/sh", "-c", self.script(shlex.join(command))]
-        external = {"command": command, "options": self._options}
-        values = {
-            "state_dir": str(self.folder),
-            "connectors": {"external": {**external, "spare_after": after}},
-            "supervision": {"heartbeat": 0.5, "heartbeat_timeout": 10.0, "tick": 0.1, "intensity": self.intensity},
-        }
-        return settings_from(Config.model_validate(values), None)
-
-    def spawn(self, work: Any, name: str = "") -> asyncio.Task[Any]:
-        task = asyncio.create_task(work, name=name)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-        return task
-
-    def _hear(self, event: LinkEvent, _confirmer: Confirmer) -> None:
-        assert isinstance(event, PhaseChanged)
-        self.phases.append(str(event.phase))
-
-    async def _lose(self, why: str) -> None:
-        self.lost.append(why)
+        return self.settings_with(command=command, spare_after=after)
 
     async def start(self) -> None:
-        """The present process is there, and what comes after it is looked after."""
-        await self.connectors.present(await self.connectors.start(threads=True))
+        """What comes after the present process is looked after, too."""
+        await super().start()
         self.spawn(self.succession.run())
 
     @property
@@ -113,7 +64,7 @@ class Host:
 
     def running(self, name: str) -> int:
         """How many tasks of that name there are."""
-        return sum(task.get_name() == name for task in self._tasks)
+        return sum(task.get_name() == name for task in self.tasks)
 
     async def kept(self, but: int = 0) -> int:
         """Waits for a spare, another one than ``but``; its pid."""
@@ -131,21 +82,17 @@ class Host:
         return process.popen.pid
 
     async def close(self) -> None:
-        await self.connectors.stop()
-        while self._tasks:
-            for task in self._tasks:
-                task.cancel()
-            await asyncio.wait(self._tasks, timeout=0.1)
+        await super().close()
         await self.spare.stop()
 
 
 @pytest.fixture
-async def make(short_tmp: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Callable[..., Host]]:
+async def make(short_tmp: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Callable[..., SpareHost]]:
     monkeypatch.setattr(sparing, "PAUSE", 0.05)
-    made: list[Host] = []
+    made: list[SpareHost] = []
 
-    def host(**options: Any) -> Host:
-        made.append(Host(short_tmp, **options))
+    def host(**options: Any) -> SpareHost:
+        made.append(SpareHost(short_tmp, **options))
         return made[-1]
 
     yield host
@@ -164,7 +111,7 @@ def runs(pid: int) -> bool:
     return False
 
 
-async def test_it_waits_with_nothing_in_its_hands(make: Callable[..., Host]) -> None:
+async def test_it_waits_with_nothing_in_its_hands(make: Callable[..., SpareHost]) -> None:
     host = make()
     await host.start()
     process = psutil.Process(await host.kept())
@@ -177,7 +124,7 @@ async def test_it_waits_with_nothing_in_its_hands(make: Callable[..., Host]) -> 
         assert process.nice() == max(priority.LOWERED, os.getpriority(os.PRIO_PROCESS, 0))
 
 
-async def test_none_is_started_while_sessions_connect(make: Callable[..., Host]) -> None:
+async def test_none_is_started_while_sessions_connect(make: Callable[..., SpareHost]) -> None:
     host = make()
     host.crowd = 3
     await host.start()
@@ -195,7 +142,7 @@ async def test_none_is_started_while_sessions_connect(make: Callable[..., Host])
     await host.kept()
 
 
-async def test_one_that_dies_is_replaced(make: Callable[..., Host], caplog: pytest.LogCaptureFixture) -> None:
+async def test_one_that_dies_is_replaced(make: Callable[..., SpareHost], caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level("INFO", "actors.connectors.host.spare")
     host = make()
     await host.start()
@@ -208,7 +155,7 @@ async def test_one_that_dies_is_replaced(make: Callable[..., Host], caplog: pyte
     assert [record.levelname for record in caplog.records if "is lost" in record.message] == ["INFO"]
 
 
-async def test_one_that_was_stopped_is_replaced_and_not_used(make: Callable[..., Host]) -> None:
+async def test_one_that_was_stopped_is_replaced_and_not_used(make: Callable[..., SpareHost]) -> None:
     host = make()
     await host.start()
     pid = await host.kept()
@@ -223,7 +170,7 @@ async def test_one_that_was_stopped_is_replaced_and_not_used(make: Callable[...,
     await host.kept(but=pid)
 
 
-async def test_one_of_another_program_is_thrown_away(make: Callable[..., Host]) -> None:
+async def test_one_of_another_program_is_thrown_away(make: Callable[..., SpareHost]) -> None:
     host = make()
     await host.start()
     first = await host.kept()
@@ -231,7 +178,7 @@ async def test_one_of_another_program_is_thrown_away(make: Callable[..., Host]) 
     second = await host.kept(but=first)
     await until("the first one has ended", lambda: gone(first))
     await until("it is the other program", lambda: "--another" in psutil.Process(second).cmdline())
-    host.program.write_text(SCRIPT + "\n# a new version\n")
+    host.program.write_text(PROGRAM + "\n# a new version\n")
     assert host.spare.take() is None, "it has loaded the old version"
     third = await host.kept(but=second)
     host.spare.use(host.settings(None))
@@ -240,14 +187,14 @@ async def test_one_of_another_program_is_thrown_away(make: Callable[..., Host]) 
 
 
 async def test_the_end_waits_for_all_that_were_thrown_away(
-    make: Callable[..., Host], monkeypatch: pytest.MonkeyPatch
+    make: Callable[..., SpareHost], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     host = make()
     await host.start()
     pid, kill = await host.kept(), ConnectorProcess.kill
     loop = asyncio.get_running_loop()
     monkeypatch.setattr(ConnectorProcess, "kill", lambda process: loop.call_later(0.1, kill, process))
-    host.program.write_text(SCRIPT + "\n# a new version\n")
+    host.program.write_text(PROGRAM + "\n# a new version\n")
     assert host.spare.take() is None
     await host.spare.stop()
     assert gone(pid)
@@ -259,7 +206,7 @@ def with_a_helper(command: str) -> str:
     return f"sh -c {shlex.quote(helper)} & sh -c {shlex.quote(f'{command}; exit')}; exit"
 
 
-def family(make: Callable[..., Host]) -> Host:
+def family(make: Callable[..., SpareHost]) -> SpareHost:
     """A host whose connectors are started so."""
     host = make()
     host.script = with_a_helper
@@ -284,7 +231,7 @@ async def started_by(pid: int) -> list[int]:
     return found
 
 
-async def test_what_it_has_started_is_thrown_away_with_it(make: Callable[..., Host]) -> None:
+async def test_what_it_has_started_is_thrown_away_with_it(make: Callable[..., SpareHost]) -> None:
     host = family(make)
     await host.start()
     first = await host.kept()
@@ -304,7 +251,7 @@ async def test_what_it_has_started_is_thrown_away_with_it(make: Callable[..., Ho
 
 
 async def test_what_it_has_started_ends_with_one_that_fails_at_the_hand_over(
-    make: Callable[..., Host], monkeypatch: pytest.MonkeyPatch
+    make: Callable[..., SpareHost], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(launch, "SPARE_PATIENCE", 0.3)
     host = family(make)
@@ -319,7 +266,7 @@ async def test_what_it_has_started_ends_with_one_that_fails_at_the_hand_over(
     await until("all of it have ended", lambda: all(map(gone, [pid, *started])))
 
 
-async def test_it_takes_the_place_of_one_that_died(make: Callable[..., Host]) -> None:
+async def test_it_takes_the_place_of_one_that_died(make: Callable[..., SpareHost]) -> None:
     host = make(deed="pairs")
     await host.start()
     await until("a pairing is under way", lambda: host.phases == ["pairing"])
@@ -340,7 +287,7 @@ async def test_it_takes_the_place_of_one_that_died(make: Callable[..., Host]) ->
     await host.kept(but=pid)
 
 
-async def test_it_waits_for_the_end_of_the_child_that_listens(make: Callable[..., Host]) -> None:
+async def test_it_waits_for_the_end_of_the_child_that_listens(make: Callable[..., SpareHost]) -> None:
     host = make()
     host.script = "{}; exit".format
     host.succession.use(host.settings())
@@ -361,7 +308,7 @@ async def test_it_waits_for_the_end_of_the_child_that_listens(make: Callable[...
     assert await host.succession.succeed("it died")
 
 
-async def test_without_a_spare_nobody_takes_over(make: Callable[..., Host]) -> None:
+async def test_without_a_spare_nobody_takes_over(make: Callable[..., SpareHost]) -> None:
     host = make()
     host.succession.use(host.settings(None))
     await host.start()
@@ -371,7 +318,7 @@ async def test_without_a_spare_nobody_takes_over(make: Callable[..., Host]) -> N
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSTOP])
 async def test_a_spare_that_fails_at_the_hand_over_costs_no_more_than_its_time(
-    make: Callable[..., Host], monkeypatch: pytest.MonkeyPatch, number: signal.Signals
+    make: Callable[..., SpareHost], monkeypatch: pytest.MonkeyPatch, number: signal.Signals
 ) -> None:
     monkeypatch.setattr(launch, "SPARE_PATIENCE", 0.3)
     host = make()
@@ -394,9 +341,9 @@ async def test_a_spare_that_fails_at_the_hand_over_costs_no_more_than_its_time(
     assert gone(pid)
 
 
-async def test_no_spare_takes_over_from_a_process_that_dies_again_and_again(make: Callable[..., Host]) -> None:
+async def test_no_spare_takes_over_from_a_process_that_dies_again_and_again(make: Callable[..., SpareHost]) -> None:
     host = make()
-    host.intensity = {"restarts": 2, "period": 3600}
+    host.intensity = (2, 3600)
     host.succession.use(host.settings())
     await host.start()
     pid = 0
@@ -409,7 +356,7 @@ async def test_no_spare_takes_over_from_a_process_that_dies_again_and_again(make
     await until("what confirmed to the dead has ended", lambda: host.running("confirmations") == 0)
 
 
-async def test_what_confirms_to_a_process_ends_with_it(make: Callable[..., Host]) -> None:
+async def test_what_confirms_to_a_process_ends_with_it(make: Callable[..., SpareHost]) -> None:
     host = make()
     await host.start()
     await host.kept()
@@ -419,7 +366,7 @@ async def test_what_confirms_to_a_process_ends_with_it(make: Callable[..., Host]
 
 
 async def test_one_that_cannot_be_watched_is_a_lost_spare_and_no_more(
-    make: Callable[..., Host], monkeypatch: pytest.MonkeyPatch
+    make: Callable[..., SpareHost], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     host = make()
     await host.start()
@@ -441,7 +388,7 @@ async def test_one_that_cannot_be_watched_is_a_lost_spare_and_no_more(
     assert gone(forked[0].popen.pid)
 
 
-async def test_a_recycled_process_is_followed_by_the_spare(make: Callable[..., Host]) -> None:
+async def test_a_recycled_process_is_followed_by_the_spare(make: Callable[..., SpareHost]) -> None:
     host = make()
     await host.start()
     pid = await host.kept()
@@ -451,7 +398,7 @@ async def test_a_recycled_process_is_followed_by_the_spare(make: Callable[..., H
     await host.kept(but=pid)
 
 
-async def test_nothing_is_left_at_the_end(make: Callable[..., Host]) -> None:
+async def test_nothing_is_left_at_the_end(make: Callable[..., SpareHost]) -> None:
     host = make()
     await host.start()
     pid = await host.kept()
