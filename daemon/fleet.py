@@ -12,7 +12,7 @@ from dataclasses import replace
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from actors.messages import FleetPlan
+from actors.messages.plans import FleetPlan
 from actors.recovery.pauses import Pause, ends
 from actors.settings import Settings
 from actors.store import api_queries, pause_queries

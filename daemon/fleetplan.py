@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping
 from typing import Any
 
 from actors.admission.importance import importance
-from actors.messages import FleetPlan, SessionPlan
+from actors.messages.plans import FleetPlan, SessionPlan
 from actors.settings import Settings
 from config.loader import Loaded
 from config.profiles import simulator_profile

@@ -5,7 +5,7 @@ import hmac
 import secrets
 from collections.abc import Iterable, Mapping
 
-from actors.messages import ProxyPlan
+from actors.messages.plans import ProxyPlan
 from config.loader import Loaded
 from config.schema_proxies import Proxy
 from daemon.backend import BackendError, SessionRecord

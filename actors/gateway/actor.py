@@ -9,7 +9,9 @@ from thespian.actors import ActorAddress
 
 from actors.gateway.protocol import COMMAND_DEADLINE, plan_from_wire
 from actors.gateway.tree import TreeReader
-from actors.messages import Command, CommandResult, FleetPlan, HealthDelta, Hint, SendsWaiting, TreeAnswer
+from actors.messages.plans import FleetPlan
+from actors.messages.services import Command, CommandResult, HealthDelta, Hint, SendsWaiting
+from actors.messages.supervision import TreeAnswer
 from actors.runtime import rpc
 from actors.runtime.frames import Frame
 from actors.runtime.rpc import Link, RemoteError

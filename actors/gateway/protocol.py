@@ -7,7 +7,7 @@ sends grew), ``tree`` (the supervision tree).  Events to main: ``hint`` (an outb
 
 from typing import Any
 
-from actors.messages import FleetPlan, ProxyPlan, SessionPlan
+from actors.messages.plans import FleetPlan, ProxyPlan, SessionPlan
 from actors.settings import Tuning
 from config.secrets import Secret
 

@@ -8,7 +8,7 @@ from typing import Any
 from thespian.actors import ActorAddress
 
 from actors.gateway.protocol import TREE_DEADLINE
-from actors.messages import TreeAnswer, TreeQuery
+from actors.messages.supervision import TreeAnswer, TreeQuery
 from actors.supervision import describe
 
 LIVE = frozenset({"mailboxAgeSeconds", "droppedMessages", "pssBytes"})

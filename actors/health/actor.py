@@ -16,7 +16,8 @@ from actors.health.quality import bands
 from actors.health.score import Ageing, Weights
 from actors.health.view import Scoring
 from actors.health.watch import Watch
-from actors.messages import CanaryAnswer, HealthDelta, Hint, ServiceSample, ShardReport
+from actors.messages.services import CanaryAnswer, HealthDelta, Hint, ShardReport
+from actors.messages.supervision import ServiceSample
 from actors.runtime.worker import Worker
 from actors.settings import Settings
 from actors.store import health_queries, outbox

@@ -14,7 +14,7 @@ from actors.health.canaries import Canaries
 from actors.health.canary import DAY_S, Policy
 from actors.health.listening import Listening
 from actors.health.rhythm import Rhythm
-from actors.messages import CanaryAnswer, SendCanary
+from actors.messages.services import CanaryAnswer, SendCanary
 from actors.settings import host_name
 from actors.store import listening_queries
 from actors.store.direct import Statements

@@ -9,7 +9,9 @@ from typing import Any
 
 from thespian.actors import ActorAddress
 
-from actors.messages import Command, CommandResult, Hint, PlanAnswer, PlanRequest, ServiceSample, ShardPauses
+from actors.messages.services import Command, CommandResult, Hint, ShardPauses
+from actors.messages.sessions import PlanAnswer, PlanRequest
+from actors.messages.supervision import ServiceSample
 from actors.recovery.book import Book
 from actors.recovery.decide import Rule
 from actors.recovery.follow import HEALTH, Follower, is_behind

@@ -8,7 +8,7 @@ from typing import Any
 
 from thespian.actors import ActorAddress
 
-from actors.messages import Command, CommandResult
+from actors.messages.services import Command, CommandResult
 from actors.recovery.strategies import Strategy
 
 KEPT = 1000

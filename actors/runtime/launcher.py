@@ -18,7 +18,7 @@ from typing import Any
 
 from thespian.actors import Actor, ActorAddress, ActorSystem, InvalidActorAddress
 
-from actors.messages import Init, Shutdown, Up
+from actors.messages.supervision import Init, Shutdown, Up
 from actors.runtime import inherited, logs, thespian_fixes, transport
 from actors.runtime.liveness import Beats
 from actors.runtime.process import adopt_orphans, children, end_children, end_group, listens_on, reap, set_name

@@ -11,7 +11,7 @@ from typing import Any
 from thespian.actors import ActorAddress, ActorSystem, ActorSystemFailure
 from thespian.system.messages.status import Thespian_StatusReq, Thespian_SystemStatus
 
-from actors.messages import Ping, Pong
+from actors.messages.supervision import Ping, Pong
 from actors.runtime import liveness
 from actors.runtime.liveness import Beats, Silence
 from actors.runtime.process import kill_quietly, parent_of

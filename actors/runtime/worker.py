@@ -11,7 +11,7 @@ from typing import Any
 
 from thespian.actors import ActorAddress, ChildActorExited, DeadEnvelope, PoisonMessage
 
-from actors.messages import Directory, Heartbeat, Init, LogLevel, OwnedProcess, Stop, Up
+from actors.messages.supervision import Directory, Heartbeat, Init, LogLevel, OwnedProcess, Stop, Up
 from actors.runtime import logs
 from actors.runtime.loop_actor import LoopActor
 from actors.runtime.memory import MemoryProbe

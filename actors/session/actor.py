@@ -14,9 +14,9 @@ from actors.connectors.host.fault import FaultKind
 from actors.connectors.link_events import LinkEvent, Opened, Rtt
 from actors.connectors.protocol import Hello
 from actors.connectors.proxytarget import ProxyTarget
-from actors.messages import (
-    Command,
-    CommandResult,
+from actors.messages.plans import ProxyPlan, SessionPlan
+from actors.messages.services import Command, CommandResult
+from actors.messages.sessions import (
     ConnectorBroke,
     ConnectorTrouble,
     HostAddress,
@@ -24,9 +24,7 @@ from actors.messages import (
     Paused,
     PlanAnswer,
     PlanRequest,
-    ProxyPlan,
     SessionHello,
-    SessionPlan,
     SessionResume,
     TransitionStored,
     UseProxy,

@@ -11,7 +11,7 @@ from typing import Any
 
 from thespian.actors import ActorAddress
 
-from actors.messages import SessionHello, SessionResume, Transition, TransitionStored
+from actors.messages.sessions import SessionHello, SessionResume, Transition, TransitionStored
 from actors.recovery.backoff import bound
 
 log = logging.getLogger(__name__)

@@ -20,7 +20,7 @@ from thespian.actors import (
     WakeupMessage,
 )
 
-from actors.messages import (
+from actors.messages.supervision import (
     Directory,
     Heartbeat,
     Init,

@@ -3,7 +3,7 @@
 import signal
 from typing import Any
 
-from actors.messages import Heartbeat, ServiceSample
+from actors.messages.supervision import Heartbeat, ServiceSample
 from actors.runtime.memory import pss_bytes
 from actors.runtime.process import rss_bytes
 from actors.supervision.owned import Owned

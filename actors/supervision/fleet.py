@@ -6,7 +6,8 @@ from typing import Any
 
 from thespian.actors import Actor, ActorAddress
 
-from actors.messages import FleetPlan, ServiceUp, ShardPlan
+from actors.messages.plans import FleetPlan, ShardPlan
+from actors.messages.supervision import ServiceUp
 from actors.settings import Settings, shard_name
 from actors.supervision import clock, decision
 from actors.supervision.configured import Configured

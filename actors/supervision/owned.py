@@ -5,7 +5,7 @@ It is no actor, and lives and ends with the child.  Its exit is known only if th
 
 from dataclasses import dataclass, replace
 
-from actors.messages import OwnedProcess
+from actors.messages.supervision import OwnedProcess
 from actors.supervision.state import Exit
 
 

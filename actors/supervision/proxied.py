@@ -4,7 +4,7 @@ Word of it may get lost like every message.  So each sample of a session says by
 by another than it should is told again.
 """
 
-from actors.messages import ProxyPlan
+from actors.messages.plans import ProxyPlan
 
 
 class Proxied:

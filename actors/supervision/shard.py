@@ -10,15 +10,10 @@ from thespian.actors import Actor, ActorAddress
 
 from actors.connectors.host.actor import ConnectorHost
 from actors.connectors.host.args import HostArgs
-from actors.messages import (
-    HostAddress,
-    LogLevel,
-    RestartSession,
-    SessionPlan,
-    ShardPlan,
-    ShardReport,
-    UseProxy,
-)
+from actors.messages.plans import SessionPlan, ShardPlan
+from actors.messages.services import ShardReport
+from actors.messages.sessions import HostAddress, UseProxy
+from actors.messages.supervision import LogLevel, RestartSession
 from actors.session.actor import SessionActor, SessionArgs
 from actors.settings import Settings, host_name, shard_name
 from actors.supervision import decision

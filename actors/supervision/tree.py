@@ -14,13 +14,8 @@ from thespian.actors import Actor, ActorAddress
 
 from actors.gateway.actor import Gateway
 from actors.health.actor import HealthActor
-from actors.messages import (
-    Directory,
-    FleetPlan,
-    LogLevel,
-    Retune,
-    ServiceUp,
-)
+from actors.messages.plans import FleetPlan, Retune
+from actors.messages.supervision import Directory, LogLevel, ServiceUp
 from actors.recovery.actor import RecoveryActor
 from actors.settings import Settings
 from actors.supervision import decision

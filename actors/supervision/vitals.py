@@ -4,7 +4,7 @@ import os
 import time
 from typing import Any
 
-from actors.messages import Heartbeat, OwnedProcess, ServiceSample, TreeAnswer, TreeQuery
+from actors.messages.supervision import Heartbeat, OwnedProcess, ServiceSample, TreeAnswer, TreeQuery
 from actors.runtime.memory import MemoryProbe, pss_bytes
 from actors.supervision import describe, owned
 from actors.supervision.children import Processes

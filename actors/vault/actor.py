@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from actors.messages import ServiceSample
+from actors.messages.supervision import ServiceSample
 from actors.runtime.worker import Worker
 from actors.settings import SOCKET_VAULT, Settings
 from actors.vault.server import VaultServer

@@ -8,7 +8,7 @@ from typing import Any
 
 import msgpack
 
-from actors.messages import Heartbeat, TreeAnswer
+from actors.messages.supervision import Heartbeat, TreeAnswer
 from actors.runtime.memory import pss_bytes
 from actors.supervision import describe
 from actors.supervision.spec import ChildSpec

@@ -14,7 +14,7 @@ import thespian.system.multiprocCommon as multiproc
 from thespian.actors import Actor, ActorAddress, ChildActorExited, ThespianWatch, WakeupMessage
 from thespian.system.transport import TransmitIntent
 
-from actors.messages import Directory, Init, Ping, Pong, ServiceUp, Up
+from actors.messages.supervision import Directory, Init, Ping, Pong, ServiceUp, Up
 from actors.runtime.process import settle_actor
 from actors.runtime.worker import Worker
 from actors.supervision import decision

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import yaml
 
-from actors.messages import ProxyPlan
+from actors.messages.plans import ProxyPlan
 from actors.settings import settings_from
 from actors.store.engine import Database, open_writer
 from actors.store.migrate import upgrade

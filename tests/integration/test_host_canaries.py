@@ -10,7 +10,7 @@ from actors.connectors import canary_id
 from actors.connectors.host import canaries as host_canaries
 from actors.connectors.link_events import Receipt
 from actors.connectors.protocol import STORED
-from actors.messages import SendCanary
+from actors.messages.services import SendCanary
 from actors.runtime.rpc import RemoteError
 from actors.store import listening_queries
 from actors.store.engine import open_writer

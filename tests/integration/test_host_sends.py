@@ -24,7 +24,7 @@ from actors.connectors.host.sends import Sends
 from actors.connectors.host.upkeep import Upkeep
 from actors.connectors.link_events import InboundMessage, Receipt, Wanted
 from actors.connectors.protocol import STORED, WINDOW, Hello
-from actors.messages import CanaryAnswer
+from actors.messages.services import CanaryAnswer
 from actors.runtime import rpc
 from actors.runtime.frames import Frame
 from actors.runtime.rpc import Link, RemoteError

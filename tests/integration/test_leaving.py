@@ -11,7 +11,8 @@ from actors.health.book import Book
 from actors.health.quality import bands
 from actors.health.score import Ageing, Weights
 from actors.health.view import Scoring
-from actors.messages import SessionHello, SessionPlan
+from actors.messages.plans import SessionPlan
+from actors.messages.sessions import SessionHello
 from actors.store import outbox, shard_queries
 from actors.store.engine import open_writer
 from actors.store.migrate import upgrade

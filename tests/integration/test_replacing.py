@@ -15,7 +15,7 @@ from actors.connectors.host.journal import Journal
 from actors.connectors.host.recycling import Recycling
 from actors.connectors.host.roster import Roster
 from actors.connectors.host.sends import Sends
-from actors.messages import SessionPlan
+from actors.messages.plans import SessionPlan
 from actors.settings import Settings
 from actors.store.engine import open_writer
 from actors.store.migrate import upgrade

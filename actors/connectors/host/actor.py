@@ -21,20 +21,10 @@ from actors.connectors.host.parts import assemble
 from actors.connectors.host.plans import Plans
 from actors.connectors.link_events import LinkEvent, PhaseChanged
 from actors.connectors.protocol import Phase
-from actors.messages import (
-    Command,
-    CommandResult,
-    ConnectorBroke,
-    OwnedProcess,
-    PlanRequest,
-    SendCanary,
-    SendsWaiting,
-    ServiceSample,
-    SessionHello,
-    SessionResume,
-    ShardPlan,
-    Transition,
-)
+from actors.messages.plans import ShardPlan
+from actors.messages.services import Command, CommandResult, SendCanary, SendsWaiting
+from actors.messages.sessions import ConnectorBroke, PlanRequest, SessionHello, SessionResume, Transition
+from actors.messages.supervision import OwnedProcess, ServiceSample
 from actors.runtime import logs
 from actors.runtime.worker import Worker
 from actors.settings import host_name, shard_name

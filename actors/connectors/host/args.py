@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from actors.messages import SessionPlan
+from actors.messages.plans import SessionPlan
 from actors.settings import Settings
 
 

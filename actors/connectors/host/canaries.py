@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 
 from actors.connectors import canary_id
 from actors.connectors.link_events import Kept
-from actors.messages import CanaryAnswer, SendCanary
+from actors.messages.services import CanaryAnswer, SendCanary
 from actors.runtime.rpc import Link, RemoteError
 from actors.settings import Settings
 from actors.store import listening_queries

@@ -22,7 +22,7 @@ from actors.connectors.host.process import ConnectorProcess
 from actors.connectors.host.uplink import Uplink
 from actors.connectors.link_events import LinkEvent, PhaseChanged
 from actors.connectors.protocol import ADMIT, Admission, Phase
-from actors.messages import OwnedProcess
+from actors.messages.supervision import OwnedProcess
 from actors.runtime.rpc import Link, LinkClosed, RemoteError
 from actors.settings import Settings
 

@@ -12,7 +12,8 @@ from actors.connectors.host.connectors import Connectors
 from actors.connectors.host.recycling import Recycling
 from actors.connectors.host.roster import Roster
 from actors.connectors.protocol import Phase
-from actors.messages import Command, CommandResult, RestartSession, ShardPauses
+from actors.messages.services import Command, CommandResult, ShardPauses
+from actors.messages.supervision import RestartSession
 
 CLOSED_PATIENCE = 16.0
 """Seconds for a session to have closed its connection, after which its actor is replaced in any case."""

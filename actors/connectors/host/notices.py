@@ -8,7 +8,9 @@ from thespian.actors import ActorAddress
 
 from actors.connectors.host.fault import ConnectorFault
 from actors.connectors.host.roster import Roster
-from actors.messages import Command, ConnectorTrouble, Paused, SessionPlan
+from actors.messages.plans import SessionPlan
+from actors.messages.services import Command
+from actors.messages.sessions import ConnectorTrouble, Paused
 
 
 class Notices:

@@ -26,7 +26,7 @@ from actors.connectors.host.sends import Sends
 from actors.connectors.host.succession import Succession
 from actors.connectors.host.transitions import Transitions
 from actors.connectors.host.upkeep import Upkeep
-from actors.messages import Hint
+from actors.messages.services import Hint
 from actors.runtime.worker import Worker
 from actors.settings import shard_name
 from actors.store import shard_queries

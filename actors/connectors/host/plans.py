@@ -6,7 +6,7 @@ from actors.connectors.host import launch
 from actors.connectors.host.args import HostArgs
 from actors.connectors.host.connectors import Connectors
 from actors.connectors.host.parts import Parts
-from actors.messages import ShardPlan
+from actors.messages.plans import ShardPlan
 from actors.runtime import logs
 
 

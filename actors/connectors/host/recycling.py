@@ -19,7 +19,7 @@ from actors.connectors.host.roster import Roster
 from actors.connectors.host.sends import Sends
 from actors.connectors.host.spare import Spare
 from actors.connectors.protocol import Phase
-from actors.messages import MoveLink
+from actors.messages.sessions import MoveLink
 from actors.runtime.rpc import LinkClosed, RemoteError
 from actors.settings import Settings
 

@@ -8,7 +8,8 @@ from typing import Any
 from thespian.actors import ActorAddress
 
 from actors.admission.detours import Proxy
-from actors.messages import ProxyPlan, SessionHello, SessionPlan
+from actors.messages.plans import ProxyPlan, SessionPlan
+from actors.messages.sessions import SessionHello
 from actors.session.causes import Cause
 from actors.store import shard_queries
 from actors.store.records import LEFT, SessionState

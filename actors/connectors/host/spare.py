@@ -15,7 +15,7 @@ from actors.connectors.host.fault import ConnectorFault
 from actors.connectors.host.launch import Program
 from actors.connectors.host.process import ConnectorProcess
 from actors.connectors.host.sparing import Act, View
-from actors.messages import OwnedProcess
+from actors.messages.supervision import OwnedProcess
 from actors.runtime import priority
 from actors.runtime.process import is_stopped, rss_bytes
 from actors.settings import Settings

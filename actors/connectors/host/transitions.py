@@ -14,7 +14,7 @@ from actors.connectors.host.notices import Notices
 from actors.connectors.host.outdated import Outdated
 from actors.connectors.host.roster import Roster, refusal
 from actors.connectors.host.sends import Sends
-from actors.messages import Transition, TransitionStored
+from actors.messages.sessions import Transition, TransitionStored
 from actors.store import shard_queries
 from actors.store.direct import Statements
 from actors.store.errors import StoreError

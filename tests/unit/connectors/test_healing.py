@@ -5,7 +5,8 @@ from typing import Any
 
 from actors.connectors.host.healing import Healing
 from actors.connectors.host.roster import Roster
-from actors.messages import SessionPlan, ShardPauses
+from actors.messages.plans import SessionPlan
+from actors.messages.services import ShardPauses
 
 UNUSED: Any = None
 

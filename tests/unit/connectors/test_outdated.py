@@ -10,7 +10,8 @@ from thespian.actors import ActorAddress
 
 from actors.connectors.host.outdated import PATIENCE, Outdated
 from actors.connectors.host.roster import Roster
-from actors.messages import SessionHello, SessionPlan
+from actors.messages.plans import SessionPlan
+from actors.messages.sessions import SessionHello
 from actors.store.records import CLIENT, SessionState
 
 NOW = 1e6

@@ -7,7 +7,8 @@ import pytest
 from thespian.actors import ActorAddress
 
 from actors.connectors.host.roster import Roster, refusal
-from actors.messages import SessionHello, SessionPlan
+from actors.messages.plans import SessionPlan
+from actors.messages.sessions import SessionHello
 from actors.store.records import SessionState
 
 

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from actors.gateway.protocol import plan_from_wire, plan_to_wire
-from actors.messages import FleetPlan, ProxyPlan, SessionPlan
+from actors.messages.plans import FleetPlan, ProxyPlan, SessionPlan
 from actors.runtime import frames
 from actors.settings import Settings, settings_from
 from config.loader import check_text

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from actors.messages import Heartbeat, OwnedProcess, ServiceSample
+from actors.messages.supervision import Heartbeat, OwnedProcess, ServiceSample
 from actors.supervision import describe, owned
 from actors.supervision.state import Child, Exit, Phase
 from tests.unit.supervision.kit import spec

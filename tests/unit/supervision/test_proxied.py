@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from actors.messages import ProxyPlan
+from actors.messages.plans import ProxyPlan
 from actors.session.sample import Folder
 from actors.session.state import Proxy, SessionState
 from actors.supervision.proxied import Proxied
