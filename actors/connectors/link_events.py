@@ -6,6 +6,7 @@ from enum import StrEnum
 from typing import ClassVar
 
 from actors.connectors.protocol import Phase
+from actors.connectors.rating import Rating
 
 
 class EventName(StrEnum):
@@ -26,6 +27,7 @@ class EventName(StrEnum):
     UNDECRYPTABLE = "undecryptable"
     TIMELOCK = "timelock"
     MESSAGE_CAP = "message_cap"
+    QUALITY = "quality"
     SUPERSEDED = "superseded"
     PHASE = "phase"
     SENT = "sent"
@@ -183,6 +185,14 @@ class MessageCap(LinkEvent):
     """It may begin no more until then."""
     until: int | None
     """Milliseconds since 1970."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Quality(LinkEvent):
+    """The platform rates the account's number; ``at`` is when it said so."""
+
+    name = EventName.QUALITY
+    rating: Rating
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -22,6 +22,7 @@ from actors.connectors.link_events import (
     Paired,
     PhaseChanged,
     Qr,
+    Quality,
     Queued,
     Receipt,
     Received,
@@ -33,13 +34,14 @@ from actors.connectors.link_events import (
     Wanted,
 )
 from actors.connectors.protocol import Phase, read_phase
+from actors.connectors.rating import Rating, read_rating
 from actors.runtime.frames import Frame
 
 SESSION_EVENTS: Mapping[str, type[LinkEvent]] = {
     kind.name: kind
     for kind in (
         *(Queued, Connecting, Qr, Paired, Opened, Closed, Rtt, HeartbeatMissed),
-        *(Sent, Ack, Receipt, Received, Heard, Undecryptable, Timelock, MessageCap, Superseded),
+        *(Sent, Ack, Receipt, Received, Heard, Undecryptable, Timelock, MessageCap, Quality, Superseded),
     )
 }
 HOST_EVENTS: Mapping[str, type[LinkEvent]] = {
@@ -56,6 +58,7 @@ _READERS: Mapping[Any, Callable[[Fields, str], Any]] = {
     str | None: lambda wire, key: wire.text_or_none(key),
     Mapping[str, str]: lambda wire, key: wire.texts(key),
     Phase: lambda wire, _: read_phase(wire),
+    Rating: read_rating,
 }
 _WIRE_NAMES = {"expires_at": "expiresAt", "login_ms": "loginMs", "message_id": "messageId", "sender": "from"}
 

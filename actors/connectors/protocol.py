@@ -10,6 +10,7 @@ from enum import StrEnum
 from typing import Any
 
 from actors.connectors.fields import BadField, Fields
+from actors.connectors.rating import Rated
 from actors.runtime.limits import Limits
 
 PROTOCOL = 1
@@ -190,6 +191,7 @@ class State:
     qr_expires_at: int | None = None
     proxy: str | None = None
     """Id of the proxy that the connection was opened through; None: none, or there is no connection."""
+    quality: Rated | None = None
 
     def to_wire(self) -> dict[str, Any]:
         """The map of the protocol."""
@@ -201,6 +203,7 @@ class State:
             "qr": self.qr,
             "qrExpiresAt": self.qr_expires_at,
             "proxy": self.proxy,
+            "quality": None if self.quality is None else self.quality.to_wire(),
         }
 
     @classmethod
@@ -215,6 +218,7 @@ class State:
             fields.text_or_none("qr"),
             fields.integer_or_none("qrExpiresAt"),
             fields.text_or_none("proxy"),
+            Rated.read(fields.inner("quality")) if "quality" in fields else None,
         )
 
 

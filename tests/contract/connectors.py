@@ -117,6 +117,10 @@ class SimulatorUnderTest:
         """Fault logged_out."""
         await self._fault(host, session, fault="logged_out")
 
+    async def rate(self, host: HostPeer, session: str, phone: str, rating: str) -> None:
+        """Fault quality."""
+        await self._fault(host, session, fault="quality", rating=rating)
+
     async def _fault(self, host: HostPeer, session: str, **fault: Any) -> None:
         await host.ask("fault", session=session, **fault)
 
@@ -237,3 +241,7 @@ class PlainUnderTest:
     async def unlink(self, host: HostPeer, session: str, phone: str) -> None:
         """A command."""
         await host.ask("world", session=session, deed="unlink")
+
+    async def rate(self, host: HostPeer, session: str, phone: str, rating: str) -> None:
+        """A command."""
+        await host.ask("world", session=session, deed="rate", phone=phone, rating=rating)

@@ -11,6 +11,7 @@ from typing import Any
 import msgpack
 import pytest
 
+from actors.connectors.baileys import launch as baileys
 from actors.connectors.link_events import (
     Ack,
     Closed,
@@ -18,6 +19,7 @@ from actors.connectors.link_events import (
     Superseded,
 )
 from actors.connectors.protocol import CAPABILITIES, GRACE_SECONDS, PROTOCOL, Phase, Stats
+from actors.connectors.rating import QUALITY
 from actors.runtime import frames
 from actors.runtime.frames import MAX_FRAME
 from tests.contract.harness import Subject, causes, fresh_name, fresh_phone
@@ -62,6 +64,7 @@ async def test_ready_line_and_hello_say_who_it_is(shared: Subject) -> None:
         shared.ready.pid,
     )
     assert set(CAPABILITIES) <= set(hello.capabilities)
+    assert (QUALITY in hello.capabilities) == (shared.connector.name != baileys.NAME)  # WhatsApp tells no device of it
 
 
 async def test_session_hello_tells_the_state(shared: Subject, name: str) -> None:

@@ -57,7 +57,10 @@ SESSION_LINK = {
     "session-oversize": b"\xff\xff\xff\xff",
     "session-garbage": b"GET / HTTP/1.1\r\n\r\n",
     "session-wrong-field": event("rtt", ms="soon"),
+    "session-wrong-rating": event("quality", rating="splendid"),
+    "session-no-rating": event("quality", rating=None),
     "session-flood": event("rtt", ms=1.0) * FLOOD,
+    "session-quality-flood": event("quality", rating="low") * FLOOD,
 }
 """What is written on a session's link right after it was opened."""
 
@@ -143,6 +146,8 @@ class Wrong:
             del answer["version"]
         elif not host and self.deed == "session-early":
             writer.write(event("rtt", ms=1.0))
+        elif not host and self.deed == "session-wrong-state":
+            answer["state"] = {**STATE, "quality": {"rating": "splendid", "at": 1}}
         writer.write(frame({"re": request["id"], "ok": answer}))
         if host:
             writer.write(HOST_LINK.get(self.deed, b""))

@@ -68,7 +68,8 @@ class Connection:
         """The state of the protocol."""
         qr, expires_at = (None, None) if self.pairing is None else self.pairing.current
         proxy = None if self._proxy is None else self._proxy.id
-        return State(self.phase, self._session.paired, self._me, self._opened_at, qr, expires_at, proxy)
+        session = self._session
+        return State(self.phase, session.paired, self._me, self._opened_at, qr, expires_at, proxy, session.rated)
 
     def enter(self) -> None:
         """Asks for admission."""
@@ -184,6 +185,7 @@ class Connection:
         self.tell(Heard(**self.stamp))  # the server's word that what it kept is delivered
         if session.suffers(Mode.TIMELOCK):
             session.tell_timelock()
+        session.tell_quality(anew=True)
         spread = chance(self._shared.options.seed, session.id, "heartbeat", 0)
         self._timer = self._loop.call_later(self._shared.options.heartbeat * spread, self._beat)
         self.hear()
@@ -203,6 +205,7 @@ class Connection:
             self._timer = self._loop.call_later(options.heartbeat_timeout - rtt, self._missed)
             return
         self.tell(Rtt(**self.stamp, ms=rtt * 1000))
+        self._session.tell_quality()
         self._timer = self._loop.call_later(max(0.0, options.heartbeat - rtt), self._beat)
 
     def _missed(self) -> None:

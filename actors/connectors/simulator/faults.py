@@ -9,6 +9,7 @@ from enum import StrEnum
 
 from actors.connectors.fields import BadField, Fields
 from actors.connectors.protocol import HTTP_REASON, Reason
+from actors.connectors.rating import Rating, read_rating
 
 CUT_CODE = 428
 """What the client reports when an open connection ends without a word from the server."""
@@ -70,6 +71,8 @@ class Fault:
     value: float = 0.0
     undecryptable: int = 0
     """How many inbound messages that can't be decrypted arrive at once."""
+    rating: Rating | None = None
+    """How the platform rates the number from now on."""
 
 
 def read_fault(wire: Fields, other_keys: Iterable[str] = ()) -> Fault:
@@ -159,6 +162,10 @@ def _undecryptable(name: str, wire: Fields) -> Fault:
     return Fault(name, undecryptable=wire.integer("count", 1, least=1))
 
 
+def _quality(name: str, wire: Fields) -> Fault:
+    return Fault(name, rating=read_rating(wire, "rating"))
+
+
 _Reader = Callable[[str, Fields], Fault]
 _LOST = Close(CUT_CODE, Reason.NETWORK, "Connection Closed", {"errno": "ECONNRESET"})
 _FOR = ("for_s",)
@@ -186,6 +193,7 @@ _FAULTS: dict[str, tuple[tuple[str, ...], _Reader]] = {
     "timelock": (_FOR, _mode(Mode.TIMELOCK, None, RESTRICTED)),
     "stall": (_FOR, _mode(Mode.STALL)),
     "undecryptable": (("count",), _undecryptable),
+    "quality": (("rating",), _quality),
     "close": (("code", "reason", "message", "data", "for_s"), _close),
 }
 FAULT_NAMES = tuple(_FAULTS)

@@ -100,6 +100,7 @@ class Pairing:
         session.device = credentials.device
         session.paired = True
         session.life = session.life.paired_anew()
+        session.rated = None
         self._shared.list_phone(phone, session)
         self._shared.counts["pairings"] += 1
         self._connection.tell(Paired(**self._connection.stamp, me=credentials.me))

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from actors.connectors.fields import BadField, Fields
+from actors.connectors.rating import Rating, read_rating
 from actors.connectors.simulator.faults import Fault, read_fault
 
 PHONE_DIGITS = (5, 15)
@@ -44,6 +45,8 @@ class Profile:
     phone: str | None = None
     """Digits; None: one derived from the seed."""
     script: tuple[Step, ...] = ()
+    quality: Rating | None = None
+    """How the platform rates the number at first; None: it does not."""
 
     @classmethod
     def read(cls, values: Any) -> "Profile":
@@ -51,7 +54,7 @@ class Profile:
         if values is None:
             return cls()
         wire = Fields(values, "profile")
-        wire.only(("latency_ms", "jitter_ms", "paired", "phone", "script"))
+        wire.only(("latency_ms", "jitter_ms", "paired", "phone", "script", "quality"))
         default = cls()
         return cls(
             wire.number("latency_ms", default.latency_ms, least=0),
@@ -59,6 +62,7 @@ class Profile:
             wire.boolean("paired", False),
             read_phone(wire) if "phone" in wire else None,
             tuple(_steps(wire)),
+            read_rating(wire, "quality") if "quality" in wire else None,
         )
 
     def next_step(self, elapsed: float) -> tuple[float, tuple[Step, ...]] | None:

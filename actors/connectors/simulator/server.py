@@ -8,6 +8,7 @@ from typing import Any
 
 from actors.connectors.fields import BadField, Fields
 from actors.connectors.protocol import ADMIT, CAPABILITIES, PROTOCOL, PROXY, STORED, ErrorCode, ReadyLine, StartLine
+from actors.connectors.rating import QUALITY
 from actors.connectors.simulator.commands import drill_command, host_command, session_command
 from actors.connectors.simulator.profile import Profile
 from actors.connectors.simulator.session import Session
@@ -85,7 +86,7 @@ class Server:
         wire = Fields(hello)
         if wire.integer("protocol") != PROTOCOL:
             raise RemoteError(ErrorCode.UNSUPPORTED_PROTOCOL, f"this is protocol {PROTOCOL}", {"protocol": PROTOCOL})
-        answer: Frame = self.ready.to_wire() | {"capabilities": [*CAPABILITIES, STORED, ADMIT, PROXY]}
+        answer: Frame = self.ready.to_wire() | {"capabilities": [*CAPABILITIES, STORED, ADMIT, PROXY, QUALITY]}
         del answer["ready"]
         match wire.text("role"):
             case "host":

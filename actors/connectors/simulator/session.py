@@ -2,10 +2,11 @@
 
 import asyncio
 
-from actors.connectors.link_events import Closed, LinkEvent, PhaseChanged, Superseded, Timelock
+from actors.connectors.link_events import Closed, LinkEvent, PhaseChanged, Quality, Superseded, Timelock
 from actors.connectors.link_frames import to_frame
 from actors.connectors.protocol import GRACE_SECONDS, ErrorCode, Phase, Reason, State
 from actors.connectors.proxytarget import ProxyTarget
+from actors.connectors.rating import Rated, Rating
 from actors.connectors.simulator.connection import Connection
 from actors.connectors.simulator.faults import Close, Fault, Mode
 from actors.connectors.simulator.mailbox import Garbled, Mailbox
@@ -16,6 +17,8 @@ from actors.connectors.simulator.world import Life, chance, latency, phone_of
 from actors.connectors.vaultlink import SessionVault
 from actors.runtime.rpc import Link, RemoteError
 
+RATED_ANEW_MS = 3_600_000
+"""How often the platform says anew how it rates a number."""
 CLOSED_BY_US = Close(0, Reason.CLOSED_BY_US, "")
 
 
@@ -24,7 +27,7 @@ class Session:
 
     __slots__ = (
         *("_draws", "_due", "_forgotten", "_grace", "_link", "_script", "_shared", "_since", "_unseen", "connection"),
-        *("device", "id", "life", "mailbox", "paired", "paired_by_profile", "phone", "profile", "vault"),
+        *("device", "id", "life", "mailbox", "paired", "paired_by_profile", "phone", "profile", "rated", "vault"),
     )
 
     def __init__(self, id: str, shared: Shared) -> None:
@@ -39,6 +42,8 @@ class Session:
         self.phone = ""
         self.device = 0
         """Number of the device paired last; 0: none yet."""
+        self.rated: Rated | None = None
+        """What the platform said last of this device's number."""
         self.vault = SessionVault(shared.vault, id)
         self._shared = shared
         self._link: Link | None = None
@@ -59,7 +64,7 @@ class Session:
     def state(self) -> State:
         """The state of the protocol."""
         if self.connection is None:
-            return State(paired=self.paired)
+            return State(paired=self.paired, quality=self.rated)
         return self.connection.state
 
     def attach(self, link: Link) -> Link | None:
@@ -137,6 +142,7 @@ class Session:
     async def _forget(self) -> None:
         await self.vault.reset()
         self.paired = self.paired_by_profile = False
+        self.rated = None
         self._forgotten = True
 
     def open_connection(self) -> Connection:
@@ -168,6 +174,7 @@ class Session:
         elif connection.phase is Phase.OPEN:
             if fault.mode is Mode.TIMELOCK:
                 self.tell_timelock()
+            self.tell_quality()
             for _ in range(fault.undecryptable):
                 self.mailbox.put(self._garbled(), self._shared.loop.time())
             connection.hear()
@@ -181,6 +188,8 @@ class Session:
         if timelocked:
             self._eased(Mode.TIMELOCK)
         if self.connection is not None:
+            if self.connection.phase is Phase.OPEN:
+                self.tell_quality()
             self.connection.hear()
 
     def _eased(self, mode: Mode) -> None:
@@ -195,6 +204,16 @@ class Session:
         at, rest = self._shared.now_ms(), self.life.rest(Mode.TIMELOCK, self._shared.loop.time())
         until = None if rest is None else at + int(rest * 1000)
         self.tell(Timelock(session=self.id, at=at, active=True, until=until))
+
+    def tell_quality(self, *, anew: bool = False) -> None:
+        """The platform says how it rates the number: if that is news, an hour old, or asked for ``anew``."""
+        rating, before = self.life.rating or self.profile.quality, self.rated
+        if rating is None and before is None:
+            return
+        at, rating = self._shared.now_ms(), rating or Rating.UNKNOWN
+        if anew or before is None or before.rating is not rating or at - before.at >= RATED_ANEW_MS:
+            self.rated = Rated(rating, at)
+            self.tell(Quality(session=self.id, at=at, rating=rating))
 
     def _garbled(self) -> Garbled:
         self._draws += 1

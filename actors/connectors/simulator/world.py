@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from hashlib import blake2b
 
+from actors.connectors.rating import Rating
 from actors.connectors.simulator.faults import Close, Fault, Mode, Refusal
 from actors.connectors.simulator.profile import Profile
 
@@ -54,6 +55,8 @@ class Life:
     refusal: Refusal | None = None
     refused_until: float = FOREVER
     modes: Mapping[Mode, Lasting] = field(default_factory=dict)
+    rating: Rating | None = None
+    """How the number is rated; None: as the profile says."""
 
     def suffer(self, fault: Fault, now: float) -> "Life":
         """The life after a fault; a later refusal replaces an earlier one."""
@@ -64,6 +67,8 @@ class Life:
         if fault.mode is not None:
             until = FOREVER if fault.seconds is None else now + fault.seconds
             life = replace(life, modes={**life.modes, fault.mode: Lasting(until, fault.value)})
+        if fault.rating is not None:
+            life = replace(life, rating=fault.rating)
         return life
 
     def has(self, mode: Mode, now: float) -> bool:

@@ -3,6 +3,7 @@ import { Refusal } from './link.mjs'
 
 const QR_MS = 60_000
 const MAX_PENDING = 256
+const DAY_MS = 86_400_000
 
 export class Connection {
   phase = 'queued'
@@ -71,8 +72,16 @@ export class Connection {
     this.#shared.world.phone(this.phone).connection = this
     this.#enterPhase('open')
     this.#tell('open', { me: this.me, version: '1', loginMs: Date.now() - began })
+    this.rated()
     this.#beatLater()
     this.deliver()
+  }
+
+  /** Tells how the server rates the number. */
+  rated() {
+    const { rating } = this.#shared.world.phone(this.phone)
+    this.#session.quality = { rating, at: Date.now() }
+    this.#tell('quality', this.#session.quality)
   }
 
   #beatLater() {
@@ -85,6 +94,7 @@ export class Connection {
       this.#shared.world.answer(this, () => {
         clearTimeout(this.#timer)
         this.#tell('rtt', { ms: performance.now() - began })
+        if (Date.now() - this.#session.quality.at >= DAY_MS / 2) this.rated()
         this.#beatLater()
       })
     }, this.#shared.options.heartbeatMs)
@@ -131,6 +141,7 @@ export class Connection {
       await this.#session.auth.commit({ creds: Buffer.from(JSON.stringify(device)) }, { paired: true })
       if (this.ended) return
       this.#session.paired = true
+      this.#session.quality = null
       this.me = `${phone}:${device.device}@s.whatsapp.net`
       this.#tell('paired', { me: this.me })
       this.end({ code: 515, reason: 'stream_error', message: 'restart required' })

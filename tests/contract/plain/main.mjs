@@ -21,7 +21,7 @@ const sessions = new Map()
 let worstLag = 0
 
 function identity() {
-  return { protocol: PROTOCOL, connector: start.connector, version: VERSION, pid: process.pid, capabilities: ['qr', 'pairing-code', 'text', 'stored'] }
+  return { protocol: PROTOCOL, connector: start.connector, version: VERSION, pid: process.pid, capabilities: ['qr', 'pairing-code', 'text', 'stored', 'quality'] }
 }
 
 function accept(socket) {
@@ -108,7 +108,7 @@ const HOST_COMMANDS = {
     return { rssBytes: process.memoryUsage.rss(), cpuMs: (user + system) / 1000, sessions: sessions.size, lagMs, counts }
   },
   // What the test does as the phone and as the server.
-  world({ session, deed, phone, qr, code, error }) {
+  world({ session, deed, phone, qr, code, error, rating }) {
     const { connection } = known(session)
     if (deed === 'scan') connection.scan(qr, phone)
     else if (deed === 'enter_code') connection.enterCode(code)
@@ -116,6 +116,7 @@ const HOST_COMMANDS = {
     else if (deed === 'refuse') shared.world.phone(phone).refuses = error
     else if (deed === 'fall_silent') connection.silent = true
     else if (deed === 'unlink') connection.unlink()
+    else if (deed === 'rate') shared.world.rate(phone, rating)
     else throw new Refusal('bad_request', `deed: ${deed}`)
     return {}
   }

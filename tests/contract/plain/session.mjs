@@ -8,6 +8,7 @@ const GRACE_MS = 3000
 export class Session {
   paired = false
   connection = null
+  quality = null // {rating, at}: what was told last of this device's number
   #shared
   #link = null
   #grace = null
@@ -24,7 +25,7 @@ export class Session {
 
   get state() {
     const { me = null, openedAt = null, qr = null, qrExpiresAt = null } = this.connection ?? {}
-    return { phase: this.phase, paired: this.paired, me, openedAt, qr, qrExpiresAt }
+    return { phase: this.phase, paired: this.paired, me, openedAt, qr, qrExpiresAt, quality: this.quality }
   }
 
   /** After its generation was claimed, a link takes over; what ended while nobody was there is told to it. */
@@ -108,6 +109,7 @@ export class Session {
   async #forget() {
     await this.auth.reset()
     this.paired = false
+    this.quality = null
   }
 
   /** The connection, if it is open. */

@@ -3,13 +3,20 @@
 const ANSWER_MS = 5
 
 export class World {
-  #phones = new Map() // phone -> {connection, mailbox, refuses, accepted}
+  #phones = new Map() // phone -> {connection, mailbox, refuses, accepted, rating}
   #removed = new Set() // devices that were removed on their phone
   #devices = 0
 
   phone(number) {
-    if (!this.#phones.has(number)) this.#phones.set(number, { connection: null, mailbox: [], refuses: null, accepted: new Set() })
+    if (!this.#phones.has(number)) this.#phones.set(number, { connection: null, mailbox: [], refuses: null, accepted: new Set(), rating: 'unknown' })
     return this.#phones.get(number)
+  }
+
+  /** From now on the number is rated so. */
+  rate(number, rating) {
+    const phone = this.phone(number)
+    phone.rating = rating
+    phone.connection?.rated()
   }
 
   newDevice(phone) {

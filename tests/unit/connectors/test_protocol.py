@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from actors.connectors.fields import BadField, Fields
 from actors.connectors.link_events import EventName
 from actors.connectors.protocol import Admission, ErrorCode, Hello, Phase, ReadyLine, Reason, StartLine, State, Stats
+from actors.connectors.rating import Rated, Rating
 
 PAGE = (Path(__file__).parents[3] / "docs" / "connector-protocol.md").read_text(encoding="utf-8")
 
@@ -73,7 +74,7 @@ def test_hello_is_checked() -> None:
             Hello.read(answer | bad)
 
 
-@pytest.mark.parametrize("names", [ErrorCode, Reason, Phase, EventName], ids=lambda names: names.__name__)
+@pytest.mark.parametrize("names", [ErrorCode, Reason, Phase, Rating, EventName], ids=lambda names: names.__name__)
 def test_every_name_stands_in_the_contract(names: Any) -> None:
     for name in names:
         assert f"`{name}`" in PAGE or f'"{name}"' in PAGE or f"`{name} " in PAGE, name
@@ -92,6 +93,17 @@ def test_reading_any_map_gives_a_value_or_names_a_key(values: dict[str, Any]) ->
                 read(name)
             except BadField as error:
                 assert error.path == name  # noqa: PT017 (either outcome is right)
+
+
+def test_a_state_may_have_a_rating_that_has_a_place_here() -> None:
+    state = State(quality=Rated(Rating.LOW, 1_700_000_000_000))
+    assert State.read(state.to_wire()) == state
+    older = {key: value for key, value in state.to_wire().items() if key != "quality"}
+    assert State.read(older) == State.read(older | {"quality": None}) == State()
+    for bad, path in (({"rating": "splendid", "at": 1}, "rating"), ({"rating": "low"}, "at"), ({"at": 1}, "rating")):
+        with pytest.raises(BadField) as caught:
+            State.read(older | {"quality": bad})
+        assert caught.value.path == f"state.quality.{path}"
 
 
 def test_unknown_keys_are_refused_where_asked() -> None:

@@ -10,11 +10,13 @@ from actors.connectors.link_events import (
     Opened,
     PhaseChanged,
     Qr,
+    Quality,
     Rtt,
     Timelock,
     Undecryptable,
 )
 from actors.connectors.protocol import Phase
+from actors.connectors.rating import Rated, Rating
 from tests.contract.peers import HostPeer, refusal
 from tests.unit.connectors.simulator.rig import PAIRED, rig
 from tests.unit.connectors.simulator.virtual import EPOCH, in_virtual_time
@@ -219,6 +221,37 @@ async def test_timelock_is_told_when_it_begins_when_logging_in_and_when_it_ends(
         last = await peer.next(Timelock, 200)
         assert (last.active, last.until) == (False, None)
         await r.host.send("a", "M", "15550001")
+
+
+@in_virtual_time
+async def test_a_rating_is_told_when_logging_in_when_it_changes_and_each_hour() -> None:
+    async with rig() as r:
+        peer = await r.opened("a", {"paired": True, "quality": "high"})
+        first = await peer.next(Quality)
+        assert (first.rating, (await peer.status()).quality) == (Rating.HIGH, Rated(Rating.HIGH, first.at))
+        await r.fault("a", "quality", rating="low")
+        await r.fault("a", "quality", rating="low")  # no news
+        assert (await peer.next(Quality)).rating is Rating.LOW
+        again = await peer.next(Quality, 4000)
+        assert again.at - first.at >= 3_600_000
+        await r.fault("a", "drop")
+        await peer.ask("open")
+        assert (await peer.next(Quality)).at > again.at
+        await r.host.ask("clear", session="a")
+        assert (await peer.next(Quality)).rating is Rating.HIGH
+        assert [event.rating for event in peer.inbox.of(Quality)] == ["high", "low", "low", "low", "high"]
+
+
+@in_virtual_time
+async def test_a_number_that_is_not_rated_is_told_so_only_when_it_was() -> None:
+    async with rig() as r:
+        peer = await r.opened("a")
+        await r.fault("a", "quality", rating="medium")
+        await r.host.ask("clear", session="a")
+        await peer.next(Quality, rating=Rating.UNKNOWN)
+        assert [event.rating for event in peer.inbox.of(Quality)] == ["medium", "unknown"]
+        await peer.ask("logout")
+        assert (await peer.status()).quality is None
 
 
 @in_virtual_time

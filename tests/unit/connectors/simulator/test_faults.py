@@ -103,7 +103,7 @@ def test_bad_fault_names_the_key(values: dict[str, Any], key: str) -> None:
 
 
 def test_names_are_those_of_the_table() -> None:
-    assert {*CUTS, *(mode.value for mode in Mode), "undecryptable", "close"} == set(FAULT_NAMES)
+    assert {*CUTS, *(mode.value for mode in Mode), "undecryptable", "quality", "close"} == set(FAULT_NAMES)
 
 
 def test_every_fault_stands_in_the_docs() -> None:

@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from actors.connectors.fields import BadField
+from actors.connectors.rating import Rating
 from actors.connectors.simulator.faults import Fault
 from actors.connectors.simulator.profile import Profile, Step
 
@@ -20,10 +21,12 @@ def test_reads_everything() -> None:
             "jitter_ms": 0.5,
             "paired": True,
             "phone": "15550001",
+            "quality": "medium",
             "script": [{"after_s": 1, "fault": "drop", "repeat_s": 60}, {"after_s": 5, "fault": "deaf", "for_s": 9}],
         }
     )
     assert (profile.latency_ms, profile.jitter_ms, profile.paired, profile.phone) == (40, 0.5, True, "15550001")
+    assert profile.quality is Rating.MEDIUM
     assert [(step.after_s, step.repeat_s, step.fault.name) for step in profile.script] == [
         (1, 60, "drop"),
         (5, None, "deaf"),
@@ -38,6 +41,8 @@ def test_reads_everything() -> None:
         ({"latency_ms": -1}, "profile.latency_ms"),
         ({"jitter_ms": "1"}, "profile.jitter_ms"),
         ({"paired": 1}, "profile.paired"),
+        ({"quality": "splendid"}, "profile.quality"),
+        ({"script": [{"after_s": 1, "fault": "quality"}]}, "profile.script[0].rating"),
         ({"phone": "+1555"}, "profile.phone"),
         ({"phone": 15550001}, "profile.phone"),
         ({"script": {}}, "profile.script"),

@@ -2,6 +2,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from actors.connectors.fields import Fields
+from actors.connectors.rating import Rating
 from actors.connectors.simulator.faults import Fault, Mode, read_fault
 from actors.connectors.simulator.profile import Profile
 from actors.connectors.simulator.world import Life, chance, latency, phone_of, token_of
@@ -83,6 +84,13 @@ def test_modes_of_a_connection_end_with_it() -> None:
     assert all(life.has(mode, 1e9) for mode in Mode)
     again = life.reconnected()
     assert {mode for mode in Mode if not again.has(mode, 1e9)} == {Mode.DEAF, Mode.HALF_OPEN, Mode.OUTBOUND_STUCK}
+
+
+def test_a_rating_is_of_the_number_and_outlives_device_and_connection() -> None:
+    life = Life().suffer(fault("quality", rating="low"), 0)
+    assert Life().rating is None
+    assert life.paired_anew().reconnected().rating is Rating.LOW
+    assert life.suffer(fault("quality", rating="high"), 1).rating is Rating.HIGH
 
 
 def test_modes_end_when_they_say() -> None:
