@@ -5,7 +5,7 @@ import zlib
 from typing import Any
 
 from config.schema_connectors import Simulator
-from config.schema_simulator import Close, Fault, LastingFault, Nack, SessionProfile, Slow, TemporaryBan
+from config.schema_simulator import Close, Fault, LastingFault, Nack, Rated, SessionProfile, Slow, TemporaryBan
 
 SECONDS_PER_HOUR = 3600.0
 
@@ -15,7 +15,7 @@ def simulator_profile(simulator: Simulator, session_id: str, own: SessionProfile
 
     `own` is the session's `simulator` section, None where it has none; its values win over those of
     `connectors.simulator.profile`. Only JSON types: `latency_ms`, `jitter_ms`, `paired`, `script` (steps with
-    `after_s`, `fault` and what the fault takes) and, where it is given, `phone`.
+    `after_s`, `fault` and what the fault takes) and, where they are given, `phone` and `quality`.
     """
     merged = simulator.profile.model_dump()
     if own is not None:
@@ -31,6 +31,8 @@ def simulator_profile(simulator: Simulator, session_id: str, own: SessionProfile
     }
     if "phone" in merged:
         profile["phone"] = merged["phone"]
+    if merged["quality"] is not None:
+        profile["quality"] = merged["quality"]
     return profile
 
 
@@ -49,6 +51,8 @@ def _step(fault: Fault, usual_latency: float) -> dict[str, Any]:
         step |= {"expire_s": math.ceil(fault.expire), "ban_code": fault.code}
     if isinstance(fault, Close):
         step |= {"code": fault.code, "reason": fault.reason}
+    if isinstance(fault, Rated):
+        step["rating"] = fault.rating
     return step
 
 

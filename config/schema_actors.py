@@ -16,6 +16,7 @@ Period = Annotated[float, Span("100ms", "1d")]
 Restarts = Annotated[int, Field(ge=0, le=1000)]
 Budget = Annotated[int, Field(ge=0, le=1000)]
 Weight = Annotated[int, Field(ge=0, le=100)]
+PlatformWeight = Annotated[int, Field(ge=0, le=50)]
 Score = Annotated[int, Field(ge=1, le=100)]
 
 
@@ -145,7 +146,7 @@ class Recovery(Section):
 
 
 class Weights(Section):
-    """What the components count in the health score, in percent; together 100."""
+    """What the components count in the health score, in percent; all but platform together 100."""
 
     connection: Weight = 40
     """Open, connecting, waiting, closed."""
@@ -161,6 +162,9 @@ class Weights(Section):
 
     stability: Weight = 10
     """Reconnects of late."""
+
+    platform: PlatformWeight = 20
+    """How the platform rates the number, where a connector can tell; the others then share the rest."""
 
     cross_checks: ClassVar[tuple[Rule, ...]] = (
         Rule(("connection", "latency", "acknowledgements", "errors", "stability"), rules.sum_of_weights),

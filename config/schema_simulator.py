@@ -13,6 +13,8 @@ After = Annotated[float, Span("0s", "30d")]
 Repeat = Annotated[float, Span("100ms", "30d")]
 For = Annotated[float, Span("100ms", "30d")]
 
+Rating = Literal["high", "medium", "low", "unknown"]
+
 Phone = Annotated[str, Text(check_phone, 'a phone number in quotes, such as "15550100001"', personal=True)]
 
 
@@ -114,7 +116,16 @@ class Close(FaultBase):
     """How long logins are answered with the same. Null: it is over at once."""
 
 
-Fault = Annotated[PlainFault | LastingFault | Slow | Nack | TemporaryBan | Close, Field(discriminator="fault")]
+class Rated(FaultBase):
+    """The platform rates the number anew."""
+
+    fault: Literal["quality"]
+
+    rating: Rating
+    """From then on. high, medium, low; unknown: it has none."""
+
+
+Fault = Annotated[PlainFault | LastingFault | Slow | Nack | TemporaryBan | Close | Rated, Field(discriminator="fault")]
 
 
 class SimulatorProfile(Section):
@@ -132,6 +143,9 @@ class SimulatorProfile(Section):
     paired: bool = True
     """Whether a session begins paired; otherwise it asks for a QR or code first."""
 
+    quality: Rating | None = None
+    """How the platform rates the numbers at first; null: it rates none."""
+
 
 class SessionProfile(Section):
     """How one simulated session behaves; what is null comes from `connectors.simulator.profile`."""
@@ -147,6 +161,9 @@ class SessionProfile(Section):
 
     paired: bool | None = None
     """Whether the session begins paired; otherwise it asks for a QR or code first."""
+
+    quality: Rating | None = None
+    """How the platform rates its number at first."""
 
     phone: Phone | None = Field(default=None, repr=False)
     """The phone number that it plays; null is made up from the id."""

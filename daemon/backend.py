@@ -102,6 +102,8 @@ class SessionLive:
     timelocked_until: float | None = None
     new_chats: Mapping[str, Any] | None = None
     """used, total, capped, until: how many new chats the account may begin, if WhatsApp told."""
+    platform_quality: Mapping[str, Any] | None = None
+    """rating, at: how the platform rates the number, if the connector can tell."""
     held: bool = False
     """It waits for the end of a pause of recovery."""
     versions: Mapping[str, str] = field(default_factory=dict)

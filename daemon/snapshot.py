@@ -82,6 +82,7 @@ class Snapshot:
             timelocked=view.get("timelocked", False),
             timelocked_until=view.get("timelockedUntil"),
             new_chats=view.get("newChats"),
+            platform_quality=view.get("platformQuality"),
             sends=self._sends.of(session),
             last_seen=seen,
             error_count=view.get("errorCount", 0),

@@ -293,6 +293,7 @@ class MemoryBackend:
             me="1555•••89@s.whatsapp.net" if state == "open" else None,
             undecryptable_share=0.0 if state == "open" else None,
             new_chats={"used": 3, "total": 10, "capped": False, "until": None} if state == "open" else None,
+            platform_quality={"rating": "medium", "at": now} if state == "open" else None,
             liveness="alive" if state == "open" else None,
             liveness_detail={"since": now, "unusual": False, "evidence": {"deliveryAgeSeconds": 1.5}},
             canaries={"sent": 2, "arrived": 2} if state == "open" else {},

@@ -13,9 +13,10 @@ from actors.health.history.keeper import HistoryKeeper
 from actors.health.owed import Owed
 from actors.health.proof import Patience
 from actors.health.quality import bands
-from actors.health.score import Ageing, Weights
+from actors.health.score import Ageing
 from actors.health.view import Scoring
 from actors.health.watch import Watch
+from actors.health.weights import Weights
 from actors.messages.services import CanaryAnswer, HealthDelta, Hint, ShardReport
 from actors.messages.supervision import ServiceSample
 from actors.runtime.worker import Worker
@@ -47,6 +48,7 @@ class HealthActor(Worker):
                 float(weights.acknowledgements),
                 float(weights.errors),
                 float(weights.stability),
+                float(weights.platform),
             ),
             Ageing.after(health.stale_after),
         )

@@ -1,4 +1,4 @@
-"""The health score: 0 to 100 points from five components, each of which says what it saw and how old that is.
+"""The health score: 0 to 100 points from five components or six, each of which says what it saw and how old that is.
 
 The arithmetic is documented, with worked examples, in ``docs/health-score.md``.  Each component is monotone: a worse
 signal never gives more points.  Old evidence is worth less: a session that calls itself open without proof is not.
@@ -7,22 +7,21 @@ signal never gives more points.  Old evidence is worth less: a session that call
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from actors.health.confidence import RTT_FRESH_S, confidence, falling, proof_age
+from actors.connectors.rating import Rating
+from actors.health.confidence import (
+    RATING_FRESH_S,
+    RATING_STALE_S,
+    RTT_FRESH_S,
+    confidence,
+    falling,
+    proof_age,
+)
 from actors.health.liveness import FAULTS, Liveness, Verdict
-from actors.health.signals import FIVE_MINUTES, Signals, Windows, rtt, windows
+from actors.health.signals import DAY, FIVE_MINUTES, Signals, Windows, rtt, windows
 from actors.health.trips import trend
+from actors.health.weights import DEFAULT_WEIGHTS, Weights
+from actors.session.inputs.connector import PlatformQuality
 from actors.session.vocabulary import State
-
-
-@dataclass(frozen=True, slots=True)
-class Weights:
-    """Most points of each component; together 100."""
-
-    connection: float = 40.0
-    latency: float = 15.0
-    acknowledgements: float = 20.0
-    errors: float = 15.0
-    stability: float = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,8 +49,6 @@ class Score:
     confidence: float = 0.0
     """0 to 1: how much of it is backed by fresh evidence."""
 
-
-DEFAULT_WEIGHTS = Weights()
 
 FRESH_S, STALE_S = 45.0, 120.0
 """Proof is worth all until the first age, nothing from the second on: a heartbeat of 10 s is 30 s old at the most
@@ -88,6 +85,8 @@ PRIOR = 5
 """Good messages added to every ratio, so that the first bad one of a quiet session does not count as all of them."""
 MOST_MISSED = 5
 """Unanswered heartbeats in 5 minutes that leave no points for errors."""
+RATING_SHARES: Mapping[Rating, float] = {Rating.HIGH: 1.0, Rating.MEDIUM: 0.5, Rating.LOW: 0.0}
+"""Of the platform's points; a number without a rating has no such component."""
 FAILURE_SHARES = (0.2, 0.1, 0.02)
 """Share of the stability points that a failure costs while it is within 5 minutes, 1 hour, 24 hours; they add up."""
 CAPS: Mapping[State, int] = {
@@ -138,6 +137,8 @@ def score(
     if signals.state is State.STOPPED:
         return None
     counts = counts or windows(signals, now)
+    rated = signals.platform if signals.platform is not None and signals.platform.rating in RATING_SHARES else None
+    weights = weights.shared(rated=rated is not None)
     components = {
         "connection": _connection(signals, now, weights.connection, ageing, verdict),
         "latency": _latency(signals, now, weights.latency),
@@ -145,12 +146,13 @@ def score(
         "errors": _errors(signals, counts, now, weights.errors),
         "stability": _stability(signals, counts, now, weights.stability),
     }
+    if rated is not None and weights.platform:
+        components["platform"] = _platform(rated, now, weights.platform)
     earned = sum(c.points for c in components.values())
     cap, why = _cap(signals, counts, now, ageing, verdict)
     total = int(min(earned, cap) + 0.5)
-    most = (weights.connection, weights.latency, weights.acknowledgements, weights.errors, weights.stability)
-    backed = confidence(signals, now, ageing.fresh_s, ageing.stale_s, most)
-    return Score(total, components, why if earned > cap else None, backed)
+    backed = confidence(signals, now, ageing.fresh_s, ageing.stale_s, weights)
+    return Score(total, components, (why or None) if earned > cap else None, backed)
 
 
 def _cap(signals: Signals, counts: Windows, now: float, ageing: Ageing, verdict: Verdict | None) -> tuple[float, str]:
@@ -254,5 +256,13 @@ def _stability(signals: Signals, counts: Windows, now: float, most: float) -> Co
     return _component((1 - cost) * most, most, age, why)
 
 
+def _platform(rated: PlatformQuality, now: float, most: float) -> Component:
+    age = max(now - rated.at, 0.0)
+    share = RATING_SHARES[rated.rating] * falling(age, RATING_FRESH_S, RATING_STALE_S)
+    why = f"the platform rates the number {rated.rating}"
+    why += f", as it told {age / DAY:.0f} days ago" if age > RATING_FRESH_S else ""
+    return _component(share * most, most, age, why)
+
+
 def _component(points: float, most: float, age: float | None, why: str) -> Component:
-    return Component(round(points, 1), most, None if age is None else round(age, 1), why)
+    return Component(round(points, 1), round(most, 1), None if age is None else round(age, 1), why)

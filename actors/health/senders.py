@@ -26,13 +26,13 @@ from actors.health.canary import (
     age,
     share_of,
 )
+from actors.health.counts import RESTRICTED
 from actors.health.liveness import FAULTS
 from actors.health.signals import HOUR, window
 from actors.session.vocabulary import State
 
 NEIGHBOURS = 4
 """Of a session, at most: an account writes to few, and always the same."""
-RESTRICTED = 463
 KEPT: Mapping[Need, float] = {Need.DOUBT: 0.25, Need.ROUTINE: 0.125, Need.SUSPICION: 0.125, Need.CONFIRMATION: 0.0}
 """Share of a sender's budget that is kept for what is more urgent."""
 BOTH = 8

@@ -4,15 +4,14 @@ Counts are kept in buckets of a minute for the last hour and of an hour for the 
 see up to a minute more, and one of 24 hours up to an hour more.  Times are seconds since 1970.
 """
 
-from collections import Counter
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
-from typing import TypeVar
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 
+from actors.health.counts import Bucket, Counts, put, total, united
 from actors.health.trips import Trip, weighted
 from actors.session.causes import Cause
 from actors.session.change import Change, is_failure
-from actors.session.inputs.connector import MessageCap
+from actors.session.inputs.connector import MessageCap, PlatformQuality
 from actors.session.sample import Sample
 from actors.session.vocabulary import State
 
@@ -20,67 +19,6 @@ FIVE_MINUTES, HOUR, DAY = 300.0, 3600.0, 86_400.0
 _MINUTE = 60.0
 INTERRUPTED_S = 120.0
 """Seconds between two samples of a session, which sends one each 10 s, that show that its clock was set."""
-RESTRICTED = 463
-"""Error code of messages that the account may not send for now: no fault of the connection."""
-K = TypeVar("K")
-
-
-@dataclass(frozen=True, slots=True)
-class Counts:
-    """What happened within a bucket or a window."""
-
-    heartbeats: int = 0
-    """Answered ones."""
-    missed: int = 0
-    acks: int = 0
-    receipts: int = 0
-    received: int = 0
-    undecryptable: int = 0
-    nacks: Mapping[int, int] = field(default_factory=dict)
-    """By error code."""
-    disconnects: Mapping[Cause, int] = field(default_factory=dict)
-    """Failures only."""
-
-    def __add__(self, other: "Counts") -> "Counts":
-        return Counts(
-            heartbeats=self.heartbeats + other.heartbeats,
-            missed=self.missed + other.missed,
-            acks=self.acks + other.acks,
-            receipts=self.receipts + other.receipts,
-            received=self.received + other.received,
-            undecryptable=self.undecryptable + other.undecryptable,
-            nacks=_merged(self.nacks, other.nacks),
-            disconnects=_merged(self.disconnects, other.disconnects),
-        )
-
-    @property
-    def refused(self) -> int:
-        """Messages that the server refused."""
-        return sum(self.nacks.values())
-
-    @property
-    def restricted(self) -> int:
-        """Those of them that the account may not send for now."""
-        return self.nacks.get(RESTRICTED, 0)
-
-    @property
-    def rejected(self) -> int:
-        """Those that it refused for another reason."""
-        return self.refused - self.restricted
-
-    @property
-    def failures(self) -> int:
-        """Connections that ended by a failure."""
-        return sum(self.disconnects.values())
-
-
-@dataclass(frozen=True, slots=True)
-class Bucket:
-    """The counts of one minute or one hour."""
-
-    number: int
-    """Minutes or hours since 1970."""
-    counts: Counts
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +34,8 @@ class Signals:
     timelocked: bool = False
     timelocked_until: float | None = None
     new_chats: MessageCap | None = None
+    platform: PlatformQuality | None = None
+    """How the platform rates the number; None: it does not, or nobody can tell."""
     missed_in_a_row: int = 0
     reconnect_attempts: int = 0
     next_attempt_at: float | None = None
@@ -166,14 +106,7 @@ def _rebased(signals: Signals, now: float) -> Signals:
 
 def remember(signals: Signals, minutes: Iterable[Bucket], hours: Iterable[Bucket]) -> Signals:
     """The signals with what was counted before they began."""
-    return replace(signals, minutes=_united(minutes, signals.minutes), hours=_united(hours, signals.hours))
-
-
-def _united(one: Iterable[Bucket], other: Iterable[Bucket]) -> tuple[Bucket, ...]:
-    counts: dict[int, Counts] = {}
-    for bucket in (*one, *other):
-        counts[bucket.number] = counts.get(bucket.number, Counts()) + bucket.counts
-    return tuple(Bucket(number, counts[number]) for number in sorted(counts))
+    return replace(signals, minutes=united(minutes, signals.minutes), hours=united(hours, signals.hours))
 
 
 def window(signals: Signals, seconds: float, now: float) -> Counts:
@@ -196,25 +129,6 @@ def windows(signals: Signals, now: float) -> Windows:
     return Windows(*(window(signals, seconds, now) for seconds in (FIVE_MINUTES, HOUR, DAY)))
 
 
-def total(counts: Iterable[Counts]) -> Counts:
-    """The sum of counts; many are added at once, since a frozen record a step would cost ten times as much."""
-    heartbeats = missed = acks = receipts = received = undecryptable = 0
-    nacks: Mapping[int, int] = {}
-    disconnects: Mapping[Cause, int] = {}
-    for one in counts:
-        heartbeats += one.heartbeats
-        missed += one.missed
-        acks += one.acks
-        receipts += one.receipts
-        received += one.received
-        undecryptable += one.undecryptable
-        if one.nacks:
-            nacks = _merged(nacks, one.nacks)
-        if one.disconnects:
-            disconnects = _merged(disconnects, one.disconnects)
-    return Counts(heartbeats, missed, acks, receipts, received, undecryptable, nacks, disconnects)
-
-
 def rtt(signals: Signals, now: float) -> tuple[float, float, float] | None:
     """Last, median and 95th percentile of the round-trip times of the last 5 minutes, in ms; None without any.
 
@@ -224,12 +138,6 @@ def rtt(signals: Signals, now: float) -> tuple[float, float, float] | None:
     if not trips:
         return None
     return trips[-1].p50_ms, weighted(trips, 0.5, "p50_ms"), weighted(trips, 0.95, "p95_ms")
-
-
-def undecryptable_share(counts: Counts) -> float | None:
-    """Which share of what arrived could not be decrypted; None if nothing arrived."""
-    arrived = counts.received + counts.undecryptable
-    return counts.undecryptable / arrived if arrived else None
 
 
 def latest(*times: float | None) -> float | None:
@@ -277,6 +185,7 @@ def _sampled(signals: Signals, sample: Sample, now: float) -> Signals:
         timelocked=sample.timelocked,
         timelocked_until=sample.timelocked_until,
         new_chats=sample.new_chats or signals.new_chats,
+        platform=sample.platform,
         missed_in_a_row=sample.missed_in_a_row,
         reconnect_attempts=sample.reconnect_attempts,
         next_attempt_at=sample.next_attempt_at if sample.state == signals.state else None,
@@ -300,18 +209,6 @@ def _count(signals: Signals, counts: Counts, at: float, now: float) -> Signals:
         return signals
     return replace(
         signals,
-        minutes=_put(signals.minutes, counts, at, _MINUTE, now - HOUR),
-        hours=_put(signals.hours, counts, at, HOUR, now - DAY),
+        minutes=put(signals.minutes, counts, at, _MINUTE, now - HOUR),
+        hours=put(signals.hours, counts, at, HOUR, now - DAY),
     )
-
-
-def _put(buckets: tuple[Bucket, ...], counts: Counts, at: float, width: float, oldest: float) -> tuple[Bucket, ...]:
-    """Add to the bucket of ``at``, which may not be the last one, and forget those that no window sees any more."""
-    number = int(at // width)
-    kept = {b.number: b.counts for b in buckets}
-    kept[number] = kept.get(number, Counts()) + counts
-    return tuple(Bucket(n, kept[n]) for n in sorted(kept) if n >= int(oldest // width))
-
-
-def _merged(one: Mapping[K, int], other: Mapping[K, int]) -> Mapping[K, int]:
-    return dict(Counter(one) + Counter(other)) if one and other else one or other

@@ -4,11 +4,13 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from actors.health.counts import Counts, undecryptable_share
 from actors.health.liveness import Verdict
-from actors.health.score import Ageing, Weights, score
-from actors.health.signals import Counts, Signals, Windows, rtt, undecryptable_share, windows
+from actors.health.score import Ageing, score
+from actors.health.signals import Signals, Windows, rtt, windows
 from actors.health.status import status
 from actors.health.trips import trend
+from actors.health.weights import Weights
 from actors.session.sample import Sample
 
 COUNTS = (
@@ -77,6 +79,7 @@ def view(
         "timelocked": signals.timelocked,
         "timelockedUntil": signals.timelocked_until,
         "newChats": None if signals.new_chats is None else asdict(signals.new_chats),
+        "platformQuality": None if signals.platform is None else asdict(signals.platform),
         "counts": dict(totals.counts),
         "score": None,
         "confidence": None,

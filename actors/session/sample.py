@@ -38,6 +38,8 @@ class Sample:
     timelocked_until: float | None = None
     new_chats: connector.MessageCap | None = None
     """How many new chats it may begin, as WhatsApp told last."""
+    platform: connector.PlatformQuality | None = None
+    """How the platform rates the number; None: it does not, or the connector can't tell."""
 
     heartbeats: int = 0
     """Answered ones; each is a round-trip time."""
@@ -95,6 +97,8 @@ class Folder:
         self._missed_in_a_row = 0
         self._timelocked_until: float | None = None
         self._new_chats: connector.MessageCap | None = None
+        self._rates = False
+        self._platform: connector.PlatformQuality | None = None
         self._clear()
 
     def _clear(self) -> None:
@@ -108,7 +112,7 @@ class Folder:
         """Count an event; those that say nothing about health change nothing."""
         if self._since is None:
             self._since = now
-        self._standing(event)
+        self._standing(event, now)
         self._path(event, now)
         match event:
             case host.LinkUp(phase="open") | connector.Opened():
@@ -164,14 +168,26 @@ class Folder:
         """When the server last said anything, in seconds since 1970."""
         return self._last_in
 
-    def _standing(self, event: Event) -> None:
+    def _standing(self, event: Event, now: float) -> None:
         match event:
             case connector.Timelock():
                 self._timelocked_until = event.until if event.active else None
             case connector.MessageCap():
                 self._new_chats = event
             case connector.Paired():
-                self._timelocked_until = self._new_chats = None  # perhaps another account
+                self._timelocked_until = self._new_chats = self._platform = None  # perhaps another account
+            case host.LinkUp(rates=rates, rated=rated):
+                self._rates = rates
+                # a process that was just started has yet to ask
+                self._platform = self._believed(rated or self._platform, now)
+            case connector.PlatformQuality():
+                self._platform = self._believed(event, now)
+
+    def _believed(self, told: connector.PlatformQuality | None, now: float) -> connector.PlatformQuality | None:
+        """What counts of a rating: nothing of who does not say that it tells any; its time is one that was."""
+        if told is None or not self._rates:
+            return None
+        return connector.PlatformQuality(told.rating, max(0.0, min(told.at, now)))
 
     def _ack(self, error: int | None, ms: float, now: float) -> None:
         if error is None:
@@ -193,6 +209,7 @@ class Folder:
             timelocked=state.timelocked,
             timelocked_until=self._timelocked_until if state.timelocked else None,
             new_chats=self._new_chats,
+            platform=self._platform,
             heartbeats=self._counts[connector.Rtt],
             heartbeats_missed=self._counts[connector.HeartbeatMissed],
             missed_in_a_row=self._missed_in_a_row,

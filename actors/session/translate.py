@@ -2,12 +2,17 @@
 
 from actors.connectors import link_events as wire
 from actors.connectors.protocol import PROXY, Hello
+from actors.connectors.rating import QUALITY, Rating
 from actors.session.inputs import connector, host
 from actors.session.inputs.event import Event
 
 
 def _seconds(milliseconds: int | None) -> float | None:
     return None if milliseconds is None else milliseconds / 1000
+
+
+def _rated(rating: Rating, at: int) -> connector.PlatformQuality:
+    return connector.PlatformQuality(rating, at / 1000)
 
 
 def link_up(hello: Hello, before: int | None = None, replaced: int = 0) -> host.LinkUp:
@@ -29,6 +34,8 @@ def link_up(hello: Hello, before: int | None = None, replaced: int = 0) -> host.
         qr_expires_at=_seconds(state.qr_expires_at),
         proxied=state.proxy,
         can_proxy=PROXY in hello.capabilities,
+        rates=QUALITY in hello.capabilities,
+        rated=None if state.quality is None else _rated(state.quality.rating, state.quality.at),
         fresh=before is not None and before != hello.pid,
         replaced=replaced,
     )
@@ -69,6 +76,8 @@ def translate(event: wire.LinkEvent) -> Event | None:  # noqa: C901, PLR0912 - o
             return connector.Timelock(event.active, _seconds(event.until))
         case wire.MessageCap():
             return connector.MessageCap(event.used, event.total, event.capped, _seconds(event.until))
+        case wire.Quality():
+            return _rated(event.rating, event.at)
         case wire.Superseded():
             return connector.Superseded()
         case _:

@@ -39,6 +39,15 @@ class NewChats(Response):
     until: Time | None
 
 
+class PlatformQuality(Response):
+    """How the platform rates the number."""
+
+    rating: Literal["high", "medium", "low", "unknown"]
+    """unknown: it has not made up its mind."""
+    at: Time
+    """When it said so."""
+
+
 class Liveness(Response):
     """How an open connection is, seen from the evidence in both directions."""
 
@@ -95,6 +104,8 @@ class StatusMetadata(Response):
     """WhatsApp restricts whom the account may write to; messages to new chats fail with `restricted`."""
     timelocked_until: Time | None
     new_chats: NewChats | None
+    platform_quality: PlatformQuality | None
+    """null where the connector can't tell, or has not told yet."""
     since: Time
     """Since when it is in this state."""
     next_attempt_at: Time | None

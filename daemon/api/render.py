@@ -47,6 +47,7 @@ def status(record: SessionRecord, live: SessionLive, pauses: Sequence[Pause] = (
             timelocked=live.timelocked,
             timelocked_until=live.timelocked_until,
             new_chats=None if live.new_chats is None else models_status.NewChats(**live.new_chats),
+            platform_quality=_platform_quality(live),
             since=live.since,
             next_attempt_at=_time(live.detail, "nextAttemptAt"),
             until=_time(live.detail, "until"),
@@ -83,6 +84,10 @@ def _cause(live: SessionLive) -> models_status.Cause | None:
 
 def _liveness(live: SessionLive) -> models_status.Liveness | None:
     return None if live.liveness is None else models_status.Liveness(state=live.liveness, **live.liveness_detail)
+
+
+def _platform_quality(live: SessionLive) -> models_status.PlatformQuality | None:
+    return None if live.platform_quality is None else models_status.PlatformQuality(**live.platform_quality)
 
 
 def _time(detail: Mapping[str, Any], key: str) -> float | None:

@@ -7,7 +7,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Self
+from typing import Any, Self
 
 from daemon.backend import SessionLive, SessionRecord
 from daemon.metrics.table import Metric
@@ -18,13 +18,18 @@ from daemon.sendcounts import WAITING
 MILLISECONDS = 1000.0
 
 
+def _rating(told: Mapping[str, Any] | None) -> float | None:
+    return None if told is None else table.PLATFORM_RATINGS.get(told["rating"])
+
+
 _STANDING: Mapping[Metric, Callable[[SessionLive], float | None]] = {
     table.SESSION_UNDECRYPTABLE: lambda live: live.undecryptable_share,
     table.SESSION_TIMELOCKED: lambda live: int(live.timelocked),
     table.SESSION_NEW_CHATS_USED: lambda live: (live.new_chats or {}).get("used"),
     table.SESSION_NEW_CHATS_QUOTA: lambda live: (live.new_chats or {}).get("total"),
+    table.SESSION_PLATFORM_QUALITY: lambda live: _rating(live.platform_quality),
 }
-"""What WhatsApp lets the account do, and how much of what arrives can be read."""
+"""What WhatsApp lets the account do and makes of its number, and how much of what arrives can be read."""
 
 
 @dataclass(frozen=True, slots=True)

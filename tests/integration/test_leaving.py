@@ -9,8 +9,9 @@ from actors.connectors.host.roster import Roster
 from actors.events import EventType
 from actors.health.book import Book
 from actors.health.quality import bands
-from actors.health.score import Ageing, Weights
+from actors.health.score import Ageing
 from actors.health.view import Scoring
+from actors.health.weights import Weights
 from actors.messages.plans import SessionPlan
 from actors.messages.sessions import SessionHello
 from actors.store import outbox, shard_queries

@@ -4,9 +4,9 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from actors.health.counts import Bucket, Counts, total
 from actors.health.history.packing import unpack_rollup
 from actors.health.history.rollups import Rollup
-from actors.health.signals import Bucket, Counts, total
 from actors.session.causes import Cause, cause_named
 from actors.store import history_queries as queries
 from actors.store.direct import Operation, Statements

@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from actors.connectors.rating import Rating
+
 
 @dataclass(frozen=True, slots=True)
 class Queued:
@@ -127,6 +129,15 @@ class MessageCap:
 
 
 @dataclass(frozen=True, slots=True)
+class PlatformQuality:
+    """How the platform rates the account's number."""
+
+    rating: Rating
+    at: float
+    """When it said so: seconds since 1970."""
+
+
+@dataclass(frozen=True, slots=True)
 class Superseded:
     """A link with a higher generation took over."""
 
@@ -148,5 +159,6 @@ class AuthReset:
     """An error code; None: the auth state is deleted."""
 
 
-Evidence = Rtt | HeartbeatMissed | Sent | Ack | Receipt | Received | Heard | Undecryptable | MessageCap
+Traffic = Rtt | HeartbeatMissed | Sent | Ack | Receipt | Received | Heard | Undecryptable
+Evidence = Traffic | MessageCap | PlatformQuality
 """What says something about health and changes no state: it is folded into the sample."""

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 
+from actors.session.inputs.connector import PlatformQuality
 from actors.session.state import Proxy, Saved
 
 
@@ -31,6 +32,10 @@ class LinkUp:
     proxied: str | None = None
     """The mark of the proxy that the connection goes through."""
     can_proxy: bool = False
+    rates: bool = False
+    """The connector tells how the platform rates the number."""
+    rated: PlatformQuality | None = None
+    """What it told last, if that still holds."""
     fresh: bool = False
     """It is another process than the one that the link before was to: it has nothing to tell of what was before."""
     replaced: int = 0

@@ -30,6 +30,7 @@ METRICS: tuple[Metric, ...] = (
     sessions.SESSION_TIMELOCKED,
     sessions.SESSION_NEW_CHATS_USED,
     sessions.SESSION_NEW_CHATS_QUOTA,
+    sessions.SESSION_PLATFORM_QUALITY,
     sessions.SESSION_CANARIES,
     sessions.SESSION_RHYTHM_AGE,
     sessions.SESSION_ROUND_TRIP,

@@ -1,5 +1,7 @@
 """Metrics of sessions, and the values of their labels."""
 
+from collections.abc import Mapping
+
 from daemon.metrics.table.metric import Metric
 
 SESSION_STATUSES = ("connected", "connecting", "pairing", "disconnected", "blocked", "error", "stopped")
@@ -16,6 +18,9 @@ MESSAGE_RESULTS = ("sent", "acknowledged", "failed", "received", "undecryptable"
 
 SEND_OUTCOMES = ("accepted", "acknowledged", "delivered", "read", "failed")
 """Values of the label `outcome`."""
+
+PLATFORM_RATINGS: Mapping[str, float] = {"high": 1, "medium": 0.5, "low": 0}
+"""Ratings of a platform -> value; a number without one has no series."""
 
 QUANTILES = (("p50", "0.5"), ("p95", "0.95"))
 """Quantiles of round-trip times: name in the snapshot, and value of the label `quantile`."""
@@ -130,6 +135,14 @@ SESSION_NEW_CHATS_QUOTA = Metric(
     "New chats that the account may begin in WhatsApp's present cycle.",
     ("session",),
     "each session whose account has a cap",
+)
+
+SESSION_PLATFORM_QUALITY = Metric(
+    "wavigil_session_platform_quality",
+    "gauge",
+    "How the platform rates the number of the session: 1 high, 0.5 medium, 0 low.",
+    ("session",),
+    "each session whose number has a rating that the connector can tell",
 )
 
 SESSION_CANARIES = Metric(

@@ -39,12 +39,20 @@ def test_its_own_values_win() -> None:
     assert own == {"latency_ms": 1000.0, "jitter_ms": 3.0, "paired": False, "phone": "15550100001", "script": []}
 
 
+def test_a_rating_is_told_where_there_is_one() -> None:
+    assert "quality" not in profile("{latency: 1s}")
+    assert profile("null", "profile: {quality: high}")["quality"] == "high"
+    own = profile("{quality: low}", "profile: {quality: high}")
+    assert Profile.read(own).quality == own["quality"] == "low"
+
+
 def test_faults_in_the_terms_of_the_protocol() -> None:
     script = """{script: [
         {after: 1s, fault: drop, repeat: 90s}, {after: 2s, fault: network, for: 5s}, {after: 3s, fault: deaf},
         {after: 4s, fault: slow, latency: 1s, for: 6s}, {after: 5s, fault: slow, latency: 1ms, for: 6s},
         {after: 6s, fault: nack, code: 463, for: 7s}, {after: 7s, fault: temporary_ban, expire: 1500ms},
         {after: 8s, fault: temporary_ban, expire: 1m, code: "104"},
+        {after: 8s, fault: quality, rating: low},
         {after: 9s, fault: close, code: 413, for: 2s}, {after: 10s, fault: close, code: 0, reason: bad_frame}]}"""
     assert profile(script)["script"] == [
         {"after_s": 1.0, "fault": "drop", "repeat_s": 90.0},
@@ -55,6 +63,7 @@ def test_faults_in_the_terms_of_the_protocol() -> None:
         {"after_s": 6.0, "fault": "nack", "for_s": 7.0, "error": 463},
         {"after_s": 7.0, "fault": "temporary_ban", "expire_s": 2, "ban_code": "101"},
         {"after_s": 8.0, "fault": "temporary_ban", "expire_s": 60, "ban_code": "104"},
+        {"after_s": 8.0, "fault": "quality", "rating": "low"},
         {"after_s": 9.0, "fault": "close", "for_s": 2.0, "code": 413, "reason": "login_failure"},
         {"after_s": 10.0, "fault": "close", "code": 0, "reason": "bad_frame"},
     ]
@@ -82,6 +91,7 @@ def test_a_drop_rate_becomes_drops_at_moments_of_the_sessions_own() -> None:
         "nack, code: 463, for: 1s",
         "temporary_ban, expire: 1m",
         "close, code: 413",
+        "quality, rating: unknown",
     ],
 )
 def test_the_simulator_takes_every_fault_of_the_schema(fault: str) -> None:

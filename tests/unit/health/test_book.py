@@ -3,11 +3,14 @@
 from collections.abc import Mapping
 from typing import Any
 
+from actors.connectors.rating import Rating
 from actors.events import EventType
 from actors.health.book import Book
 from actors.health.quality import bands
-from actors.health.score import Ageing, Weights
+from actors.health.score import Ageing
 from actors.health.view import Scoring
+from actors.health.weights import Weights
+from actors.session.inputs.connector import PlatformQuality
 from actors.session.sample import Sample
 from actors.store.records import OutboxEvent, SessionState
 
@@ -91,6 +94,19 @@ def test_old_evidence_lowers_the_score_without_news() -> None:
     before = known.changed(T0 + 2, everybody=True)["a"]["score"]
     after = known.changed(T0 + 3600, everybody=True)["a"]["score"]
     assert after < before
+
+
+def test_the_rating_of_a_number_is_shown_and_counts_as_long_as_its_connector_tells_it() -> None:
+    known = opened()
+    known.report(0, {"a": [sample(T0 + 10, platform=PlatformQuality(Rating.LOW, T0 + 9))]}, (), T0 + 10)
+    rated = known.changed(T0 + 10, everybody=False)["a"]
+    assert rated["platformQuality"] == {"rating": "low", "at": T0 + 9}
+    assert (rated["components"]["platform"]["points"], rated["components"]["platform"]["evidenceAgeSeconds"]) == (0, 1)
+    known.report(0, {"a": [sample(T0 + 20)]}, (), T0 + 20)  # on another connector
+    moved = known.changed(T0 + 20, everybody=False)["a"]
+    assert moved["platformQuality"] is None
+    assert "platform" not in moved["components"]
+    assert moved["score"] > rated["score"]
 
 
 def test_parked_sessions_are_in_error_until_they_are_not() -> None:

@@ -19,8 +19,9 @@ from actors.health.canary import Policy
 from actors.health.listening import Listening
 from actors.health.quality import bands
 from actors.health.rhythm import Rhythm
-from actors.health.score import Ageing, Weights
+from actors.health.score import Ageing
 from actors.health.view import Scoring
+from actors.health.weights import Weights
 from actors.runtime.rpc import RemoteError
 from actors.session.sample import Folder, Sample
 from actors.session.state import SessionState

@@ -10,20 +10,22 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from actors.connectors.rating import Rating
+from actors.health.counts import Bucket, Counts
 from actors.health.score import (
     CAPS,
-    DEFAULT_WEIGHTS,
     FLAPPING_CAP,
     ONE_WAY_CAP,
     RESTRICTED_CAP,
     UNPROVEN_CAP,
     Score,
-    Weights,
     score,
 )
-from actors.health.signals import Bucket, Counts, Signals
+from actors.health.signals import DAY, Signals
 from actors.health.trips import Trip
+from actors.health.weights import DEFAULT_WEIGHTS, Weights
 from actors.session.causes import Cause
+from actors.session.inputs.connector import PlatformQuality
 from actors.session.vocabulary import State
 
 NOW = 1_700_000_000.0
@@ -53,6 +55,8 @@ def signals(**given: Any) -> Signals:
         "failures": 0,
         "failures_day": 0,
         "timelocked": False,
+        "rating": None,
+        "rating_age": 3600.0,
         **given,
     }
     counts = Counts(
@@ -71,6 +75,7 @@ def signals(**given: Any) -> Signals:
         state=State(facts["state"]),
         since=NOW - 5000.0,
         timelocked=facts["timelocked"],
+        platform=facts["rating"] and PlatformQuality(Rating(facts["rating"]), NOW - facts["rating_age"]),
         sampled_at=sampled,
         unanswered_since=None if facts["waits"] is None else sampled - facts["waits"],
         last_ack=None if facts["last_ack_age"] is None else NOW - facts["last_ack_age"],
@@ -132,7 +137,9 @@ def vars_of(weights: Weights) -> dict[str, float]:
 
 
 def test_the_weights_make_100() -> None:
-    assert sum(vars_of(DEFAULT_WEIGHTS).values()) == 100
+    assert sum(vars_of(DEFAULT_WEIGHTS.shared(rated=True)).values()) == 100
+    unrated = vars_of(DEFAULT_WEIGHTS.shared(rated=False))
+    assert (sum(unrated.values()), unrated["platform"]) == (100, 0)
 
 
 BASE: dict[str, st.SearchStrategy[Any]] = {
@@ -155,6 +162,8 @@ BASE: dict[str, st.SearchStrategy[Any]] = {
     "failures": st.integers(0, 12),
     "failures_day": st.integers(0, 60),
     "timelocked": st.booleans(),
+    "rating": st.none() | st.sampled_from(list(Rating)),
+    "rating_age": st.floats(0, 10 * DAY),
 }
 facts = st.fixed_dictionaries(BASE)
 WORSE_WHEN_MORE = [
@@ -171,6 +180,7 @@ WORSE_WHEN_MORE = [
     "failures",
     "failures_day",
     "timelocked",
+    "rating_age",
 ]
 
 
@@ -186,7 +196,42 @@ def test_a_worse_signal_never_gives_more_points(given: dict[str, Any], name: str
         assert component.points >= bad.components[part].points
 
 
-AGES = ["last_in_age", "last_out_age", "rtt_age", "sample_age", "last_ack_age"]
+RATINGS = [Rating.HIGH, Rating.MEDIUM, Rating.LOW]
+
+
+@given(facts, st.sampled_from(RATINGS), st.sampled_from(RATINGS))
+def test_a_worse_rating_never_gives_more_points(given: dict[str, Any], one: Rating, other: Rating) -> None:
+    better, worse = sorted([one, other], key=RATINGS.index)
+    good, bad = scored(**{**given, "rating": better}), scored(**{**given, "rating": worse})
+    assert good.total >= bad.total
+    assert good.components["platform"].points >= bad.components["platform"].points
+    assert {**good.components, "platform": None} == {**bad.components, "platform": None}
+
+
+@given(facts)
+def test_a_session_that_is_not_rated_has_the_score_of_before(given: dict[str, Any]) -> None:
+    for rating in (None, Rating.UNKNOWN):
+        found = scored(**{**given, "rating": rating})
+        assert "platform" not in found.components
+        off = score(signals(**{**given, "rating": Rating.LOW}), NOW, replace(DEFAULT_WEIGHTS, platform=0.0))
+        assert found == off
+        assert {name: c.max for name, c in found.components.items()} == {
+            name: most for name, most in vars_of(DEFAULT_WEIGHTS).items() if name != "platform"
+        }
+
+
+@given(facts, st.sampled_from(RATINGS), st.integers(0, 50))
+def test_with_a_rating_the_other_components_share_the_rest(given: dict[str, Any], rating: Rating, most: int) -> None:
+    weights = replace(DEFAULT_WEIGHTS, platform=float(most))
+    unrated, found = scored(**{**given, "rating": None}), score(signals(**{**given, "rating": rating}), NOW, weights)
+    assert found is not None
+    assert sum(c.max for c in found.components.values()) == pytest.approx(100, abs=0.3)
+    for name, part in unrated.components.items():
+        assert found.components[name].points == pytest.approx(part.points * (1 - most / 100), abs=0.11)
+    assert ("platform" in found.components) == (most > 0)
+
+
+AGES = ["rating_age", "last_in_age", "last_out_age", "rtt_age", "sample_age", "last_ack_age"]
 
 
 @given(facts, st.sampled_from(AGES), st.floats(0, 4000))
@@ -226,7 +271,8 @@ def test_evidence_is_worth_less_the_older_it_is_unless_windows_forget_what_was_b
 def test_a_score_is_within_its_bounds_and_explains_itself(given: dict[str, Any]) -> None:
     found = scored(**given)
     assert 0 <= found.total <= 100
-    assert list(found.components) == list(Weights.__slots__)
+    rated = given["rating"] in RATINGS
+    assert list(found.components) == [name for name in Weights.__slots__ if rated or name != "platform"]
     for component in found.components.values():
         assert 0 <= component.points <= component.max
         assert component.why
@@ -290,3 +336,11 @@ def test_round_trips_that_grow_cost_before_they_are_slow() -> None:
     short = scored(rtt_ms=45.0, rtt_before_ms=5.0)
     assert short.total == 100
     assert scored(rtt_ms=50.0, rtt_before_ms=250.0).components["latency"].points == 15
+
+
+def test_a_rating_that_nobody_repeats_is_worth_less_each_day() -> None:
+    points = [scored(rating="high", rating_age=days * DAY).components["platform"].points for days in (0, 2, 4.5, 7, 30)]
+    assert points == [20, 20, 10, 0, 0]
+    old = scored(rating="high", rating_age=4.5 * DAY).components["platform"]
+    assert (old.evidence_age_s, old.why) == (4.5 * DAY, "the platform rates the number high, as it told 4 days ago")
+    assert scored(rating="low").components["platform"].why == "the platform rates the number low"

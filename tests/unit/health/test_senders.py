@@ -8,9 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from actors.health.canary import SUSPICIOUS, Need, Past, Peer, Policy
+from actors.health.counts import Bucket, Counts
 from actors.health.liveness import Liveness
 from actors.health.senders import NEIGHBOURS, Ring, Spent, budget, choose, may_send
-from actors.health.signals import Bucket, Counts, Signals
+from actors.health.signals import Signals
 from actors.session.inputs.connector import MessageCap
 from actors.session.vocabulary import State
 

@@ -1,15 +1,21 @@
 """The sample that travels with the heartbeat."""
 
 import pickle
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from actors.session.inputs import connector
+from actors.connectors import protocol
+from actors.connectors.link_events import Quality
+from actors.connectors.protocol import Hello, Phase
+from actors.connectors.rating import QUALITY, Rated, Rating
+from actors.session.inputs import connector, host
 from actors.session.inputs.event import Event
 from actors.session.sample import Folder, Sample, percentile
 from actors.session.state import SessionState
+from actors.session.translate import link_up, translate
 from actors.session.vocabulary import State
 
 OPEN = SessionState(state=State.OPEN, opened_at=5.0)
@@ -54,6 +60,50 @@ def test_the_next_sample_counts_anew_but_remembers_when() -> None:
     assert (sample.rtt_last_ms, sample.rtt_p50_ms) == (7.0, None)
     assert sample.missed_in_a_row == 2
     assert sample.last_in == 1.0
+
+
+def link(*, rates: bool, rated: connector.PlatformQuality | None = None, adopted: bool = True) -> host.LinkUp:
+    return host.LinkUp(adopted, "open" if adopted else "idle", True, rates=rates, rated=rated)
+
+
+LOW, HIGH = connector.PlatformQuality(Rating.LOW, 3.0), connector.PlatformQuality(Rating.HIGH, 5.0)
+
+
+def test_a_rating_stands_until_it_is_told_anew_or_the_account_may_be_another() -> None:
+    up = link(rates=True)
+    assert folded(up).platform is None
+    assert folded(up, LOW).platform == LOW
+    assert folded(up, LOW, HIGH).platform == HIGH
+    lost = (connector.Closed(428, "network"), host.LinkDown(), link(rates=True, adopted=False))
+    assert folded(up, LOW, *lost).platform == LOW
+    assert folded(up, LOW, connector.Paired("other")).platform is None
+
+
+def test_a_fresh_session_actor_knows_the_rating_from_the_connectors_state() -> None:
+    assert folded(link(rates=True, rated=LOW)).platform == LOW
+    assert folded(link(rates=True), LOW, link(rates=True, rated=HIGH)).platform == HIGH
+
+
+def test_who_does_not_say_that_it_tells_ratings_tells_none() -> None:
+    assert folded(link(rates=False), LOW).platform is None
+    assert folded(link(rates=False, rated=LOW)).platform is None
+    assert folded(link(rates=True), LOW, link(rates=False)).platform is None  # it moved to another connector
+
+
+@pytest.mark.parametrize(("told", "at"), [(1e9, 10.0), (1e16, 10.0), (-1e16, 0.0), (3.0, 3.0)])
+def test_no_rating_is_of_a_time_that_nobody_can_show(told: float, at: float) -> None:
+    rated = connector.PlatformQuality(Rating.HIGH, told)
+    assert folded(link(rates=True), rated).platform == connector.PlatformQuality(Rating.HIGH, at)
+    assert folded(link(rates=True, rated=rated)).platform == connector.PlatformQuality(Rating.HIGH, at)
+
+
+def test_a_rating_is_the_same_in_the_hello_and_as_an_event() -> None:
+    state = protocol.State(Phase.OPEN, paired=True, quality=Rated(Rating.LOW, 3000))
+    hello = Hello("external", "1", 1, ("text", QUALITY), adopted=True, state=state)
+    found = link_up(hello)
+    assert (found.rates, found.rated) == (True, LOW)
+    assert translate(Quality(session="a", at=3000, rating=Rating.LOW)) == LOW
+    assert not link_up(replace(hello, capabilities=("text",))).rates
 
 
 def test_an_undecryptable_message_proves_that_the_server_speaks_and_no_more() -> None:
