@@ -23,7 +23,9 @@ SESSIONS = [f"s-{number:02d}" for number in range(20)]
 KILLED = {"kill-session-actor", "kill-connector", "kill-recovery", "kill-vault"}
 SHY = {"dial-403", "dial-429"}
 """Waits for ten seconds and more before it tries again."""
-QUICK = Size(per_kind=1, rate=8.0, rest=0.0, seconds=150.0, hold=2.0, outage=0.0, shard_kills_at_once=1)
+QUICK = Size(
+    per_kind=1, rate=8.0, rest=0.0, seconds=150.0, hold=2.0, outage=0.0, shard_kills_at_once=1, service_pause=2.0
+)
 LONG = Size(per_kind=20, rate=6.0, seconds=1200.0, warm_up=60.0)
 
 

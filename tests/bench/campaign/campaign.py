@@ -19,6 +19,8 @@ from tests.fixtures_daemon import Daemon
 
 PATIENCE = 150.0
 """Seconds until a session is given up: beyond the bound on healing, so that late is told from lost."""
+WRITE_S = 5.0
+"""Seconds for a letter to be handed in; the others do not wait for it."""
 SLACK = 0.05
 SETTLE = 1.0
 """Seconds of calm after each trouble, in which its session must stay as it is."""
@@ -39,8 +41,9 @@ class Size:
     shard_kills_at_once: int = 2
     shard_pause: float = 1.0
     """Seconds, on average, from one of these kills to the next."""
-    service_pause: float = 3.0
-    """Seconds, on average, from the kill of one service to the next."""
+    service_pause: float = 40.0
+    """Seconds, on average, for which a service runs until it is killed again: who kills one again sooner than after the
+    30 s of ``supervision.backoff.reset_after`` sees how long a supervisor waits with one that crashes all the time."""
     letters_a_minute: float = 2.0
     """To each session that may become deaf."""
     warm_up: float = 0.0
@@ -193,12 +196,16 @@ class Campaign:
 
     async def _letters(self) -> None:
         """To each listener in its turn, spread over the minute."""
-        while self._listeners:
-            pause = 60.0 / self.size.letters_a_minute / len(self._listeners)
-            for session in list(self._listeners):
-                with suppress(Exception):  # its process is being restarted: the next one gets through
-                    await self.world.write_to(session)
-                await asyncio.sleep(pause * self.rng.uniform(0.7, 1.3))
+        async with asyncio.TaskGroup() as writing:
+            while self._listeners:
+                pause = 60.0 / self.size.letters_a_minute / len(self._listeners)
+                for session in list(self._listeners):
+                    writing.create_task(self._write(session))
+                    await asyncio.sleep(pause * self.rng.uniform(0.7, 1.3))
+
+    async def _write(self, session: str) -> None:
+        with suppress(Exception):  # its process is being restarted, or it has no device: the next one gets through
+            await asyncio.wait_for(self.world.write_to(session), WRITE_S)
 
     # Kills
 
@@ -237,12 +244,16 @@ class Campaign:
         return True
 
     async def _kill_services(self) -> None:
-        queue = [kind for kind in self.kinds if kind.scope == "service" for _ in range(self.size.per_kind)]
-        self.rng.shuffle(queue)
-        while queue and time.monotonic() < self._end:
-            await self._kill(self._next(), queue.pop(), "", ())
-            await asyncio.sleep(self.rng.uniform(0.0, 2 * self.size.service_pause))
-        self.skipped.update(kind.name for kind in queue)
+        await asyncio.gather(*(self._kill_service(kind) for kind in self.kinds if kind.scope == "service"))
+
+    async def _kill_service(self, kind: Kind) -> None:
+        for number in range(self.size.per_kind):
+            pause = self.size.service_pause * self.rng.uniform(0.8, 1.2)
+            if time.monotonic() + pause > self._end:
+                self.skipped[kind.name] += self.size.per_kind - number
+                return
+            await asyncio.sleep(pause)
+            await self._kill(self._next(), kind, "", ())
 
     async def _kill(self, number: int, kind: Kind, target: str, sessions: tuple[str, ...]) -> None:
         struck = await self.processes.kill(kind, target)
