@@ -43,5 +43,7 @@ class Places:
                 after[id] = (connector, shard)
         moved = {id: after[id] for id in connectors if before.get(id) != after[id]}
         stay = {id: where for id, where in left.items() if id not in moved}
-        stay |= {f"{id} in {before[id][1]}": before[id] for id in moved if id in before}
+        # a session that came back elsewhere has left its place for good, and still nobody else's connector gets it
+        former = [(id, known[id]) for known in (left, before) for id in moved if id in known]
+        stay |= {f"{id} in {where[1]}": where for id, where in former if where != after[id]}
         return Places(after, stay), moved

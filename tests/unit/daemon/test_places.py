@@ -22,6 +22,13 @@ def test_a_shard_never_changes_its_connector(fleets: list[dict[str, str]], capac
         assert removed is None or removed not in places.at
 
 
+def test_the_place_of_one_that_comes_back_with_another_connector_stays_taken() -> None:
+    places = Places()
+    for fleet, removed in (({"a": "baileys"}, None), ({}, "a"), ({"a": "simulator"}, None), ({"b": "simulator"}, None)):
+        places, _ = places.settle(fleet, lambda _: 1, removed)
+    assert places.at["b"] != ("simulator", 0)
+
+
 def test_a_session_that_comes_back_finds_its_place() -> None:
     first, _ = Places().settle({"a": "baileys", "b": "simulator"}, lambda _: 32)
     second, moved = first.settle({"b": "simulator"}, lambda _: 32)
