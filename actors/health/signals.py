@@ -162,6 +162,7 @@ def _changed(signals: Signals, change: Change, now: float) -> Signals:
         unanswered_since=signals.unanswered_since if signals.state is change.state else None,
         missed_in_a_row=0 if opened else signals.missed_in_a_row,
         next_attempt_at=None,
+        new_chats=None if change.state is State.PAIRING else signals.new_chats,  # the next account's is not this one's
         last_in=latest(signals.last_in, change.at if opened else None),
         last_out=latest(signals.last_out, change.at if opened else None),
     )

@@ -29,7 +29,7 @@ OriginsOption = Annotated[bool, typer.Option("--origins", help="Say for each val
 def run(config: ConfigOption = None) -> None:
     """Run the daemon in the foreground until SIGTERM or Ctrl-C."""
     load_config(config)  # a wrong one is told before the daemon itself is even imported
-    from daemon.app import run as run_daemon
+    from daemon.run import run as run_daemon
 
     raise typer.Exit(run_daemon(config))
 
@@ -37,7 +37,7 @@ def run(config: ConfigOption = None) -> None:
 def demo() -> None:
     """Run a demonstration: 12 simulated sessions whose troubles come and go; no phone and no network is needed."""
     import config
-    from daemon.app import run as run_daemon
+    from daemon.run import run as run_daemon
 
     path = Path(config.__file__).with_name("demo.yaml")
     token_file = load_config(path).config.state_dir / TOKEN_FILE

@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 from actors.health.signals import DAY, FIVE_MINUTES, HOUR, Signals, fold, rtt, window
 from actors.session.causes import Cause
 from actors.session.change import Change
+from actors.session.inputs.connector import MessageCap
 from actors.session.sample import Sample
 from actors.session.vocabulary import State
 
@@ -28,6 +29,13 @@ def test_counts_leave_each_window_in_its_time() -> None:
     assert window(s, HOUR, T0 + HOUR + 61).undecryptable == 0
     assert window(s, DAY, T0 + HOUR + 61).undecryptable == 2
     assert window(s, DAY, T0 + DAY + HOUR + 1).undecryptable == 0
+
+
+def test_what_one_account_may_do_says_nothing_of_the_next() -> None:
+    s = fold(Signals(), sample(T0, new_chats=MessageCap(10, 10, capped=True)), T0)
+    kept = fold(s, change(T0 + 1, State.WAITING, State.OPEN, Cause.CONNECTION_CLOSED), T0 + 1)
+    assert kept.new_chats is not None
+    assert fold(s, change(T0 + 1, State.PAIRING, State.OPEN, Cause.LOGGED_OUT), T0 + 1).new_chats is None
 
 
 def test_a_disconnect_counts_once_whatever_is_done_about_it() -> None:

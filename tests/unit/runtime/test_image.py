@@ -21,7 +21,7 @@ from actors.runtime import image
 image.intern_names()
 names = [each for each in image._kept if sys.getsizeof(each) < 512]
 import json
-import daemon.app
+import daemon.run
 from actors.session import machine
 from asyncio import base_events
 
