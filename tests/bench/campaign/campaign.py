@@ -174,7 +174,8 @@ class Campaign:
             if kind.policy:  # it is the account's and outlives the connection: it ends with that, before the next one
                 await self.watch.until(session, lambda move: _left_open(move, at), patience)
                 await self.world.cure(session)
-            await self._healed(session, at, patience)
+            if not await self._healed(session, at, patience):
+                await self.world.cure(session)  # who was given up must not go on to be found out
             await asyncio.sleep(SETTLE)
         else:
             await self.watch.until(session, lambda move: _is(move, kind.state, at), PATIENCE + DEAF_WITHIN)
