@@ -9,7 +9,7 @@ how many healed and after what time, and the wrong actions), ``cut`` (500 sessio
 away for as long as ``--outage`` says), ``visibility`` (how soon HTTP shows a fault); all but ``outage`` if none is
 named.  Ends with status 1 if anything falls short of what is promised.  The full campaign:
 
-    python -m tests.bench.recovery campaign --sessions 1000 --per-class 300 --rate 10 --seconds 7200
+    python -m tests.bench.recovery campaign --sessions 1000 --per-class 300 --rate 7 --seconds 14400
     python -m tests.bench.recovery campaign --connector baileys --sessions 100 --per-class 300 --seconds 1200
 """
 
