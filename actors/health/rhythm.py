@@ -38,6 +38,9 @@ MINUTE, HOUR = 60.0, 3600.0
 SILENT_AT_LEAST = 180.0
 """Seconds; a shorter silence is never unusual."""
 _MOST_BUSY = 0.999
+_LEARNED = 8 + 8 * WEEK
+"""Bytes of what is learned, as it is stored."""
+_NONE = -1.0
 _NEGLIGIBLE = -60.0
 """Logarithm of a probability below which nothing more is added."""
 
@@ -60,7 +63,7 @@ def hour_of_week(hour: int, zone: tzinfo) -> int:
 class Rhythm:
     """The rhythm of one session: 1.3 KB, and work only when something arrives."""
 
-    __slots__ = ("_busy", "_next", "_observed", "_paused", "since")
+    __slots__ = ("_busy", "_continues", "_next", "_observed", "_paused", "since")
 
     def __init__(self, since: float) -> None:
         self.since = since
@@ -70,12 +73,32 @@ class Rhythm:
         self._next: int | None = None
         """The first minute since 1970 that is not learned yet; None: nothing is observed now."""
         self._paused: int | None = None
+        self._continues = False
+        """Where its observation stood is what an earlier process stored."""
 
     # learning
 
     def opened(self, at: float) -> None:
         """The connection is open: from the second minute on it is observed; in the first comes what was kept for it."""
-        self._next, self._paused = int(at // MINUTE) + 2, None
+        self._next, self._paused, self._continues = int(at // MINUTE) + 2, None, False
+
+    def resumes(self, opened_at: float, now: float) -> bool:
+        """Whether what was stored was observed on the connection that is open since then: it goes on where it ended."""
+        if not self._continues or self._next is None:
+            return False
+        return int(opened_at // MINUTE) < self._next <= int(now // MINUTE) + 2
+
+    def continued(self, last_delivery: float | None, at: float) -> None:
+        """The first that a process hears of a connection that an earlier one observed.
+
+        As long as nothing has come since the minute that was stored, the silence goes on; else nobody knows how many
+        minutes were busy, and it begins anew.
+        """
+        if not self._continues or self._next is None:
+            return
+        self._continues = False
+        if last_delivery is None or int(last_delivery // MINUTE) >= self._next:
+            self._next, self._paused = max(self._next, int(at // MINUTE) + 1), None
 
     def heard(self, at: float, zone: tzinfo) -> None:
         """Something arrived: its minute was busy, those since the one before it were not."""
@@ -154,20 +177,27 @@ class Rhythm:
     # storing
 
     def dump(self) -> bytes:
-        """What is learned, for `load`."""
-        return array("d", [self.since]).tobytes() + self._observed.tobytes() + self._busy.tobytes()
+        """What is learned, and up to when, for `load`."""
+        stands = array("d", (_NONE if minute is None else minute for minute in (self._next, self._paused)))
+        learned = array("d", [self.since]).tobytes() + self._observed.tobytes() + self._busy.tobytes()
+        return learned + stands.tobytes()
 
     @classmethod
     def load(cls, stored: bytes) -> "Rhythm":
         """The inverse.  Raises ValueError for something else."""
-        if len(stored) != 8 + 8 * WEEK:
+        if len(stored) not in {_LEARNED, _LEARNED + 16}:  # the shorter one is of a version that did not store the rest
             raise ValueError(f"a stored rhythm of {len(stored)} bytes")
         rhythm = cls(memoryview(stored)[:8].cast("d")[0])
         rhythm._observed = array("f", memoryview(stored)[8 : 8 + 4 * WEEK].cast("f"))
-        rhythm._busy = array("f", memoryview(stored)[8 + 4 * WEEK :].cast("f"))
-        numbers = (*rhythm._observed, *rhythm._busy, rhythm.since)
+        rhythm._busy = array("f", memoryview(stored)[8 + 4 * WEEK : _LEARNED].cast("f"))
+        stands = array("d", memoryview(stored)[_LEARNED:].cast("d"))
+        numbers = (*rhythm._observed, *rhythm._busy, rhythm.since, *(minute for minute in stands if minute != _NONE))
         if not all(0 <= number < math.inf for number in numbers):
             raise ValueError("a stored rhythm with impossible numbers")
+        if stands and stands[0] != _NONE:
+            rhythm._next = int(stands[0])
+            rhythm._paused = None if stands[1] == _NONE else int(stands[1])
+            rhythm._continues = True
         return rhythm
 
 
