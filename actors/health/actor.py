@@ -20,7 +20,7 @@ from actors.health.weights import Weights
 from actors.messages.services import CanaryAnswer, HealthDelta, Hint, ShardReport
 from actors.messages.supervision import ServiceSample
 from actors.runtime.worker import Worker
-from actors.settings import Settings
+from actors.settings import Settings, shard_name
 from actors.store import health_queries, outbox
 from actors.store.direct import Statements
 from actors.store.engine import open_writer
@@ -66,6 +66,7 @@ class HealthActor(Worker):
             args.database,
             lambda states: self._book.states(states, time.time()),
             lambda event: self._book.event(event, time.time()),
+            {shard_name(shard): upto for shard, upto in self._watch.listening.canaries.unread().items()},
         )
         self._owed = Owed()
         self._turn = asyncio.Lock()
@@ -74,7 +75,8 @@ class HealthActor(Worker):
         self.spawn(self._look(), name="look at everybody")
         self.spawn(self._upkeep(), name="upkeep")
         self.spawn(self._history.run(), name="history")
-        self.spawn(self._watch.run_canaries(self._book), name="canaries")
+        self.spawn(self._watch.run_canaries(self._book, self._tails), name="canaries")
+        self.spawn(self._watch.run_answers(), name="answers to canaries")
         self.spawn(self._watch.run_rhythms(), name="rhythms")
         self.spawn(self._database.keep_probing(), name="probe")
 

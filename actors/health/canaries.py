@@ -6,6 +6,7 @@ from dataclasses import replace
 from itertools import islice
 
 from actors.health.canary import (
+    AHEAD_S,
     AT_A_TIME,
     SAME_S,
     Need,
@@ -16,8 +17,10 @@ from actors.health.canary import (
     Seat,
     need,
     outcome,
+    over_at,
     rests_until,
 )
+from actors.health.canary_memory import Changed, Memory, goes_on, unread
 from actors.health.senders import Ring, Spent, choose
 from actors.store.records import Canary
 
@@ -42,23 +45,81 @@ class Canaries:
         """Who needs none until then, unless one of the two is another by now."""
         self.counts: defaultdict[str, dict[str, int]] = defaultdict(lambda: dict.fromkeys(RESULTS, 0))
         self._changed: dict[str, Canary] = {}
+        self._taught: set[str] = set()
+        """Sessions of which something else is known than what is stored."""
+        self._resumed: set[str] = set()
+        """Canaries under way that an earlier actor began."""
+        self._unseen: set[str] = set()
+        """Their receivers, as long as this actor has not heard how they are."""
 
-    def restore(self, stored: Iterable[Canary], now: float) -> None:
-        """Those of the last day, oldest first: budgets hold over restarts; what was under way proves nothing."""
+    # over restarts
+
+    def restore(self, stored: Iterable[Canary], memories: Mapping[str, Memory], now: float) -> None:
+        """Those of the last day, oldest first, and what is remembered by session.
+
+        Budgets hold over restarts.  What was under way is again, if its time is not over.
+        """
+        for session, memory in memories.items():
+            self._past[session] = memory.past
+            if memory.reached:
+                self._reached[session] = memory.reached
         for canary in stored:
             self._spend(canary)
             if canary.outcome is None:
-                ended = replace(canary, outcome=Outcome.VOID, ended_at=now)
-                self._changed[canary.id] = ended
+                if goes_on(canary, self.policy, now) and canary.receiver not in self._under_way:
+                    self._under_way[canary.receiver] = canary
+                    self._resumed.add(canary.id)
+                    self._unseen.add(canary.receiver)
+                else:
+                    self._changed[canary.id] = replace(canary, outcome=Outcome.VOID, ended_at=now)
 
     def recall(self, session: str, missed: int, silent_since: float) -> None:
         """It was deaf when an earlier actor looked last, with so many missed; canaries tell whether it still is."""
-        self._past[session] = replace(self._past[session], missed=missed, silent_since=silent_since, vouched=True)
+        past = self._past[session]
+        if past.proves(silent_since) < missed:
+            self._learn(session, replace(past, missed=missed, silent_since=silent_since, vouched=True))
 
-    def take_changed(self) -> list[Canary]:
-        """Those that changed since the last call, to be stored."""
-        changed, self._changed = list(self._changed.values()), {}
+    def unread(self) -> dict[int, int]:
+        """Shard -> the number in its outbox after which what is under way may have arrived."""
+        return unread(self._under_way.values())
+
+    def reads_on(self, canary: Canary, shard: int | None, read_upto: int | None) -> None:
+        """Where the arrival of a new one will be told; None: not known, and it ends with this actor."""
+        if self._under_way.get(canary.receiver) is not None and self._under_way[canary.receiver].id == canary.id:
+            self._put(replace(self._under_way[canary.receiver], shard=shard, read_upto=read_upto))
+
+    def changed(self, session: str, since: float, *, is_open: bool) -> None:
+        """A session is, or is not, open since then: whether one that an earlier actor began is on this connection."""
+        canary = self._under_way.get(session)
+        if canary is not None and (not is_open or since > canary.at):
+            self._unseen.discard(session)
+
+    def doubted_since(self, session: str, silent_since: float) -> float | None:
+        """Since when it is asked whether a session hears: one is under way, or the last was missed in this silence."""
+        if (canary := self._under_way.get(session)) is not None:
+            return canary.at
+        past = self._past.get(session, NOTHING)
+        return past.last_at if past.missed_since(silent_since) else None
+
+    def take_changed(self) -> Changed:
+        """What changed since the last call, to be stored in one transaction."""
+        memories = {session: self._memory(session) for session in self._taught}
+        changed = Changed(self._changed, memories)
+        self._changed, self._taught = {}, set()
         return changed
+
+    def give_back(self, changed: Changed) -> None:
+        """It could not be stored: the next call returns it again, or what has become of it."""
+        self._changed = {**changed.canaries, **self._changed}
+        self._taught |= changed.memories.keys()
+
+    def _memory(self, session: str) -> Memory | None:
+        past, reached = self._past.get(session), self._reached.get(session, 0.0)
+        return None if past is None and not reached else Memory(past or NOTHING, reached)
+
+    def _learn(self, session: str, past: Past) -> None:
+        self._past[session] = past
+        self._taught.add(session)
 
     def missed(self, session: str, silent_since: float) -> int:
         """Canaries in a row that did not arrive in the silence since then.
@@ -85,6 +146,8 @@ class Canaries:
         """The session is no more; what it sent counts on: it may come back."""
         for known in (self._under_way, self._past, self._reached, self._resting, self.counts):
             known.pop(session, None)
+        self._unseen.discard(session)
+        self._taught.add(session)
 
     def prune(self, now: float, steady: float) -> None:
         """Forgets what was sent so long ago that it counts no more; ``steady``: seconds of a clock that nobody sets."""
@@ -132,16 +195,19 @@ class Canaries:
             past = past.heard()
         elif result is Outcome.MISSED:
             past = self._missed(past, canary.sender, silent_since)
-        else:
+        elif canary.id not in self._resumed:  # else it is the restart that is to blame
             past = replace(past, void=past.void + 1)
-        self._past[canary.receiver] = past
+        self._resumed.discard(canary.id)
+        self._unseen.discard(canary.receiver)
+        self._learn(canary.receiver, past)
 
     def _vouch(self, sender: str, at: float) -> None:
         """What a session sends arrives: those who missed something of it are the ones that do not hear."""
         self._reached[sender] = at
-        for session, past in self._past.items():
-            if sender in past.senders and past.silent_since <= at:
-                self._past[session] = replace(past, vouched=True)
+        self._taught.add(sender)
+        for session, past in [*self._past.items()]:
+            if sender in past.senders and past.silent_since <= at and not past.vouched:
+                self._learn(session, replace(past, vouched=True))
 
     def _missed(self, past: Past, sender: str, silent_since: float) -> Past:
         if abs(past.silent_since - silent_since) >= SAME_S:
@@ -165,11 +231,20 @@ class Canaries:
         ended = []
         for canary in list(self._under_way.values()):
             receiver = peers.get(canary.receiver)
+            if receiver is not None:
+                self._unseen.discard(canary.receiver)
+            elif self._may_be_seen(canary, now):
+                continue
             result = outcome(canary, receiver, self.policy, now)
             if result is not None:
                 self._end(canary, result, now, 0.0 if receiver is None else receiver.silent_since)
                 ended.append((canary.receiver, result))
         return ended
+
+    def _may_be_seen(self, canary: Canary, now: float) -> bool:
+        """A fresh actor has not heard of the receiver yet: that is no sign that it is not open."""
+        unseen = canary.receiver in self._unseen
+        return unseen and canary.at <= now + AHEAD_S and now <= over_at(canary, self.policy)
 
     def begin(self, peers: Mapping[str, Peer], now: float, seats: Iterable[Seat] | None = None) -> list[Canary]:
         """Those to be sent now: to be stored first, so that none is sent twice.
@@ -213,7 +288,7 @@ class Canaries:
         canary = Canary(self._name(), sender.id, receiver.id, now)
         self._put(canary)
         self._spend(canary)
-        self._past[receiver.id] = past.asked(why, sender.id, self.policy, now)
+        self._learn(receiver.id, past.asked(why, sender.id, self.policy, now))
         self.counts[receiver.id]["sent"] += 1
         return canary
 

@@ -247,14 +247,17 @@ def outcome(canary: Canary, receiver: Peer | None, policy: Policy, now: float) -
         return Outcome.VOID
     if canary.at < receiver.signals.since <= now + AHEAD_S:
         return Outcome.VOID
-    if canary.accepted_at is None:
-        return Outcome.VOID if now - canary.at > ANSWER_S else None
-    deadline = canary.accepted_at + policy.timeout
     sampled = receiver.signals.sampled_at
-    if sampled is None or sampled < deadline:  # what it has heard by then is not known yet
-        return Outcome.VOID if now > deadline + UNTOLD_S else None
+    if canary.accepted_at is None or sampled is None or sampled < canary.accepted_at + policy.timeout:
+        # that the server has it, or what the receiver has heard by then, is not known yet
+        return Outcome.VOID if now > over_at(canary, policy) else None
     heard = receiver.signals.last_delivery
     return Outcome.VOID if heard is not None and canary.at <= heard <= now + AHEAD_S else Outcome.MISSED
+
+
+def over_at(canary: Canary, policy: Policy) -> float:
+    """When it proves nothing any more, if nothing is heard of it until then."""
+    return canary.at + ANSWER_S if canary.accepted_at is None else canary.accepted_at + policy.timeout + UNTOLD_S
 
 
 def share_of(name: str) -> float:

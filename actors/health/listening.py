@@ -46,6 +46,10 @@ class _Ear:
     """Of a suspicious silence: whether it would be so after ten minutes."""
     peer: Peer | None = None
     """What was last made of it."""
+    unheard: bool = False
+    """It was open before this actor began, and has not told yet what it heard meanwhile."""
+    opened_at: float = 0.0
+    """Of such a one."""
 
     @property
     def world(self) -> str:
@@ -101,11 +105,14 @@ class Listening:
         was_open = before is not None and before.state is State.OPEN
         if change.state is State.OPEN:
             if not was_open:
-                ear.rhythm.opened(max(change.at, now))  # of an older connection, its past was learned before
-        elif was_open and last == Liveness.DEAF:
+                ear.unheard, ear.opened_at = before is None, change.at
+                if before is not None or not ear.rhythm.resumes(change.at, now):
+                    ear.rhythm.opened(max(change.at, now))  # of an older connection, its past was learned before
+        elif was_open and (last == Liveness.DEAF or ear.unheard):
             ear.rhythm.disregard()
         elif was_open:
             ear.rhythm.closed(change.at, self._zone)
+        self.canaries.changed(session, change.at, is_open=change.state is State.OPEN)
 
     def logged_in(self, session: str, me: str | None, connector: str, at: float) -> None:
         """As whom (its own JID), and over which connector."""
@@ -123,9 +130,12 @@ class Listening:
 
     def sampled(self, session: str, sample: Sample) -> None:
         """A sample that was not seen before."""
-        if not (arrivals := sample.received + sample.undecryptable + sample.heard):
-            return
+        arrivals = sample.received + sample.undecryptable + sample.heard
         ear = self._ear(session, sample.at)
+        if ear.unheard:
+            self._heard_meanwhile(session, ear, sample)
+        if not arrivals:
+            return
         if sample.since - CLOCKS_APART < ear.canary_at < sample.at + CLOCKS_APART:
             arrivals -= 1 + (sample.heard > 0)  # itself, and that it was heard
         if arrivals <= 0:
@@ -134,6 +144,13 @@ class Listening:
             ear.rhythm.resume(sample.at, self._zone)  # one that was missed, and is over
         ear.rhythm.heard(sample.at, self._zone)
         ear.unstored = True
+
+    def _heard_meanwhile(self, session: str, ear: _Ear, sample: Sample) -> None:
+        ear.unheard = False
+        ear.rhythm.continued(sample.last_delivery, sample.at)
+        silent = max(ear.opened_at, sample.last_delivery or 0.0)
+        if (doubted := self.canaries.doubted_since(session, silent)) is not None:
+            ear.rhythm.pause(min(doubted, sample.at))
 
     def _ear(self, session: str, at: float) -> _Ear:
         ear = self._ears.get(session)

@@ -1,14 +1,14 @@
-"""health.db: rhythms of sessions, canaries, and the key by which a canary is known from other messages."""
+"""health.db: rhythms, canaries and what they taught, and the key by which a canary is known from other messages."""
 
 from collections.abc import Collection, Iterable, Mapping
-from typing import Final
+from typing import Any, Final
 
-from sqlalchemy import delete, select
+from sqlalchemy import Table, delete, select
 from sqlalchemy.dialects.sqlite import insert
 
 from actors.store.direct import Statements
 from actors.store.records import Canary
-from actors.store.tables import canaries, health_meta, rhythms
+from actors.store.tables import canaries, canary_memories, health_meta, rhythms
 
 CANARY_KEY: Final = "canary_key"
 
@@ -29,11 +29,15 @@ async def load_rhythms(conn: Statements) -> dict[str, bytes]:
     return {row.session: row.data for row in (await conn.execute(select(rhythms))).all()}
 
 
-async def forget_rhythms(conn: Statements, known: Collection[str]) -> set[str]:
-    """Those of sessions that are not known any more; returns whose."""
-    gone = set((await conn.execute(select(rhythms.c.session))).scalars().all()) - set(known)
+async def forget_strangers(conn: Statements, known: Collection[str]) -> set[str]:
+    """Rhythms and memories of sessions that are not known any more; returns whose."""
+    return await _forget(conn, rhythms, known) | await _forget(conn, canary_memories, known)
+
+
+async def _forget(conn: Statements, of: Table, known: Collection[str]) -> set[str]:
+    gone = set((await conn.execute(select(of.c.session))).scalars().all()) - set(known)
     for session in gone:
-        await conn.execute(delete(rhythms).where(rhythms.c.session == session))
+        await conn.execute(delete(of).where(of.c.session == session))
     return gone
 
 
@@ -48,6 +52,8 @@ async def store_canaries(conn: Statements, changed: Iterable[Canary]) -> None:
             "accepted_at": one.accepted_at,
             "ended_at": one.ended_at,
             "outcome": one.outcome,
+            "shard": one.shard,
+            "read_upto": one.read_upto,
         }
         for one in changed
     ]
@@ -61,6 +67,22 @@ async def load_canaries(conn: Statements, since: float) -> list[Canary]:
     """Those begun after ``since`` (seconds since 1970), oldest first."""
     query = select(canaries).where(canaries.c.at > since).order_by(canaries.c.at)
     return [Canary(**row) for row in (await conn.execute(query)).mappings().all()]
+
+
+async def store_memories(conn: Statements, changed: Mapping[str, Mapping[str, Any] | None]) -> None:
+    """Stores what canaries taught, by session; None forgets it."""
+    for session in [session for session, data in changed.items() if data is None]:
+        await conn.execute(delete(canary_memories).where(canary_memories.c.session == session))
+    rows = [{"session": session, "data": dict(data)} for session, data in changed.items() if data is not None]
+    if rows:
+        statement = insert(canary_memories)
+        news = {"data": statement.excluded["data"]}
+        await conn.execute(statement.on_conflict_do_update(index_elements=[canary_memories.c.session], set_=news), rows)
+
+
+async def load_memories(conn: Statements) -> dict[str, Any]:
+    """What canaries taught, by session."""
+    return {row.session: row.data for row in (await conn.execute(select(canary_memories))).all()}
 
 
 async def prune_canaries(conn: Statements, before: float) -> None:

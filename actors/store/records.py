@@ -201,3 +201,7 @@ class Canary:
     ended_at: float | None = None
     outcome: str | None = None
     """arrived, missed, void; None while that is open"""
+    shard: int | None = None
+    """Of the receiver, when it was begun."""
+    read_upto: int | None = None
+    """How far that shard's outbox was read then: the arrival has a greater number."""

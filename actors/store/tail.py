@@ -57,6 +57,11 @@ class Tail(Generic[L]):
         """Whether it was read once."""
         return self._cursor is not None
 
+    @property
+    def cursor(self) -> int | None:
+        """The number up to which it was read; None before that."""
+        return self._cursor
+
     async def catch_up(self, upto: int | None = None) -> None:
         """Reads on until the end, or at least to ``upto``; a second call at the same time waits for the first."""
         async with self._turn:

@@ -114,6 +114,57 @@ async def test_deaf_stuck_and_half_open_sessions_are_told_from_quiet_ones(short_
         assert "wavigil_sessions_by_liveness" in page
 
 
+async def test_a_deaf_session_is_noticed_although_health_is_killed_again_and_again(short_tmp: Path) -> None:
+    def session(id: str, *script: dict[str, Any]) -> dict[str, Any]:
+        return {"id": id, "connector": "simulator", "simulator": {"paired": True, "script": list(script)}}
+
+    config: dict[str, Any] = {
+        "sessions": [session("one"), session("two"), session("deaf", {"after": "15s", "fault": "deaf"})],
+        "supervision": {"heartbeat": "1s"},
+        "connectors": {"simulator": {"heartbeat": "1s", "heartbeat_timeout": "900ms"}},
+        "health": {"canary": CANARIES},
+    }
+    async with running_daemon(short_tmp, config) as daemon:
+        for spec in config["sessions"]:
+            await daemon.until_status(spec["id"], "connected")
+        kills = 0
+
+        def of_the_deaf() -> list[dict[str, Any]]:
+            return [canary for canary in canaries(daemon) if canary["receiver"] == "deaf"]
+
+        def missed() -> int:
+            return sum(canary["outcome"] == "missed" for canary in of_the_deaf())
+
+        def accepted() -> str | None:
+            under_way = [c for c in of_the_deaf() if c["accepted_at"] is not None and c["outcome"] is None]
+            return str(under_way[0]["id"]) if under_way else None
+
+        async def ends(id: str) -> str:
+            def outcome() -> Any:
+                return next(canary["outcome"] for canary in canaries(daemon) if canary["id"] == id)
+
+            return str(await until("it has ended", outcome, 60))
+
+        for _ in range(2):
+            under_way = await until("a canary is under way", accepted, 60)
+            await daemon.kill("health")
+            assert await ends(under_way) in {"arrived", "missed"}
+        kills = missed()
+
+        async def is_known_or_missed() -> bool:
+            return bool(of(daemon, "deaf", "deaf")) or missed() > kills
+
+        while not of(daemon, "deaf", "deaf"):
+            await until("it is known, or one more was missed", is_known_or_missed, 120)
+            if missed() > kills:
+                kills = missed()
+                await daemon.kill("health")
+        assert kills >= 3, "what was missed before outlived them"
+        assert of(daemon, "deaf", "deaf")[0]["evidence"]["canariesMissed"] >= 3
+        assert {who for _, who, data in turns(daemon) if data["liveness"] == "deaf"} == {"deaf"}
+        assert {canary["receiver"] for canary in canaries(daemon) if canary["outcome"] == "missed"} == {"deaf"}
+
+
 async def test_canaries_of_the_real_client(short_tmp: Path) -> None:
     async with paired_fleet(short_tmp, config={"health": {"canary": CANARIES}}) as (lab, daemon):
         await until("canaries arrive at all", lambda: arrived(daemon) == set(PHONES), 120)

@@ -70,7 +70,15 @@ canaries = Table(
     Column("accepted_at", Float),
     Column("ended_at", Float),
     Column("outcome", Text),
+    Column("shard", Integer),
+    Column("read_upto", Integer),
     Index("canaries_at", "at"),
+)
+canary_memories = Table(
+    "canary_memories",
+    HEALTH,
+    Column("session", Text, primary_key=True),
+    Column("data", JsonText, nullable=False),
 )
 health_meta = Table(
     "health_meta", HEALTH, Column("key", Text, primary_key=True), Column("value", LargeBinary, nullable=False)

@@ -6,8 +6,10 @@ from itertools import count
 
 from actors.health.canaries import Canaries
 from actors.health.canary import Need, Past, Policy
+from actors.health.canary_memory import Memory
 from actors.health.listening import Listening
 from actors.health.liveness import Inbound, Liveness
+from actors.health.rhythm import Rhythm
 from actors.health.senders import Ring, choose
 from actors.health.signals import Signals, fold
 from actors.session.change import Change
@@ -150,3 +152,66 @@ def test_trouble_of_some_gives_a_session_no_new_neighbours() -> None:
         chosen = choose(peers["00"], Need.ROUTINE, ring, peers, Past(), {}, {}, POLICY, at)
         assert chosen is not None
         assert chosen.id in found
+
+
+def restarted(known: Listening, at: float, since: float = MONDAY) -> Listening:
+    """A fresh one of a session that stays open all the while."""
+    again = listening()
+    again.restore({session: Rhythm.load(rhythm.dump()) for session, rhythm in known.unstored().items()})
+    again.changed("a", None, Change(since, State.OPEN, State.STARTING, resumed=True), None, at)
+    return again
+
+
+def learned(known: Listening) -> float | None:
+    return known.unstored()["a"].share(0)
+
+
+def test_a_silence_goes_on_over_a_restart_if_nothing_came_meanwhile() -> None:
+    never, known = listening(), listening()
+    for one in (never, known):
+        opened(one, "a")
+        one.sampled("a", heard(MONDAY + 5 * 60))
+    again = restarted(known, MONDAY + 20 * 60)
+    again.sampled("a", replace(heard(MONDAY + 21 * 60, heartbeats=1), last_delivery=MONDAY + 5 * 60))
+    for one in (never, again):
+        one.sampled("a", replace(heard(MONDAY + 40 * 60), last_delivery=MONDAY + 40 * 60))
+    assert learned(again) == learned(never)
+
+
+def test_what_came_meanwhile_or_is_not_known_is_no_silence() -> None:
+    for last in (MONDAY + 15 * 60, None):
+        known = listening()
+        opened(known, "a")
+        known.sampled("a", heard(MONDAY + 5 * 60))
+        again = restarted(known, MONDAY + 20 * 60)
+        again.sampled("a", replace(heard(MONDAY + 21 * 60), last_delivery=last))
+        before = Rhythm.load(again._ears["a"].rhythm.dump()).share(0)
+        again.sampled("a", replace(heard(MONDAY + 22 * 60), last_delivery=MONDAY + 22 * 60))
+        after = learned(again)
+        assert before is not None
+        assert after is not None
+        assert after > before, "a busy minute and none of silence"
+
+
+def test_a_silence_of_an_older_connection_does_not_go_on() -> None:
+    known = listening()
+    opened(known, "a")
+    known.sampled("a", heard(MONDAY + 5 * 60))
+    again = restarted(known, MONDAY + 20 * 60, since=MONDAY + 10 * 60)
+    again.sampled("a", heard(MONDAY + 23 * 60))
+    assert (learned(again) or 0) > 0.3
+
+
+def test_a_doubted_silence_teaches_nothing_after_a_restart_either() -> None:
+    for doubted in (False, True):
+        known = listening()
+        opened(known, "a")
+        known.sampled("a", heard(MONDAY + 5 * 60))
+        again = restarted(known, MONDAY + 20 * 60)
+        silent = MONDAY + 5 * 60
+        past = Past(last_at=silent + 300, missed=1 if doubted else 0, silent_since=silent)
+        again.canaries.restore([], {"a": Memory(past)}, MONDAY + 20 * 60)
+        again.sampled("a", replace(heard(MONDAY + 21 * 60, heartbeats=1), last_delivery=silent))
+        again.sampled("a", replace(heard(MONDAY + 50 * 60), last_delivery=MONDAY + 50 * 60))
+        again.sampled("a", replace(heard(MONDAY + 51 * 60), last_delivery=MONDAY + 51 * 60))
+        assert ((learned(again) or 0) > 0.2) is doubted
