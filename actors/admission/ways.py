@@ -62,10 +62,13 @@ def take(held: Held, way: Way, begins: float, now: float) -> Held:
 
 
 def give_back(held: Held, way: Way, begins: float) -> Held:
-    """That connection did not begin, and no other one through it since."""
+    """That connection did not begin, and no other one through it since: the next one may, at that moment.
+
+    Not sooner: the moment may be to come, and lies no further than it must behind the connection before.
+    """
     if held.get(way.key) != begins + way.hold:
         return held
-    return {key: at for key, at in held.items() if key != way.key}
+    return {**held, way.key: begins}
 
 
 def works(held: Held, way: Way, now: float) -> Held:

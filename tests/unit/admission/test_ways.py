@@ -58,11 +58,16 @@ class Fleet:
         self.used.append((slot.at, name))
         self.connects.append((slot.at + late + way, name))
 
+    def drop(self, shard: int) -> None:
+        """Nobody waits there any more: the slot goes back, perhaps before its time."""
+        if (slot := self.pending.pop(shard, None)) is not None:
+            self.unused[shard] = slot
+
 
 NAMES = st.sampled_from([None, "a", "b", "c"])
 DEEDS = st.lists(
     st.tuples(
-        st.sampled_from(["look", "look", "use", "kill"]),
+        st.sampled_from(["look", "look", "use", "kill", "drop"]),
         st.integers(0, 5),
         NAMES,
         st.sampled_from([0.0, 0.0, 0.0, 5.0]),
@@ -85,6 +90,8 @@ def test_no_second_has_more_connects_than_the_bound_of_the_fleet_nor_of_a_proxy(
             fleet.look(shard, None if name is None else Way(name, rates[name], wait))
         elif deed == "use":
             fleet.use(shard, late, way)
+        elif deed == "drop":
+            fleet.drop(shard)
         else:
             fleet.pending.pop(shard, None)
     assert most_in_a_second([at for at, _ in fleet.connects]) <= math.ceil(rate)
@@ -121,6 +128,20 @@ def test_a_slot_that_was_not_used_is_given_back_to_its_way() -> None:
     assert not ways.is_free(held, way, 105.0)
     assert ways.is_free(ways.give_back(held, way, 100.0), way, 100.0)
     assert ways.give_back(held, way, 99.0) == held
+
+
+def test_a_slot_that_is_given_back_before_its_time_brings_the_next_one_through_its_way_no_nearer() -> None:
+    fleet, slow = Fleet(5.0), Way("slow", 1.0)
+    fleet.look(0, slow)
+    fleet.use(0, 0.0, 0.0)
+    fleet.now += gap(1.0) - AHEAD + 0.001
+    for _ in range(3):
+        fleet.look(1, slow)
+        fleet.drop(1)
+    fleet.look(1, slow)
+    fleet.use(1, 0.0, 0.0)
+    (first, _), (second, _) = fleet.used
+    assert second == first + gap(1.0)
 
 
 def test_more_ways_than_there_is_room_for_wait_and_none_is_forgotten_too_early() -> None:
