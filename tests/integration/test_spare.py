@@ -231,6 +231,16 @@ async def started_by(pid: int) -> list[int]:
     return found
 
 
+async def test_the_end_is_in_order_if_it_has_just_died_and_nobody_has_noticed(make: Callable[..., SpareHost]) -> None:
+    host = make()
+    await host.start()
+    pid = await host.kept()
+    os.kill(pid, signal.SIGKILL)
+    os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)  # noqa: ASYNC222 - that the loop has no turn is the point
+    await host.spare.stop()
+    await until("it is gone", lambda: gone(pid))
+
+
 async def test_what_it_has_started_is_thrown_away_with_it(make: Callable[..., SpareHost]) -> None:
     host = family(make)
     await host.start()

@@ -137,7 +137,8 @@ class ConnectorProcess:
     def kill(self) -> None:
         """SIGKILL to a process that is watched, if it still runs, and to no other that has its pid by now."""
         if self._pidfd is not None:
-            signal.pidfd_send_signal(self._pidfd, signal.SIGKILL)
+            with contextlib.suppress(ProcessLookupError):  # who asked how it ended has buried it
+                signal.pidfd_send_signal(self._pidfd, signal.SIGKILL)
 
     def kill_all(self) -> None:
         """The same to it and to all that it has started so far: of one that nobody is linked to, nothing else tells."""
