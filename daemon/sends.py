@@ -130,7 +130,16 @@ class SendDesk:
             try:
                 await asyncio.wait_for(waiter.changed.wait(), left)
             except TimeoutError:
-                return await self._state(stored)
+                return await self._known(stored, waiter)
+
+    async def _known(self, stored: StoredSend, waiter: "_Waiter") -> Send:
+        """How far it is, or was when something was last heard of it: it is accepted, whoever can't be asked now."""
+        try:
+            return await self._state(stored)
+        except BackendError as error:
+            if waiter.send is None or error.reason not in {"unavailable", "storage_full"}:
+                raise
+            return waiter.send  # who was told of an error would send it once more
 
     async def find(self, session: str, id: str) -> Send | None:
         """A send by the caller's id."""
