@@ -107,7 +107,7 @@ def kill_quietly(pid: int, number: signal.Signals = signal.SIGKILL) -> None:
 def parent_of(pid: int) -> int | None:
     """The parent of a process, or None if that is gone."""
     try:
-        return int(Path(f"/proc/{pid}/stat").read_text("utf-8").rpartition(")")[2].split()[1])
+        return int(_stat(pid)[1])
     except OSError:
         return None
 
@@ -115,9 +115,14 @@ def parent_of(pid: int) -> int | None:
 def is_stopped(pid: int) -> bool:
     """Whether a process was stopped by a signal, or by a debugger."""
     try:
-        return Path(f"/proc/{pid}/stat").read_text("utf-8").rpartition(")")[2].split()[0] in {"T", "t"}
+        return _stat(pid)[0] in {"T", "t"}
     except OSError:
         return False
+
+
+def _stat(pid: int) -> list[str]:
+    """The fields after the name of a process, which may hold anything, and end amid a character.  Raises OSError."""
+    return Path(f"/proc/{pid}/stat").read_text("utf-8", "replace").rpartition(")")[2].split()
 
 
 def children() -> list[int]:

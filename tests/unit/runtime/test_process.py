@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from actors.runtime.process import kill_quietly, rss_bytes
+from actors.runtime.process import is_stopped, kill_quietly, parent_of, rss_bytes
 from actors.runtime.timerfd import TimerFd
 
 
@@ -161,3 +161,16 @@ def test_memory_is_merged_where_the_kernel_can() -> None:
         "get = 68  # PR_GET_MEMORY_MERGE\nprint(process.merge_memory(), process._libc.prctl(get, 0, 0, 0, 0))"
     ).split()
     assert asked == ("1" if merged == "True" else "-1")
+
+
+def test_a_process_may_have_any_name(tmp_path: Path) -> None:
+    program = tmp_path / "коннектор) 1"  # of which the kernel keeps 15 bytes, the last one half a letter
+    program.symlink_to(sys.executable)
+    process = subprocess.Popen([program, "-c", "print('runs', flush=True); input()"], stdin=-1, stdout=-1)
+    with process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"runs\n"
+        assert b"\xd0)" in Path(f"/proc/{process.pid}/stat").read_bytes()
+        assert parent_of(process.pid) == os.getpid()
+        assert not is_stopped(process.pid)
+        process.kill()
