@@ -98,11 +98,13 @@ class Ledger:
     def read(self) -> Board:
         """The board as it is now; without the lock perhaps in the middle of a change.  Raises OSError."""
         raw = os.pread(self._fd, _HEAD_SIZE + MOST_ROWS * _ROW_SIZE, 0)
-        self._blank = len(raw) < _HEAD_SIZE or not raw.startswith(_MAGIC)
+        magic, next_at, epoch, on, since, cause, probes, probe_at, ended_at, begun = _HEAD.unpack(
+            raw[: _HEAD.size].ljust(_HEAD.size, b"\0")
+        )
+        self._blank = len(raw) < _HEAD_SIZE or magic != _MAGIC or not 0 <= begun <= MOST
         held = self._held.read()
         if self._blank:
             return Board(held=held)
-        _, next_at, epoch, on, since, cause, probes, probe_at, ended_at, begun = _HEAD.unpack_from(raw)
         schedule = Schedule(next_at, tuple(sorted(struct.unpack_from(f"<{begun}d", raw, _BEGUN_AT))))
         outage = Outage(
             since if on else None, cause.rstrip(b"\0").decode("ascii", "replace"), probes, probe_at, ended_at

@@ -2,6 +2,7 @@
 
 import itertools
 import os
+import struct
 import subprocess
 import sys
 import time
@@ -13,9 +14,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from actors.admission.board import Ask, Board, Row, Slot, take
-from actors.admission.ledger import Ledger, ledger_path
+from actors.admission.ledger import _HEAD, Ledger, ledger_path
 from actors.admission.outage import Outage
-from actors.admission.slots import CATCHING_UP, SLACK, Schedule, gap
+from actors.admission.slots import CATCHING_UP, MOST, SLACK, Schedule, gap
 
 RATE = 200.0
 HOST = """
@@ -125,6 +126,20 @@ async def test_two_hosts_share_a_board_and_what_is_no_board_is_an_empty_one(tmp_
     assert (tmp_path / "new").stat().st_mode & 0o777 == 0o600
     for ledger in (first, second):
         ledger.close()
+
+
+@pytest.mark.parametrize("begun", [-1, MOST + 1, 2**40])
+def test_a_board_that_says_something_impossible_is_an_empty_one(tmp_path: Path, begun: int) -> None:
+    path = ledger_path(tmp_path, "baileys")
+    ledger = Ledger(path)
+    ledger.write(ledger.read(), Board(Schedule(100.0, (99.0,)), rows={3: Row()}))
+    raw = bytearray(path.read_bytes())
+    struct.pack_into("<q", raw, _HEAD.size - 8, begun)
+    path.write_bytes(raw)
+    assert ledger.read() == Board()
+    ledger.write(ledger.read(), Board(Schedule(100.0, (99.5,))))
+    assert ledger.read() == Board(Schedule(100.0, (99.5,)))
+    ledger.close()
 
 
 def test_a_place_where_nothing_can_be_kept_is_refused(tmp_path: Path) -> None:
