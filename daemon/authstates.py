@@ -8,7 +8,7 @@ from typing import Any, Final
 from actors.connectors.baileys.authstate import BadAuthState, Device, check, read_device, why_older
 from actors.connectors.baileys.multifile import CREDS
 from actors.connectors.protocol import ErrorCode
-from actors.connectors.vaultlink import SessionVault, VaultLink
+from actors.connectors.vaultlink import RETRY_SECONDS, SessionVault, VaultLink
 from actors.masking import mask_text
 from actors.runtime.rpc import RemoteError
 from daemon.backend import BackendError, SessionLive, SessionRecord
@@ -16,7 +16,7 @@ from daemon.backend import BackendError, SessionLive, SessionRecord
 CLOSING_PATIENCE: Final = 10.0
 """Seconds for the connection of a session that was just stopped to end."""
 LOOK: Final = 0.05
-"""Seconds between looks at it."""
+"""Seconds between looks at it, and at a vault that has no key yet."""
 FRAME_BYTES: Final = 3 * 1024 * 1024
 """Keys and values in one commit: the vault takes frames of 4 MiB."""
 _ENTRY_OVERHEAD: Final = 16
@@ -41,9 +41,13 @@ class LiveAuthStates:
 
     async def vault(self) -> Mapping[str, Any]:
         """See AuthStates."""
-        link = VaultLink(self._socket)
+        link, loop = VaultLink(self._socket), asyncio.get_running_loop()
+        end = loop.time() + RETRY_SECONDS
         try:
-            stats = await link.request("stats")
+            while not (stats := await link.request("stats"))["open"]:  # it knows nothing of a rotation yet
+                if loop.time() >= end:
+                    raise BackendError("unavailable", "the vault waits for its master key")
+                await asyncio.sleep(LOOK)
         except RemoteError as error:
             raise BackendError("unavailable", f"the vault: {error.message}") from None
         finally:

@@ -33,7 +33,7 @@ async def test_phases_are_told_to_session_and_host(shared: Subject, name: str, p
     assert state.opened_at is not None
     assert opened.login_ms > 0
     await peer.ask("close")
-    told = [n for n in peer.inbox.names if n not in {"rtt", "queued", "heard"}]
+    told = [n for n in peer.inbox.names if n not in {"rtt", "queued", "heard", "quality"}]
     assert told == ["connecting", "open", "closed"]
     await shared.host.next(PhaseChanged, session=name, phase=Phase.IDLE)
     phases = [event.phase for event in shared.host.inbox.of(PhaseChanged) if event.session == name]

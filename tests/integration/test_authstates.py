@@ -15,9 +15,12 @@ from actors.session.machine import step
 from actors.session.state import Saved, SessionState, Trouble, Verdict
 from actors.session.vocabulary import State
 from actors.vault.client import reserve
+from actors.vault.keyring import MasterKeys
+from actors.vault.server import VaultServer
+from daemon import authstates
 from daemon.authstates import FRAME_BYTES, LiveAuthStates
 from daemon.backend import BackendError, SessionLive, SessionRecord
-from tests.integration.vaults import owner, running
+from tests.integration.vaults import MASTER_KEY, owner, running, until
 from tests.unit.connectors.baileys_states import State as AuthState
 from tests.unit.connectors.baileys_states import entries, life, paired
 
@@ -170,3 +173,25 @@ async def test_what_is_there_and_can_not_be_read_is_not_replaced(stage: Stage) -
         await stage.auth.replace("moved", entries(paired()))
     assert refused.value.reason == "conflict"
     assert await stage.stored() == {"creds": b"{"}
+
+
+async def test_a_vault_that_waits_for_its_key_does_not_call_a_rotation_done(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = MasterKeys(bytes(reversed(MASTER_KEY)))
+    async with running(tmp_path, other.master):
+        pass
+    server = VaultServer(tmp_path / "vault.db", tmp_path / "vault.sock", MasterKeys(MASTER_KEY), patient=True)
+    await server.start()
+    try:
+        auth = Stage(tmp_path).auth
+        with monkeypatch.context() as patched:
+            patched.setattr(authstates, "RETRY_SECONDS", 0.1)
+            with pytest.raises(BackendError, match="waits for its master key"):
+                await auth.vault()
+        asked = asyncio.create_task(auth.vault())
+        await until(lambda: server.stats()["links"] > 0)
+        await server.adopt(other)
+        assert await asked == {"sealed": True, "rotation": None}
+    finally:
+        await server.stop()
