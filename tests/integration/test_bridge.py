@@ -77,7 +77,7 @@ async def pairings(lab: Lab, phone: str) -> int:
 
 async def test_nothing_of_the_environment_leaks() -> None:
     inherited = {"PATH": "/bin", "TZ": "UTC", "WAVIGIL_TOKEN": "secret", "NODE_OPTIONS": "--require=/evil.js"}
-    bounds = "--max-old-space-size=64 --max-semi-space-size=4"
+    bounds = "--max-old-space-size=64 --max-semi-space-size=2"
     expected = {"PATH": "/bin", "TZ": "UTC", "NODE_OPTIONS": bounds, **launch.ALLOCATOR}
     assert launch.environment(64 * 2**20, inherited) == expected
 
