@@ -23,8 +23,9 @@ HEAP_LIMIT: Final = 512 * 2**20
 NEW_SPACE: Final = 2 * 2**20
 """Bytes of half of V8's young generation.  A wave of logins fills both halves, and V8 never gives them back.
 
-V8's own bound is 16 MiB; it takes powers of two.  At 100 messages a second over 20 sessions a message cost the processes
-4.5 ms of processor time with 2 MiB and 5.1 ms with 4 MiB, within the same minutes; with 1 MiB it had been a quarter more.
+V8's own bound is 16 MiB; it takes powers of two.  At 100 messages a second over 20 sessions a message cost the
+processes 4.5 ms of processor time with 2 MiB and 5.1 ms with 4 MiB, within the same minutes; with 1 MiB it had been a
+quarter more.
 """
 
 ALLOCATOR: Final = {"MALLOC_ARENA_MAX": "2", "MALLOC_TRIM_THRESHOLD_": str(128 * 2**10)}
