@@ -23,7 +23,7 @@ import math
 from bisect import bisect_right
 from dataclasses import dataclass
 
-SLACK = 0.08
+SLACK = 0.12
 """Seconds, and share of the rate that is given up for them: what a connection may be later than its slot."""
 USABLE = 0.03
 """Seconds after its beginning in which a slot may be used; the rest of the slack is for the way to the server."""

@@ -249,7 +249,7 @@ def test_a_fleet_that_has_work_uses_every_slot() -> None:
     assert len(fleet.connects) == 320
     assert most_in_a_second(fleet.connects) <= 5
     took = max(fleet.connects) - min(fleet.connects)
-    assert took <= 319 / 5 * 1.1, "all are through in the time of the bound and a tenth"
+    assert took <= 319 / 5 * 1.15, "all are through in the time of the bound and a seventh"
 
 
 def test_after_silence_the_first_goes_at_once_and_nothing_was_saved_up() -> None:

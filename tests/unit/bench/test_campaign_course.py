@@ -6,7 +6,7 @@ from tests.bench.campaign.course import Slots, course
 from tests.bench.campaign.truth import Moved
 
 NOW = 1_790_000_000.0
-SLOT = 1.08 / 50
+SLOT = 1.12 / 50
 MOVES = [
     Moved("a", NOW + 0.1, "waiting", "open", "connection_closed"),
     Moved("b", NOW + 0.2, "waiting", "open", "connection_closed"),
@@ -23,8 +23,8 @@ def test_slots_that_nobody_used_or_made_up_for_are_counted_and_the_last_session_
     found = course(times, MOVES, NOW, 50.0, (Slots(500, 2), Slots(503, 3)))
     assert found.attempts == pytest.approx([0.5 + slots * SLOT for slots in (0, 1, 6, 6.5, 7)])
     first, slots, last = found.lines()
-    assert "first let in after 0.50 s, then 4 more within 0.15 s" in first
-    assert "a slot each 21.6 ms: 4 behind at most, 3 in the end; 1 taken too late" in slots
+    assert "first let in after 0.50 s, then 4 more within 0.16 s" in first
+    assert "a slot each 22.4 ms: 4 behind at most, 3 in the end; 1 taken too late" in slots
     assert "the last open was a, 1 attempts: waiting 0.10 s, connecting 0.30 s, open 1.90 s" in last
 
 
