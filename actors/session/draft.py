@@ -30,8 +30,6 @@ CLOSE_S = 15.0
 """Seconds for a connection to be closed."""
 BAN_CHECK_S = 3600.0
 """A ban is waited for in pieces, since timers may stand still while a machine is suspended."""
-AT_REST = frozenset({State.STOPPED, State.BLOCKED, State.HALTED})
-"""States in which nothing is opened without an operator, save after a temporary ban."""
 
 
 class Draft:

@@ -4,10 +4,10 @@ from dataclasses import replace
 
 from actors.session import planning
 from actors.session.causes import Cause, classify
-from actors.session.draft import AT_REST, Draft
+from actors.session.draft import Draft
 from actors.session.inputs import connector
 from actors.session.state import Goal, Trouble, Verdict
-from actors.session.vocabulary import State
+from actors.session.vocabulary import AT_REST, State
 
 STABLE_S = 60.0
 """Seconds of being open that end an episode: a session that flaps goes on backing off."""

@@ -2,11 +2,11 @@
 
 from actors.session import endings, proxying, renewal
 from actors.session.causes import Cause
-from actors.session.draft import AT_REST, QUEUE_WATCH_S, WATCH_S, Draft
+from actors.session.draft import QUEUE_WATCH_S, WATCH_S, Draft
 from actors.session.effects import CloseConnection, DropLink
 from actors.session.inputs import connector, host
 from actors.session.state import Goal, Purpose, Saved, Trouble
-from actors.session.vocabulary import State
+from actors.session.vocabulary import AT_REST, State
 
 SETTLE_S = 0.1
 """Seconds in which a ``closed`` that nobody saw arrives on a new link."""

@@ -1,11 +1,11 @@
 """A connection on its way: what the connector tells of it until it is open, or could not be opened."""
 
 from actors.session import endings
-from actors.session.draft import AT_REST, QUEUE_WATCH_S, WATCH_S, Draft
+from actors.session.draft import QUEUE_WATCH_S, WATCH_S, Draft
 from actors.session.effects import CloseConnection, ReportPaired
 from actors.session.inputs import connector
 from actors.session.state import Purpose
-from actors.session.vocabulary import State
+from actors.session.vocabulary import AT_REST, State
 
 
 def _wanted(d: Draft) -> bool:

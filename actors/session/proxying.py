@@ -4,13 +4,11 @@ from typing import TYPE_CHECKING
 
 from actors.session.causes_table import Cause
 from actors.session.state import Goal, SessionState, Trouble, Verdict
-from actors.session.vocabulary import State
+from actors.session.vocabulary import AT_REST, State
 
 if TYPE_CHECKING:
     from actors.session.draft import Draft
     from actors.session.inputs import host
-
-_AT_REST = frozenset({State.STOPPED, State.BLOCKED, State.HALTED})
 
 
 def obstacle(state: SessionState) -> Trouble | None:
@@ -49,7 +47,7 @@ def changed(d: "Draft", event: "host.ProxyChanged") -> None:
         return
     if d.s.verdict is not None and d.s.verdict.trouble.cause is Cause.PROXY_UNUSABLE:
         relieve(d)
-    elif d.s.state in _AT_REST | {State.CLOSING}:
+    elif d.s.state in AT_REST | {State.CLOSING}:
         return
     elif is_astray(d.s):
         d.set(ordered=True)

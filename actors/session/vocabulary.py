@@ -28,6 +28,10 @@ class State(StrEnum):
     """Its actor crashed too often.  Set by the supervisor, never by the session itself."""
 
 
+AT_REST = frozenset({State.STOPPED, State.BLOCKED, State.HALTED})
+"""States in which nothing is opened without an operator, save after a temporary ban."""
+
+
 class Disposition(StrEnum):
     """What is done about a cause without asking an operator."""
 

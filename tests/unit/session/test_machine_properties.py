@@ -13,7 +13,6 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from actors.recovery.plans import Action
 from actors.session import effects as fx
 from actors.session.causes import Cause, State, classify
-from actors.session.draft import AT_REST
 from actors.session.inputs import clock, connector, host, operators
 from actors.session.inputs.event import Event
 from actors.session.machine import step
@@ -35,6 +34,7 @@ REASONS = [
 ]
 DATA = [{}, {"conflict": "replaced"}, {"conflict": "device_removed"}, {"expire": "300"}, {"errno": "EPIPE"}]
 COMMANDS = [operators.Start, operators.Stop, operators.Reconnect, operators.Logout, operators.PairingRequested]
+from actors.session.vocabulary import AT_REST
 
 
 class SessionMachine(RuleBasedStateMachine):
