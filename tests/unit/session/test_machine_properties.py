@@ -18,6 +18,7 @@ from actors.session.inputs.event import Event
 from actors.session.machine import step
 from actors.session.resume import dump, load
 from actors.session.state import PURPOSES, Goal, Proxy, Purpose, SessionState
+from actors.session.vocabulary import AT_REST
 
 CODES = sorted({code for cause in Cause for code in cause.codes} | {0, 402, 499})
 REASONS = [
@@ -34,7 +35,6 @@ REASONS = [
 ]
 DATA = [{}, {"conflict": "replaced"}, {"conflict": "device_removed"}, {"expire": "300"}, {"errno": "EPIPE"}]
 COMMANDS = [operators.Start, operators.Stop, operators.Reconnect, operators.Logout, operators.PairingRequested]
-from actors.session.vocabulary import AT_REST
 
 
 class SessionMachine(RuleBasedStateMachine):
