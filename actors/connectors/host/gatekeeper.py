@@ -87,6 +87,8 @@ class Gatekeeper:
         self.crowd = 0
         """Sessions of other hosts that waited at the last look."""
         self.lost = 0
+        self._other_clock = False
+        """Whether it was told that the connector seems to read another one."""
         """Slots that went by, since the connector was too late to use them."""
 
     def use(self, bound: float, own: float | None, share: float, members: int) -> None:
@@ -242,6 +244,13 @@ class Gatekeeper:
         self._unused = slot
         self._troubles.gave_back(self._clock())
 
+    async def _bear_another_clock(self) -> None:
+        """It calls late what is not: asked again at once it would say so again, for ever."""
+        if not self._other_clock:
+            log.warning("the connector is late for a slot before it ends: does it read CLOCK_MONOTONIC?")
+        self._other_clock = True
+        await asyncio.sleep(SPREAD)
+
     async def _use(self, slot: Slot) -> None:
         now = self._clock()
         session = self._chosen if self._chosen is not None and self._chosen in self._queue else None
@@ -261,6 +270,8 @@ class Gatekeeper:
                 self._queue.leave(session)  # it waits there no more; if it does again, that is told
             if not isinstance(error, LinkClosed) and error.code != ErrorCode.INTERNAL:  # else it may have been used
                 self._give_back(slot)
+            if error.code == ErrorCode.LATE and self._clock() < slot.at + USABLE:
+                await self._bear_another_clock()
             return
         except TimeoutError:  # if it was let in all the same, its phases will tell
             self.lost += 1

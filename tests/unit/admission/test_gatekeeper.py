@@ -9,12 +9,14 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
+import pytest
+
 from actors.admission.detours import Detours, Proxy
 from actors.admission.ledger import Ledger
 from actors.admission.queue import Queue
-from actors.connectors.host.gatekeeper import Gatekeeper
+from actors.connectors.host.gatekeeper import SPREAD, Gatekeeper
 from actors.connectors.link_events import Closed, LinkEvent, PhaseChanged
-from actors.connectors.protocol import Admission, Phase
+from actors.connectors.protocol import Admission, ErrorCode, Phase
 from actors.runtime.rpc import RemoteError
 from actors.session.causes import Cause, classify
 from tests.contract.peers import SessionPeer
@@ -174,6 +176,32 @@ async def test_a_host_without_room_for_the_board_joins_the_others_when_there_is(
         await asyncio.sleep(30)
         assert len(shard.open) == 40
         assert 0 in Ledger(path).read().rows
+
+
+@in_virtual_time
+async def test_a_connector_that_calls_every_slot_late_is_not_asked_without_end(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async with fleet(1) as (shard,):
+        real, asked = shard.gate._link_of, 0
+
+        class Late:
+            async def request(self, *_: object, **__: object) -> None:
+                nonlocal asked
+                asked += 1
+                assert asked < 1000, "it is asked without a pause"
+                raise RemoteError(ErrorCode.LATE, "it is over")
+
+        shard.gate._link_of = lambda _: Late()  # type: ignore[assignment,return-value]
+        await shard.start("s")
+        await asyncio.sleep(10)
+        assert 0 < asked <= 10 / SPREAD + 1
+        assert [record.message for record in caplog.records].count(
+            "the connector is late for a slot before it ends: does it read CLOCK_MONOTONIC?"
+        ) == 1
+        shard.gate._link_of = real
+        await asyncio.sleep(10)
+        assert shard.open == {"s"}, "with the right time it goes on"
 
 
 @in_virtual_time
