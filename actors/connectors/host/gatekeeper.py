@@ -87,9 +87,9 @@ class Gatekeeper:
         self.crowd = 0
         """Sessions of other hosts that waited at the last look."""
         self.lost = 0
+        """Slots that went by, since the connector was too late to use them."""
         self._other_clock = False
         """Whether it was told that the connector seems to read another one."""
-        """Slots that went by, since the connector was too late to use them."""
 
     def use(self, bound: float, own: float | None, share: float, members: int) -> None:
         """New bounds: connects per second of the fleet and of this host, its share of the fleet's (0-1).
