@@ -169,7 +169,8 @@ class App:
             self._keeper.stop()
             patience = self._prepared.settings.shutdown_timeout + STOP_MARGIN
             try:
-                await asyncio.wait_for(self.lost.wait(), patience)
+                async with asyncio.timeout(patience):
+                    await self.lost.wait()
             except TimeoutError:
                 log.warning("the actors did not end within %g s and are killed", patience)
                 os.kill(self._keeper.pid, signal.SIGKILL)

@@ -128,7 +128,8 @@ class SendDesk:
             if send.state in SETTLED or left <= 0:
                 return send
             try:
-                await asyncio.wait_for(waiter.changed.wait(), left)
+                async with asyncio.timeout(left):
+                    await waiter.changed.wait()
             except TimeoutError:
                 return await self._known(stored, waiter)
 

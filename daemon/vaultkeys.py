@@ -66,7 +66,8 @@ class VaultKeys:
                     answer = await link.request("keys", ANSWER, **_wire(self._keys))
                     await self._note(answer["rotation"])
                 with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(link.closed.wait(), WHILE_ROTATING if self._entry else PERIOD)
+                    async with asyncio.timeout(WHILE_ROTATING if self._entry else PERIOD):
+                        await link.closed.wait()
         finally:
             await link.close()
 

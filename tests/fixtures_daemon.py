@@ -226,7 +226,8 @@ class Daemon:
         await self._hang_up()
         began = time.monotonic()
         self.process.send_signal(signal.SIGTERM)
-        status = await asyncio.wait_for(self.process.wait(), 30)
+        async with asyncio.timeout(30):
+            status = await self.process.wait()
         return status, time.monotonic() - began
 
     async def _hang_up(self) -> None:

@@ -100,7 +100,8 @@ class Gateway(Worker):
             to = "recovery" if command.name == "force" else host_name(shard)
             if not self.tell(to, command):
                 raise RemoteError("unavailable", f"{to} is starting")
-            result = await asyncio.wait_for(future, frame.get("patience", COMMAND_DEADLINE))
+            async with asyncio.timeout(frame.get("patience", COMMAND_DEADLINE)):
+                result = await future
         except TimeoutError:
             raise RemoteError("timeout", f"{session} did not answer in time") from None
         finally:

@@ -42,7 +42,8 @@ class TreeReader:
         self._waiting[correlation] = future
         self._post(address, TreeQuery(correlation, memory))
         try:
-            answer = await asyncio.wait_for(future, TREE_DEADLINE)
+            async with asyncio.timeout(TREE_DEADLINE):
+                answer = await future
         except TimeoutError:
             node["state"] = "unresponsive"
             return None

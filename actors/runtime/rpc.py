@@ -150,7 +150,8 @@ class Link:
         self._pending[number] = future
         try:
             self.send({"id": number, "cmd": cmd, **fields})
-            return await asyncio.wait_for(future, deadline)
+            async with asyncio.timeout(deadline):
+                return await future
         except frames.FrameError as error:
             raise RemoteError("invalid", str(error)) from None
         finally:

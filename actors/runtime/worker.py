@@ -162,7 +162,8 @@ class Worker(LoopActor):
         if not self._ready.is_set():
             os._exit(0)  # half initialised: there is nothing in hand, and on_stop could not rely on anything
         try:
-            await asyncio.wait_for(self.on_stop(), self.STOP_PATIENCE)
+            async with asyncio.timeout(self.STOP_PATIENCE):
+                await self.on_stop()
         except TimeoutError:
             log.warning("%s did not finish within %g s and ends anyway", self.id, self.STOP_PATIENCE)
         os._exit(0)

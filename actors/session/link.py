@@ -81,7 +81,8 @@ class SessionLink:
             else:
                 continue
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._hurried.wait(), pause)
+                async with asyncio.timeout(pause):
+                    await self._hurried.wait()
             pause = RETRY if self._hurried.is_set() else min(RETRY_MAX, pause * RETRY_GROWTH)
 
     def hurry(self) -> None:

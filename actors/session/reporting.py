@@ -57,7 +57,8 @@ class Reporting:
             self._nudge.clear()
             wait = bound(tries, base_s=REPEAT_FIRST, cap_s=REPEAT_LONGEST) * random.uniform(0.75, 1.25)
             try:
-                await asyncio.wait_for(self._nudge.wait(), None if owed is None else wait)
+                async with asyncio.timeout(None if owed is None else wait):
+                    await self._nudge.wait()
             except TimeoutError:
                 tries = tries + 1 if owed == self._owed() else 0
             else:

@@ -198,7 +198,8 @@ class VaultServer:
             link.close()
         flushed = asyncio.gather(*(link.ended.wait() for link in links))
         try:
-            await asyncio.wait_for(flushed, FLUSH_DEADLINE)
+            async with asyncio.timeout(FLUSH_DEADLINE):
+                await flushed
         except TimeoutError:
             for link in links:
                 link.abort()

@@ -55,7 +55,8 @@ async def folder_client(lab: Lab, folder: Path) -> AsyncIterator[FolderClient]:
         yield FolderClient(process)
         assert process.stdin is not None
         process.stdin.close()
-        await asyncio.wait_for(process.wait(), 10)
+        async with asyncio.timeout(10):
+            await process.wait()
     finally:
         if process.returncode is None:
             process.kill()

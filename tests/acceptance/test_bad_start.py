@@ -38,7 +38,8 @@ async def run(file: Path, state: Path, limit: asyncio.Semaphore | None = None) -
             stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
         )  # fmt: skip
         try:
-            said, _ = await asyncio.wait_for(process.communicate(), 120)
+            async with asyncio.timeout(120):
+                said, _ = await process.communicate()
         finally:
             if process.returncode is None:
                 process.kill()

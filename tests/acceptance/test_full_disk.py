@@ -199,7 +199,8 @@ async def test_a_full_disk_at_the_start(small_disk: Path) -> None:
         process = await asyncio.create_subprocess_exec(
             *COMMAND, "run", "--config", str(small_disk / "wavigil.yaml"), stderr=asyncio.subprocess.PIPE
         )
-        _, said = await asyncio.wait_for(process.communicate(), 60)
+        async with asyncio.timeout(60):
+            _, said = await process.communicate()
         assert process.returncode == 1, said
         return said.decode()
 

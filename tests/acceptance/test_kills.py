@@ -151,7 +151,8 @@ class Run:
             if self.rng.random() < 0.5:
                 await asyncio.sleep(self.rng.uniform(0, SPAN))
             else:
-                await asyncio.wait_for(self.scanning.wait(), 30)
+                async with asyncio.timeout(30):
+                    await self.scanning.wait()
                 await asyncio.sleep(self.rng.uniform(0, CORE))
             await self.kill(victim, id)
             await asyncio.gather(pairing, sending)

@@ -176,7 +176,8 @@ async def test_main_gives_up_when_its_keeper_is_lost_too_often(
         everything = daemon.processes()
         (await find(daemon, "keeper")).kill()
         assert daemon.process is not None
-        assert await asyncio.wait_for(daemon.process.wait(), PATIENCE) == 1
+        async with asyncio.timeout(PATIENCE):
+            assert await daemon.process.wait() == 1
         assert "lost too often" in daemon.log
         await gone(everything, short_tmp)
 

@@ -100,5 +100,6 @@ async def test_an_operator_rotates_the_master_key(short_tmp: Path) -> None:
         daemon.config["vault"] = {"master_key": OLD}
         await daemon.spawn()
         assert daemon.process is not None
-        assert await asyncio.wait_for(daemon.process.wait(), 20) == 1
+        async with asyncio.timeout(20):
+            assert await daemon.process.wait() == 1
         assert "is sealed with another master key" in daemon.log

@@ -68,7 +68,8 @@ class System:
     async def stop(self) -> int:
         """SIGTERM; returns the exit status, with nobody left."""
         self.process.send_signal(signal.SIGTERM)
-        status = await asyncio.wait_for(self.process.wait(), 20)
+        async with asyncio.timeout(20):
+            status = await self.process.wait()
         assert not self.living()
         return status
 

@@ -84,7 +84,8 @@ class Host:
             await self.connectors.present(await self.connectors.start(threads=True))
         except ConnectorFault as fault:
             return fault
-        return await asyncio.wait_for(self.fault, PATIENCE)
+        async with asyncio.timeout(PATIENCE):
+            return await self.fault
 
     async def close(self) -> None:
         await self.connectors.stop()
@@ -228,9 +229,11 @@ async def test_what_is_wrong_on_a_sessions_link_is_told_with_the_pid(hosts: Any,
     running = asyncio.create_task(link.run())
     try:
         if deed in wrong.SESSION_LINK:
-            await asyncio.wait_for(up.wait(), PATIENCE)
+            async with asyncio.timeout(PATIENCE):
+                await up.wait()
             await link.request("open")
-        pid, kind, sentence = await asyncio.wait_for(told, PATIENCE)
+        async with asyncio.timeout(PATIENCE):
+            pid, kind, sentence = await told
         assert pid == host.connectors.current.process.popen.pid
         assert kind is (FaultKind.FLOOD if deed.endswith("-flood") else FaultKind.MALFORMED), sentence
         assert peak() - before < ROOM
@@ -271,7 +274,8 @@ async def test_one_that_answers_no_hello_of_a_session_is_told_by_that_session(
         on_fault=on_fault,
     )
     running = asyncio.create_task(link.run())
-    assert await asyncio.wait_for(told, PATIENCE) is FaultKind.SILENT
+    async with asyncio.timeout(PATIENCE):
+        assert await told is FaultKind.SILENT
     await end(running)
     server.close()
     await vault.stop()

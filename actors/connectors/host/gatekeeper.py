@@ -176,7 +176,8 @@ class Gatekeeper:
                 continue
             wait = max(0.0, answer.at - self._clock()) + random.uniform(0, SPREAD)
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._wake.wait(), wait)
+                async with asyncio.timeout(wait):
+                    await self._wake.wait()
 
     @property
     def _rate(self) -> float:

@@ -94,7 +94,8 @@ class Sends:
         try:
             if session in self._busy:
                 with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(quiet.wait(), patience)
+                    async with asyncio.timeout(patience):
+                        await quiet.wait()
             yield
         finally:
             del self._held[session]

@@ -48,7 +48,8 @@ class Sends:
         self._pending[message_id] = answer
         self._connection.start(self._transmit(message_id, peer, text, answer))
         try:
-            error = await asyncio.wait_for(answer, self._shared.options.ack_timeout)
+            async with asyncio.timeout(self._shared.options.ack_timeout):
+                error = await answer
         except TimeoutError:
             raise RemoteError(ErrorCode.ACK_TIMEOUT, "the server did not acknowledge the message") from None
         finally:

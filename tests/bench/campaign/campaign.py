@@ -206,7 +206,8 @@ class Campaign:
 
     async def _write(self, session: str) -> None:
         with suppress(Exception):  # its process is being restarted, or it has no device: the next one gets through
-            await asyncio.wait_for(self.world.write_to(session), WRITE_S)
+            async with asyncio.timeout(WRITE_S):
+                await self.world.write_to(session)
 
     # Kills
 
@@ -239,7 +240,8 @@ class Campaign:
         async with self._freed:
             while sessions & self._busy:
                 with suppress(TimeoutError):
-                    await asyncio.wait_for(self._freed.wait(), 5.0)
+                    async with asyncio.timeout(5.0):
+                        await self._freed.wait()
                 if time.monotonic() > self._end:
                     return False
         return True

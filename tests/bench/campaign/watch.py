@@ -60,7 +60,8 @@ class Watch:
             while not check(self.state.get(session)):
                 news.clear()
                 try:
-                    await asyncio.wait_for(news.wait(), max(0.0, end - time.monotonic()))
+                    async with asyncio.timeout(max(0.0, end - time.monotonic())):
+                        await news.wait()
                 except TimeoutError:
                     return check(self.state.get(session))
             return True

@@ -50,7 +50,8 @@ async def raw_peer(on_request: Handler | None = None, on_event: EventHandler | N
 
 
 async def ends(link: Link) -> None:
-    await asyncio.wait_for(link.closed.wait(), PATIENCE)
+    async with asyncio.timeout(PATIENCE):
+        await link.closed.wait()
 
 
 async def test_many_requests_at_once_get_their_own_answers() -> None:
@@ -71,7 +72,8 @@ async def test_a_link_is_behind_until_all_that_came_is_read() -> None:
         assert not link.behind()
         far.send(frames.encode({"ev": "tick", "n": 1}))
         assert link.behind()
-        await asyncio.wait_for(seen.wait(), PATIENCE)
+        async with asyncio.timeout(PATIENCE):
+            await seen.wait()
         assert not link.behind()
         far.send(frames.encode({"ev": "tick", "n": 2}))
         link.abort()
@@ -151,6 +153,17 @@ async def test_a_deadline_forgets_the_request_and_ignores_the_late_answer() -> N
         assert again is not None
         writer.write(frames.encode({"re": again["id"], "ok": "in time"}))
         assert await second == "in time"
+
+
+async def test_a_cancellation_that_comes_with_the_answer_is_not_lost() -> None:
+    async with raw_peer() as (link, reader, _):
+        asking = asyncio.create_task(link.request("ask"))
+        message = await frames.read(reader)
+        assert message is not None
+        assert link._answered({"re": message["id"], "ok": 1})
+        asking.cancel()  # before the task has run again
+        await asyncio.wait([asking])
+        assert asking.cancelled()
 
 
 @pytest.mark.parametrize("how", ["peer closes", "peer aborts", "we close", "we abort"])
@@ -323,7 +336,8 @@ async def test_a_link_that_nobody_holds_stays_open() -> None:
     gc.collect()
     writer.write(frames.encode({"ev": "x", "n": 1}))
     writer.write_eof()
-    assert await asyncio.wait_for(reader.read(), PATIENCE) == b""  # the link saw our end, and ended
+    async with asyncio.timeout(PATIENCE):
+        assert await reader.read() == b""  # the link saw our end, and ended
     assert seen == [1]
     writer.close()
 
@@ -336,7 +350,8 @@ async def test_a_handler_may_close_its_own_link() -> None:
         with pytest.raises(LinkClosed):
             await ours.request("x", PATIENCE)
         await ends(theirs)
-        await asyncio.wait_for(asyncio.gather(*theirs._tasks), PATIENCE)
+        async with asyncio.timeout(PATIENCE):
+            await asyncio.gather(*theirs._tasks)
 
 
 async def test_closing_does_not_wait_for_a_peer_that_never_reads(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -344,7 +359,8 @@ async def test_closing_does_not_wait_for_a_peer_that_never_reads(monkeypatch: py
     async with raw_peer() as (link, _reader, _writer):
         for _ in range(10):
             link.event("x", body=b"\0" * 300_000)
-        await asyncio.wait_for(link.close(), PATIENCE)
+        async with asyncio.timeout(PATIENCE):
+            await link.close()
         assert link._writer.transport.is_closing()
         assert link._writer.transport.get_write_buffer_size() == 0
 
