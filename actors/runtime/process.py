@@ -16,7 +16,6 @@ import psutil
 PR_SET_PDEATHSIG = 1
 PR_SET_NAME = 15
 PR_SET_CHILD_SUBREAPER = 36
-PR_SET_MEMORY_MERGE = 67
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
@@ -70,20 +69,6 @@ def set_name(name: str) -> None:
 def adopt_orphans() -> None:
     """Descendants whose parent dies become children of this process, so that it can reap and end them."""
     _prctl(PR_SET_CHILD_SUBREAPER, 1)
-
-
-def merge_memory() -> bool:
-    """Lets the kernel share pages of this process that are equal to those of others; False where it can't (before 6.4).
-
-    It takes effect while the machine's administrator lets ksmd run
-    (https://docs.kernel.org/admin-guide/mm/ksm.html).  Forked Python processes write into nearly all pages that they
-    share, to count references: the same counts into each.
-    """
-    try:
-        _prctl(PR_SET_MEMORY_MERGE, 1)
-    except OSError:
-        return False
-    return True
 
 
 def raise_open_files(wanted: int = 65536) -> int:

@@ -30,7 +30,7 @@ from actors.messages.sessions import (
     UseProxy,
 )
 from actors.recovery.plans import Action
-from actors.runtime.process import merge_memory
+from actors.runtime import merging
 from actors.runtime.worker import Worker
 from actors.session import effects, resume
 from actors.session.causes import Cause, cause_named, explain
@@ -79,8 +79,6 @@ class SessionActor(Worker):
     """One session.  It opens no database: the host stores its transitions, the vault its auth state."""
 
     async def on_init(self, args: SessionArgs) -> None:
-        if args.settings.supervision.merge_memory:
-            merge_memory()
         os.nice(NICENESS)
         self._args = args
         self._generation = 0
@@ -109,6 +107,8 @@ class SessionActor(Worker):
         self._duties = Duties(self._link, self.feed, self.spawn)
         self._use_proxy(args.plan.proxy)
         self.spawn(self._reporting.run(), name="report to the host")
+        if args.settings.supervision.merge_memory:
+            self.spawn(merging.keep_offering(), name="offer equal pages")
 
     def sample(self) -> Any:
         """What happened since the last heartbeat."""

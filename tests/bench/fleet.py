@@ -1,6 +1,6 @@
 """What a large fleet costs and how quick it is.
 
-    python -m tests.bench.fleet [--sessions 1000] [--connector simulator|baileys] [--idle 60] [--faults 100] [--ksm 120]
+    python -m tests.bench.fleet [--sessions 1000] [--connector simulator|baileys] [--idle 60] [--faults 100] [--ksm 180]
     python -m tests.bench.fleet --idle 0 --no-memory --requests 0 --kills 0     # how soon faults are shown, and no more
 
 Starts a daemon with that many sessions (Baileys ones against the lab server, paired beforehand) and prints: the time
@@ -25,7 +25,7 @@ import psutil
 
 from tests.bench.campaign.drill import Simulated
 from tests.bench.campaign.visibility import visibility
-from tests.bench.machine import cpu_seconds, describe, merging_memory, pss_bytes, row
+from tests.bench.machine import can_merge_memory, cpu_seconds, describe, merging_memory, pss_bytes, row
 from tests.fixtures_daemon import Daemon, until
 from tests.labclient import Lab
 
@@ -220,7 +220,9 @@ async def main(options: argparse.Namespace) -> None:
             await idle(daemon, options.idle)
         if options.memory:
             memory(daemon, options.sessions)
-        if options.ksm:
+        if options.ksm and not can_merge_memory():
+            print("whether the kernel shares equal pages can't be measured: that needs root and a kernel with KSM")
+        elif options.ksm:
             stack.enter_context(merging_memory())
             await asyncio.sleep(options.ksm)
             print(f"the same after {options.ksm:.0f} s with ksmd running:")
@@ -242,7 +244,7 @@ if __name__ == "__main__":
     parser.add_argument("--rate", type=int, help="bound on connects per second; default: the daemon's own")
     parser.add_argument("--idle", type=float, default=60.0, help="seconds of idleness to measure; 0: none")
     parser.add_argument(
-        "--ksm", type=float, default=0.0, help="seconds to let the kernel merge equal pages; needs root"
+        "--ksm", type=float, default=180.0, help="seconds to let the kernel share equal pages; needs root; 0: none"
     )
     parser.add_argument("--memory", action=argparse.BooleanOptionalAction, default=True, help="measure memory")
     parser.add_argument("--requests", type=int, default=500, help="GETs of one status; 0: no requests are measured")

@@ -45,6 +45,11 @@ KSM = Path("/sys/kernel/mm/ksm")
 _KSM_PACE = {"pages_to_scan": "20000", "sleep_millisecs": "50", "run": "1"}
 
 
+def can_merge_memory() -> bool:
+    """Whether ``merging_memory`` would work: for root, with a kernel that has KSM."""
+    return os.access(KSM / "run", os.W_OK)
+
+
 @contextmanager
 def merging_memory() -> Iterator[None]:
     """Lets the kernel merge equal pages at a high pace meanwhile; needs root.  Undone at the end."""

@@ -156,13 +156,6 @@ except ChildProcessError:
     assert python(code).split("\n") == ["[]", "nobody left"]
 
 
-def test_memory_is_merged_where_the_kernel_can() -> None:
-    merged, asked = python(
-        "get = 68  # PR_GET_MEMORY_MERGE\nprint(process.merge_memory(), process._libc.prctl(get, 0, 0, 0, 0))"
-    ).split()
-    assert asked == ("1" if merged == "True" else "-1")
-
-
 def test_a_process_may_have_any_name(tmp_path: Path) -> None:
     program = tmp_path / "коннектор) 1"  # of which the kernel keeps 15 bytes, the last one half a letter
     program.symlink_to(sys.executable)
