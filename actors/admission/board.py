@@ -71,6 +71,8 @@ class Ask:
     """If that slot was a probe, its number."""
     unused_way: Way | None = None
     """Through what that slot was to be used."""
+    reached: tuple[tuple[float, float], ...] = ()
+    """Slots that it used, and by when their connections had reached the server."""
     way: Way | None = None
     """Through what the connection is to go that it wants a slot for; None: straight from this machine."""
 
@@ -98,6 +100,8 @@ def take(board: Board, ask: Ask, now: float, rate: float) -> tuple[Board, Slot |
     schedule = board.schedule
     if ask.waiting and not any(other.waiting and other.fresh(now, FRESH) for other in board.rows.values()):
         schedule = schedule.rested(now)  # since the last look there was nobody to make up for
+    for begins, at in ask.reached:
+        schedule = schedule.reached(begins, min(at, now))
     if ask.unused is not None:
         schedule = schedule.given_back(ask.unused, rate)
     row = board.rows.get(ask.shard, Row())

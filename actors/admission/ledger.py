@@ -9,6 +9,7 @@ import asyncio
 import fcntl
 import os
 import struct
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
@@ -24,10 +25,11 @@ SUFFIX = ".admission"
 """Of the names of boards."""
 PAUSE = 0.002
 """Seconds between two tries to have the lock."""
-_MAGIC = b"wavigil2"
-_HEAD = struct.Struct("<8sdq?d32sqddq")
-_BEGUN_AT = 128
-_HEAD_SIZE = _BEGUN_AT + 8 * MOST
+_MAGIC = b"wavigil3"
+_HEAD = struct.Struct("<8sddq?d32sqddq")
+_CELL = struct.Struct("<d")
+_REACH_AT = 128
+_HEAD_SIZE = _REACH_AT + _CELL.size * MOST
 _ROW = struct.Struct("<?diiiiq")
 _ROW_SIZE = 48
 _ROOM = _HEAD_SIZE + 160 * _ROW_SIZE
@@ -68,6 +70,8 @@ class Ledger:
         except OSError:
             os.close(self._fd)
             raise
+        self._cells: list[float] = []
+        """What the last look found of the schedule's ``reach``, in no order."""
         self._blank = True
         """Whether nothing that makes sense was in it at the last look."""
 
@@ -98,14 +102,15 @@ class Ledger:
     def read(self) -> Board:
         """The board as it is now; without the lock perhaps in the middle of a change.  Raises OSError."""
         raw = os.pread(self._fd, _HEAD_SIZE + MOST_ROWS * _ROW_SIZE, 0)
-        magic, next_at, epoch, on, since, cause, probes, probe_at, ended_at, begun = _HEAD.unpack(
+        magic, next_at, last_at, epoch, on, since, cause, probes, probe_at, ended_at, reach = _HEAD.unpack(
             raw[: _HEAD.size].ljust(_HEAD.size, b"\0")
         )
-        self._blank = len(raw) < _HEAD_SIZE or magic != _MAGIC or not 0 <= begun <= MOST
+        self._blank = len(raw) < _HEAD_SIZE or magic != _MAGIC or not 0 <= reach <= MOST
         held = self._held.read()
         if self._blank:
             return Board(held=held)
-        schedule = Schedule(next_at, tuple(sorted(struct.unpack_from(f"<{begun}d", raw, _BEGUN_AT))))
+        self._cells = list(struct.unpack_from(f"<{reach}d", raw, _REACH_AT))
+        schedule = Schedule(next_at, tuple(sorted(self._cells)), last_at)
         outage = Outage(
             since if on else None, cause.rstrip(b"\0").decode("ascii", "replace"), probes, probe_at, ended_at
         )
@@ -121,10 +126,8 @@ class Ledger:
         if self._blank:
             os.ftruncate(self._fd, 0)
             os.posix_fallocate(self._fd, 0, _ROOM)
-        begun = after.schedule.begun
-        if begun != before.schedule.begun:
-            # before their number: who is killed in between leaves some of them twice, but none out that was given out
-            self._put(struct.pack(f"<{len(begun)}d", *begun), _BEGUN_AT)
+            self._cells = []
+        self._write_reach(Counter(before.schedule.reach), Counter(after.schedule.reach))
         if self._blank or _head(after) != _head(before):
             self._put(_head(after), 0)
         if after.held != before.held:
@@ -134,6 +137,26 @@ class Ledger:
             if row != before.rows.get(shard) and shard < MOST_ROWS:
                 raw = _ROW.pack(False, 0, 0, 0, 0, 0, 0) if row is None else _pack(row)
                 self._put(raw.ljust(_ROW_SIZE, b"\0"), _HEAD_SIZE + shard * _ROW_SIZE)
+
+    def _write_reach(self, before: Counter[float], after: Counter[float]) -> None:
+        """Cell by cell, before their number.
+
+        Who is killed in between leaves one of them twice, but none out that was given out.
+        """
+        cells, gone, new = self._cells, before - after, list((after - before).elements())
+        left = [index for index, at in enumerate(cells) if gone[at] and not gone.subtract({at: 1})]
+        for at in new:
+            index = left.pop() if left else len(cells)
+            cells[index : index + 1] = [at]
+            self._put_cell(index)
+        for index in reversed(left):
+            last = cells.pop()
+            if index < len(cells):
+                cells[index] = last
+                self._put_cell(index)
+
+    def _put_cell(self, index: int) -> None:
+        self._put(_CELL.pack(self._cells[index]), _REACH_AT + index * _CELL.size)
 
     def _put(self, raw: bytes, offset: int) -> None:
         if os.pwrite(self._fd, raw, offset) != len(raw):
@@ -145,6 +168,7 @@ def _head(board: Board) -> bytes:
     return _HEAD.pack(
         _MAGIC,
         board.schedule.next_at,
+        board.schedule.last_at,
         board.epoch,
         outage.on,
         outage.since or 0.0,
@@ -152,7 +176,7 @@ def _head(board: Board) -> bytes:
         outage.probes,
         outage.probe_at,
         outage.ended_at,
-        len(board.schedule.begun),
+        len(board.schedule.reach),
     )
 
 

@@ -1,32 +1,39 @@
 """The fleet's slots: moments at which one connection may begin, so that no second has more of them than the bound.
 
-The law.  With a bound of B connects per second, in any second there begin at most N = ⌈B⌉ connections in the fleet.
-Proof.  Slots are given out one after the other, each later than the one before, each to one host for one connection.
-What is admitted in the slot s begins in [s, s + SLACK]: at most ``USABLE`` late (later ones are refused where the
-connection is made, and it is given back), the rest is how long the way to the server may take.  ``Schedule.begun``
-holds all slots that began within the last 1 + SLACK seconds or are still to begin, but for those that were given back
-unused, and a new one begins no sooner than 1 + SLACK after the last but N - 1 of them (one that is forgotten lies
-further back than that anyway).  So of any N + 1 slots that are used, the last begins at least 1 + SLACK after the
-first, and its connection at least a second after that of the first: no second has both.  While the bound changes, N is
-that of whoever took the last of them.
+The law.  With a bound of B connects per second, at most N = ⌈B⌉ connections reach the server in any second.  Proof.
+Slots are given out one after the other, each to one host for one connection.  ``Schedule.reach`` holds for each of the
+last ones the latest moment at which its connection reached the server: when the server's first answer came, once that
+is told, until then its slot and ``SLACK``, since a connection begins at most ``USABLE`` late (later ones are refused
+where it is made, and the slot is given back) and the rest is for its way.  A new slot begins no sooner than
+``SECOND`` after the N-th last of these moments (those that are forgotten lie further back than that anyway).  Of N + 1
+connections take the one whose slot was given out last: it reaches the server no sooner than its slot begins, and at
+least one of the others had reached it a ``SECOND`` before.  So no second has all of them.  While the bound changes, N
+is that of whoever took the last of them.
 
-The pace.  A slot is due ``gap(B) = (1 + SLACK) / B`` after the last one was.  One that is not taken in time is made up
-for: the next slots come twice as fast, as far as the law lets them, until no slot is overdue.  Made up for is a second
-at most, and only of the time in which somebody waited: whoever begins to wait where nobody did calls ``rested``
-(``board.py``).  After an hour of silence one connection begins at once, and the next one a gap later.
+What is assumed: a way that takes longer than its share of ``SLACK`` is told within three quarters of a second, before
+the slot of the N-th after it is taken.  A connection that never gets an answer counts by its slot.
 
-A bound whose slots all lie at least a gap apart, like that of a proxy (``ways.py``), is kept as well: of N + 1 of them
-the last begins at least N * gap(B) >= 1 + SLACK after the first.
+The pace.  A slot is due ``pace(B)`` = SECOND / B after the last one was.  One that is not taken in time is made up for:
+the next slots come twice as fast, as far as the law lets them, until no slot is overdue.  Made up for is a second at
+most, and only of the time in which somebody waited: whoever begins to wait where nobody did calls ``rested``
+(``board.py``).  After an hour of silence one connection begins at once, and the next one after its pace.
+
+A bound whose slots all lie at least a ``gap`` apart, like that of a proxy (``ways.py``), is kept without being told
+anything: of N + 1 of them the last begins at least N * gap(B) >= SECOND + SLACK after the first.
 """
 
 import math
-from bisect import bisect_right
-from dataclasses import dataclass
+from bisect import bisect_right, insort
+from dataclasses import dataclass, replace
 
-SLACK = 0.12
-"""Seconds, and share of the rate that is given up for them: what a connection may be later than its slot."""
+SECOND = 1.02
+"""Seconds that count as one: clocks of two processes, and of the server, may differ by a little."""
+SLACK = 0.1
+"""Seconds, what a connection may be later than its slot while nothing else is known of it."""
 USABLE = 0.03
 """Seconds after its beginning in which a slot may be used; the rest of the slack is for the way to the server."""
+LONGEST_WAY = 1.0
+"""Seconds from a slot until its connection reached the server, at most: a slower way is taken for one of these."""
 AHEAD = 0.25
 """Seconds before its beginning at which a slot can be taken: so long may somebody more urgent have to wait for it."""
 CREDIT = 1.0
@@ -37,9 +44,14 @@ MOST = 1024
 """Slots that are remembered: the highest bound is 1000, and a higher one would be kept as if it were this."""
 
 
+def pace(rate: float) -> float:
+    """Seconds between two slots at ``rate`` (above 0) connects per second, when all goes well."""
+    return SECOND / rate
+
+
 def gap(rate: float) -> float:
-    """Seconds between two slots at ``rate`` (above 0) connects per second."""
-    return (1 + SLACK) / rate
+    """Seconds between two slots that keep a bound whatever becomes of the ways."""
+    return (SECOND + SLACK) / rate
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,38 +60,59 @@ class Schedule:
 
     next_at: float = 0.0
     """When the next slot is due.  If that is over it is overdue, and so may be others after it."""
-    begun: tuple[float, ...] = ()
-    """When slots begin that were given out and not given back; ascending, at most ``MOST``, old ones are forgotten."""
+    reach: tuple[float, ...] = ()
+    """When the connections of slots that were not given back reached the server, at the latest; ascending, at most
+    ``MOST``, old ones are forgotten."""
+    last_at: float = float("-inf")
+    """When the last slot begins that was given out."""
 
     def earliest(self, now: float, rate: float) -> float:
         """When the next slot begins; it can be taken once that is no further away than ``AHEAD``."""
         begins = max(now, self._due(now, rate))
+        if self.last_at <= now + 2 * AHEAD:  # else it is of another boot
+            begins = max(begins, self.last_at + pace(rate) / CATCHING_UP)
         counting = self._counting(now)
-        if counting:
-            begins = max(begins, counting[-1] + gap(rate) / CATCHING_UP)
         most = min(math.ceil(rate), MOST)
-        return max(begins, counting[-most] + 1 + SLACK) if len(counting) >= most else begins
+        return max(begins, counting[-most] + SECOND) if len(counting) >= most else begins
 
     def taken(self, begins: float, now: float, rate: float) -> "Schedule":
         """After a slot was taken that begins then: no sooner than the earliest."""
-        return Schedule(self._due(now, rate) + gap(rate), (*self._counting(now), begins)[-MOST:])
+        reach = list(self._counting(now))
+        insort(reach, begins + SLACK)
+        return Schedule(self._due(now, rate) + pace(rate), tuple(reach[-MOST:]), begins)
 
     def given_back(self, begins: float, rate: float) -> "Schedule":
         """The slot that begins then is not used: another one takes its place.  If it is forgotten nothing changes."""
-        if begins not in self.begun:
+        if (reach := self._without(begins)) is None:
             return self
-        index = self.begun.index(begins)
-        return Schedule(self.next_at - gap(rate), self.begun[:index] + self.begun[index + 1 :])
+        last_at = self.last_at - pace(rate) / CATCHING_UP if begins == self.last_at else self.last_at
+        return Schedule(self.next_at - pace(rate), tuple(reach), last_at)
+
+    def reached(self, begins: float, at: float) -> "Schedule":
+        """The connection of the slot that begins then had reached the server by ``at``."""
+        if (reach := self._without(begins)) is None:
+            return self
+        insort(reach, min(max(begins, at), begins + LONGEST_WAY))
+        return replace(self, reach=tuple(reach))
 
     def rested(self, now: float) -> "Schedule":
         """Nobody waited until now: what passed meanwhile is not made up for."""
-        return self if self.next_at >= now else Schedule(now, self.begun)
+        return self if self.next_at >= now else replace(self, next_at=now)
+
+    def _without(self, begins: float) -> list[float] | None:
+        """The others, if that one is remembered and nothing was told of it."""
+        reach = list(self.reach)
+        try:
+            reach.remove(begins + SLACK)
+        except ValueError:
+            return None
+        return reach
 
     def _due(self, now: float, rate: float) -> float:
         """When the next slot is due, also if that was written before a reboot, or at a slower rate."""
-        return min(max(self.next_at, now - CREDIT), now + AHEAD + gap(rate))
+        return min(max(self.next_at, now - CREDIT), now + AHEAD + pace(rate))
 
     def _counting(self, now: float) -> tuple[float, ...]:
         """Those that still count: none lies further ahead than one can be taken, but for a reboot and for rounding."""
-        after = bisect_right(self.begun, now - 1 - SLACK)
-        return self.begun[after : bisect_right(self.begun, now + 2 * AHEAD)]
+        after = bisect_right(self.reach, now - SECOND)
+        return self.reach[after : bisect_right(self.reach, now + 2 * AHEAD + LONGEST_WAY)]

@@ -30,6 +30,7 @@ class EventName(StrEnum):
     QUALITY = "quality"
     SUPERSEDED = "superseded"
     PHASE = "phase"
+    REACHED = "reached"
     SENT = "sent"
     MESSAGE = "message"
     WANTED = "wanted"
@@ -210,6 +211,15 @@ class PhaseChanged(LinkEvent):
     phase: Phase
     pairing: bool | None = None
     """Queued: whether it will do the work of a pairing, once it is let in."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reached(LinkEvent):
+    """The server has answered a connection that the host let in (host's link)."""
+
+    name = EventName.REACHED
+    clock: int
+    """When the answer came, or later: milliseconds of CLOCK_MONOTONIC."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

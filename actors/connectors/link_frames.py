@@ -24,6 +24,7 @@ from actors.connectors.link_events import (
     Qr,
     Quality,
     Queued,
+    Reached,
     Receipt,
     Received,
     Rtt,
@@ -45,7 +46,7 @@ SESSION_EVENTS: Mapping[str, type[LinkEvent]] = {
     )
 }
 HOST_EVENTS: Mapping[str, type[LinkEvent]] = {
-    kind.name: kind for kind in (PhaseChanged, Sent, Receipt, InboundMessage, Undecryptable, Wanted)
+    kind.name: kind for kind in (PhaseChanged, Reached, Sent, Receipt, InboundMessage, Undecryptable, Wanted)
 }
 
 _READERS: Mapping[Any, Callable[[Fields, str], Any]] = {

@@ -12,6 +12,7 @@ from actors.connectors.link_events import (
     Paired,
     PhaseChanged,
     Qr,
+    Reached,
     Rtt,
 )
 from actors.connectors.protocol import ADMIT, Phase
@@ -19,6 +20,9 @@ from tests.contract.harness import FREELY, Subject, causes
 from tests.contract.peers import refusal
 
 pytestmark = [pytest.mark.integration, pytest.mark.asyncio(loop_scope="module"), pytest.mark.usefixtures("tidy")]
+
+
+TELL_REACHED = {"simulator", "baileys"}
 
 
 async def test_phases_are_told_to_session_and_host(shared: Subject, name: str, phone: str) -> None:
@@ -108,6 +112,11 @@ async def test_connection_begins_when_its_host_says_so(shared: Subject, name: st
         assert await shared.host.ask("admit", session=name, at=at, by=by(5)) == {}
         assert by(0) >= at, "not before its time"
         assert (await refusal(shared.host.ask("admit", session=name, at=by(0), by=by(5)))).code == "not_queued"
+        if shared.connector.name in TELL_REACHED:
+            reached = await shared.host.next(Reached, session=name)
+            while reached.clock < at:  # of the connection before
+                reached = await shared.host.next(Reached, session=name)
+            assert reached.clock <= by(0) + 1
     await peer.next(Opened)
     await shared.host.ask("admission", **FREELY.to_wire())
     await shared.close(peer)

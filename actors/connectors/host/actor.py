@@ -19,7 +19,7 @@ from actors.connectors.host.fault import ConnectorFault, FaultKind
 from actors.connectors.host.launch import Place
 from actors.connectors.host.parts import assemble
 from actors.connectors.host.plans import Plans
-from actors.connectors.link_events import LinkEvent, PhaseChanged
+from actors.connectors.link_events import LinkEvent, PhaseChanged, Reached
 from actors.connectors.protocol import Phase
 from actors.messages.plans import ShardPlan
 from actors.messages.services import Command, CommandResult, SendCanary, SendsWaiting
@@ -155,6 +155,8 @@ class ConnectorHost(Worker):
     def _hear(self, event: LinkEvent, confirmer: Confirmer) -> None:
         if isinstance(event, PhaseChanged) and self._connectors.admits:
             self._parts.gate.phase(event)
+        elif isinstance(event, Reached):
+            self._parts.gate.reached(event)
         if isinstance(event, PhaseChanged) and event.phase is Phase.CONNECTING:
             self._parts.outdated.begins(event.session)
         self._parts.news.take(event, confirmer)

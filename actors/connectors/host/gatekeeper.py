@@ -20,7 +20,7 @@ from actors.admission.queue import Queue
 from actors.admission.slots import USABLE, gap
 from actors.connectors.host.passage import Passage
 from actors.connectors.host.troubles import Troubles
-from actors.connectors.link_events import PhaseChanged
+from actors.connectors.link_events import PhaseChanged, Reached
 from actors.connectors.protocol import ErrorCode, Phase
 from actors.runtime.rpc import Link, LinkClosed, RemoteError
 from actors.session.causes import Cause
@@ -81,6 +81,10 @@ class Gatekeeper:
         """For whom the last slot was taken."""
         self._unused: Slot | None = None
         """A slot that was taken and not used."""
+        self._under_way: dict[str, float] = {}
+        """Sessions that were let in and that the server has not answered -> their slots."""
+        self._reached: list[tuple[float, float]] = []
+        """Slots, and by when their connections had reached the server, that are not on the board yet."""
         self._told = False
         self.admitted = 0
         """Connections let in, in the life of this host."""
@@ -119,11 +123,20 @@ class Gatekeeper:
             self._queue.admitted(session, self._clock())
         else:
             self._queue.leave(session)
+        if event.phase is Phase.IDLE:
+            self._under_way.pop(session, None)
         if event.phase in {Phase.CONNECTING, Phase.OPEN}:
             self._hurried.discard(session)
         if event.phase in {Phase.OPEN, Phase.PAIRING}:
             self._troubles.through(session)
         self._wake.set()
+
+    def reached(self, event: Reached) -> None:
+        """The server has answered a connection."""
+        slot = self._under_way.pop(event.session, None)
+        if slot is not None:
+            self._reached.append((slot, event.clock / 1000))
+            self._wake.set()
 
     def stored(self, state: SessionState) -> None:
         """A session changed its state."""
@@ -224,11 +237,13 @@ class Gatekeeper:
         free_at = max(self._free_at, outage.due(now) if own else now)
         held = free_at > now
         way = self._passage.way(self._chosen)
-        ask = Ask(self._shard, self._members, 0 if held else len(eligible), urgency, way=way)
+        waiting, reached = 0 if held else len(eligible), tuple(self._reached)
+        ask = Ask(self._shard, self._members, waiting, urgency, way=way, reached=reached)
         if (unused := self._unused) is not None:
             ask = replace(ask, unused=unused.at, unprobed=unused.probe, unused_way=unused.way)
         after, answer = board.take(after, ask, now, self._rate)
         self._unused = None
+        self._reached.clear()
         self._troubles.fleet = after.outage
         self.crowd = board.waiting_elsewhere(after, self._shard, now)
         if isinstance(answer, Later):
@@ -261,10 +276,12 @@ class Gatekeeper:
             await asyncio.sleep(SPREAD)
             return
         self._troubles.begun(session, detoured=slot.way is not None)
+        self._under_way[session] = slot.at
         try:
             at, by = slot.at * 1000, (slot.at + USABLE) * 1000
             await link.request("admit", ANSWER_PATIENCE, session=session, at=at, by=by)
         except RemoteError as error:
+            self._under_way.pop(session, None)
             self._troubles.unused(session)
             self.lost += 1
             if error.code != ErrorCode.LATE:

@@ -1,11 +1,12 @@
 """One connection of a simulated session, from ``open`` to its one ``closed``."""
 
 import asyncio
+import math
 from collections.abc import Coroutine
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from actors.connectors.link_events import Connecting, Heard, HeartbeatMissed, LinkEvent, Opened, Queued, Rtt
+from actors.connectors.link_events import Connecting, Heard, HeartbeatMissed, LinkEvent, Opened, Queued, Reached, Rtt
 from actors.connectors.protocol import ErrorCode, Phase, Reason, State
 from actors.connectors.proxytarget import ProxyTarget
 from actors.connectors.simulator.admission import Ticket
@@ -99,6 +100,7 @@ class Connection:
     def _admitted(self) -> None:
         self._shared.tell_drills(self._session.id)
         self._enter_phase(Phase.CONNECTING)
+        self._shared.tell_host(Reached(**self.stamp, clock=math.ceil(self._loop.time() * 1000)))
         self.tell(Connecting(**self.stamp))
         self._timer = self._loop.call_later(self._shared.options.open_deadline, self._too_late)
         self.start(self._connect())

@@ -3,6 +3,7 @@
 import asyncio
 import re
 import time
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -49,6 +50,8 @@ class Course:
             f"    the first let in after {first:.2f} s, then {len(self.attempts) - 1} more within {last - first:.2f} s",
             f"    a slot each {least * 1000:.1f} ms: {late}",
         ]
+        each = Counter(int(at) for at in self.attempts)
+        found.append(f"    in each second: {' '.join(str(each[second]) for second in range(int(last) + 1))}")
         tries = sum(move.state == "connecting" for move in self.moves)
         if self.moves:
             told = ", ".join(f"{move.state} {move.at - self.began:.2f} s" for move in self.moves)

@@ -12,7 +12,7 @@ from actors.admission import ways
 from actors.admission.board import Ask, Board, Later, Slot
 from actors.admission.detours import Detours, Proxy
 from actors.admission.outage import LONGEST_WAIT
-from actors.admission.slots import AHEAD, SLACK, USABLE, gap
+from actors.admission.slots import AHEAD, SECOND, SLACK, USABLE, gap
 from actors.admission.ways import MOST, Way
 from tests.unit.admission.test_slots import most_in_a_second
 
@@ -111,7 +111,7 @@ def test_who_waits_for_a_slow_proxy_takes_no_slot_from_the_others() -> None:
         fleet.now += 0.005
     through = [at for at, name in fleet.used if name == "slow"]
     assert 16 <= len(through) <= 19
-    assert len(fleet.used) >= 20 * 5 / (1 + SLACK) - 5, "the whole fleet has all of its slots"
+    assert len(fleet.used) >= 20 * 5 / (SECOND + SLACK) - 5, "the whole fleet has all of its slots"
 
 
 @given(st.floats(-1e9, 1e9), st.floats(0.01, 100.0), st.floats(0, 1e6))

@@ -55,7 +55,7 @@ export class Connection {
   #onEnd = () => {}
 
   /**
-   * `on`: qr, paired, open, closed (once, the last), and heard, rtt, missed, sent, ack, undecryptable, timelock, message_cap, each with its event's
+   * `on`: reached (the server has answered), qr, paired, open, closed (once, the last), and heard, rtt, missed, sent, ack, undecryptable, timelock, message_cap, each with its event's
    * fields; message and receipt with a function to call when the host has stored it, and they give one to forget it. `session` names the owner in logs; `recent` outlives the connection; `proxy` is what readProxy gives.
    */
   constructor({ session, keystore, recent, options, proxy = null, on }) {
@@ -129,6 +129,7 @@ export class Connection {
     this.#startedAt = performance.now()
     this.#limitOpening()
     const on = {
+      reached: () => this.#on.reached(),
       refused: (status, retryAfter) => this.end(ownCause(`http_${status}`, `the upgrade was answered with ${status}`, { code: status, data: retryAfter ? { retryAfter } : {} })),
       badFrame: error => this.end(ownCause('bad_frame', masked(error?.message ?? error), { code: 500 })),
       closeCode: code => { this.#wsCode = code }

@@ -6,6 +6,7 @@ import { BadStart, CONNECTOR, PROTOCOL, readAdmission, readOptions } from './opt
 import { Peer, Reply } from './peer.mjs'
 import { readProxy } from './proxy.mjs'
 import { Session } from './session.mjs'
+import { monotonic } from './timers.mjs'
 
 const CAPABILITIES = ['qr', 'pairing-code', 'text', 'stored', 'admit', 'proxy']
 const SESSION_ID = /^[a-z0-9][a-z0-9_-]{0,62}$/
@@ -180,11 +181,6 @@ function read(reader, values) {
   } catch (error) {
     throw error instanceof BadStart ? new ProtocolError('bad_request', error.message) : error
   }
-}
-
-/** Milliseconds of CLOCK_MONOTONIC, which all processes of a machine share. */
-function monotonic() {
-  return Number(process.hrtime.bigint()) / 1e6
 }
 
 function cutBeforeHello(peer) {

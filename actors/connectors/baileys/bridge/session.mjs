@@ -8,6 +8,7 @@ import { Lifecycle } from './lifecycle.mjs'
 import { describe, log } from './log.mjs'
 import { Prepared } from './prepared.mjs'
 import { Recent } from './recent.mjs'
+import { monotonic } from './timers.mjs'
 import { VaultChannel } from './vault.mjs'
 
 const PHONE = /^\d{5,15}$/
@@ -173,6 +174,7 @@ export class Session {
   #listeners(attempt) {
     const { counts } = this.#shared
     return {
+      reached: () => this.#audience.tellHost('reached', { clock: Math.ceil(monotonic()) }),
       qr: ({ qr, expiresAt }) => {
         if (this.phase === 'connecting') this.#advance(attempt, 'pairing')
         this.#shared.gate.leave(this.id)

@@ -40,6 +40,7 @@ export function clientVersion(options) {
 /**
  * Starts to connect. What arrives goes through `arrivals`, with its keys changed by `changing`, and those of what is encrypted at once by `together`. `sentText(messageId)` is a text sent before, for who asks for it again, or undefined. All of it goes through `route`, a Route, unless that is null. Gives {sock, raw, browser}: Baileys' socket, its WebSocket, and its browser triple, which may be changed.
  *
+ * `on.reached()`: the server has answered, be it with a refusal.
  * `on.refused(status, retryAfter)`: the upgrade got an HTTP answer, which Baileys would not notice.
  * `on.badFrame(error)`: a frame could not be read, which would be an unhandled rejection.
  * `on.closeCode(code)`: the WebSocket's close code, which Baileys does not keep; comes before its own end.
@@ -73,7 +74,9 @@ export function openSocket({ creds, keys, options, sentText, arrivals, changing,
     shouldSyncHistoryMessage: ({ syncType }) => syncType !== FULL && syncType !== RECENT
   })
   const { ws } = sock
+  ws.once('open', () => on.reached())
   ws.on('unexpected-response', (request, response) => {
+    on.reached()
     response.resume()
     request.destroy()
     on.refused(response.statusCode, response.headers['retry-after'])

@@ -10,6 +10,11 @@ export const realTime = {
   clear: timer => clearTimeout(timer)
 }
 
+/** Milliseconds of CLOCK_MONOTONIC, which all processes of a machine share. */
+export function monotonic() {
+  return Number(process.hrtime.bigint()) / 1e6
+}
+
 /** Calls `expired` after `ms`, and once more after `ms` when it found the process had been paused. Gives a cancel function. */
 export function limit(ms, expired, time = realTime) {
   let timer
