@@ -47,9 +47,12 @@ SHOWN_PROBLEMS = 3
 CUT = 500
 
 
-def configuration(ids: list[str], connector: str, lab: Lab | None, rate: float | None) -> dict[str, Any]:
+def configuration(
+    ids: list[str], connector: str, lab: Lab | None, rate: float | None, per_host: int | None = None
+) -> dict[str, Any]:
     """The daemon's own defaults, but that nobody is parked or escalates however often it is killed."""
-    section: dict[str, Any] = {} if rate is None else {"connects_per_second": rate}
+    wanted = {"connects_per_second": rate, "sessions_per_host": per_host}
+    section: dict[str, Any] = {name: value for name, value in wanted.items() if value is not None}
     if lab is not None:
         section |= {"websocket_url": lab.ws_url, "noise_root_key": lab.root_key}
     return {
@@ -66,7 +69,12 @@ def configuration(ids: list[str], connector: str, lab: Lab | None, rate: float |
 
 @asynccontextmanager
 async def fleet(
-    folder: Path, ids: list[str], connector: str, rate: float | None = None, lively: Sequence[str] = ()
+    folder: Path,
+    ids: list[str],
+    connector: str,
+    rate: float | None = None,
+    lively: Sequence[str] = (),
+    per_host: int | None = None,
 ) -> AsyncIterator[tuple[Daemon, World, Watch]]:
     """A daemon whose sessions are all open, the world that they are in, and what is stored of them.
 
@@ -75,7 +83,7 @@ async def fleet(
     await accustom(folder / "var", lively, time.time(), random.Random(len(ids)))
     if connector == "simulator":
         async with (
-            running_daemon(folder, configuration(ids, connector, None, rate)) as daemon,
+            running_daemon(folder, configuration(ids, connector, None, rate, per_host)) as daemon,
             watched(daemon, ids, None) as (world, watch),
         ):
             yield daemon, world, watch
@@ -84,7 +92,7 @@ async def fleet(
     async with Lab(defaults={"preKeyCount": 100}) as lab:
         await provision(folder / "var", await linked(lab, phones))
         async with (
-            running_daemon(folder, configuration(ids, connector, lab, rate)) as daemon,
+            running_daemon(folder, configuration(ids, connector, lab, rate, per_host)) as daemon,
             watched(daemon, ids, OnLab(lab, phones)) as (world, watch),
         ):
             yield daemon, world, watch
@@ -155,7 +163,7 @@ async def parts(options: argparse.Namespace) -> list[str]:
         bound = options.connects or (50.0 if options.connector == "simulator" else 5.0)
         with tempfile.TemporaryDirectory(prefix="wv") as directory:
             lively = listeners(ids, options.per_class) if part == "campaign" else []
-            start = fleet(Path(directory), ids, options.connector, options.connects, lively)
+            start = fleet(Path(directory), ids, options.connector, options.connects, lively, options.per_host)
             async with start as (daemon, world, watch):
                 print(f"{part}: {describe()}", flush=True)
                 if part == "campaign":
@@ -186,6 +194,7 @@ def main() -> int:
     parser.add_argument("--shard-kills", type=int, default=2, help="shards that may lose a process at the same time")
     parser.add_argument("--classes", default="", help="only these, separated by commas")
     parser.add_argument("--connects", type=float, help="bound on connects per second; default: the daemon's own")
+    parser.add_argument("--per-host", type=int, help="sessions a connector process; default: the daemon's own")
     parser.add_argument("--outage", default="60s", help="how long the server is away in the part outage")
     parser.add_argument("--small", action="store_true", help=f"cut --sessions and not at least {CUT}")
     parser.add_argument("--faults", type=int, default=200, help="of the part visibility")

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from actors.admission.slots import gap
+from actors.admission.slots import pace
 from tests.bench.campaign.truth import Moved
 from tests.fixtures_daemon import Daemon
 
@@ -43,7 +43,7 @@ class Course:
         if not self.attempts:
             return ["    nobody was let in"]
         first, last = self.attempts[0], self.attempts[-1]
-        least = gap(self.bound)
+        least = pace(self.bound)
         behind = [(at - first) / least - number for number, at in enumerate(self.attempts)]
         late = f"{max(behind):.0f} behind at most, {max(0.0, behind[-1]):.0f} in the end; {self.lost} taken too late"
         found = [
