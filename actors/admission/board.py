@@ -3,7 +3,7 @@
 Pure; times are seconds of CLOCK_MONOTONIC, which all processes of a machine share, unless they say something else.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 from actors.admission import ways
@@ -71,8 +71,6 @@ class Ask:
     """If that slot was a probe, its number."""
     unused_way: Way | None = None
     """Through what that slot was to be used."""
-    reached: tuple[tuple[float, float], ...] = ()
-    """Slots that it used, and by when their connections had reached the server."""
     way: Way | None = None
     """Through what the connection is to go that it wants a slot for; None: straight from this machine."""
 
@@ -100,8 +98,6 @@ def take(board: Board, ask: Ask, now: float, rate: float) -> tuple[Board, Slot |
     schedule = board.schedule
     if ask.waiting and not any(other.waiting and other.fresh(now, FRESH) for other in board.rows.values()):
         schedule = schedule.rested(now)  # since the last look there was nobody to make up for
-    for begins, at in ask.reached:
-        schedule = schedule.reached(begins, min(at, now))
     if ask.unused is not None:
         schedule = schedule.given_back(ask.unused, rate)
     row = board.rows.get(ask.shard, Row())
@@ -146,6 +142,14 @@ def _probe(board: Board, way: Way | None, now: float, rate: float) -> tuple[Boar
     board, begins = _give(board, way, earliest, now, rate)
     outage = board.outage.probed(now)
     return replace(board, outage=outage), Slot(begins, probe=outage.probes, way=way)
+
+
+def reached(board: Board, known: Iterable[tuple[float, float]], now: float) -> Board:
+    """Of these slots the connections had reached the server by those moments."""
+    schedule = board.schedule
+    for begins, at in known:
+        schedule = schedule.reached(begins, min(at, now))
+    return replace(board, schedule=schedule)
 
 
 def failed(board: Board, shard: int, failing: int, cause: str, now: float, wall: float) -> Board:

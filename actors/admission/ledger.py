@@ -141,15 +141,21 @@ class Ledger:
     def _write_reach(self, before: Counter[float], after: Counter[float]) -> None:
         """Cell by cell, before their number.
 
-        Who is killed in between leaves one of them twice, but none out that was given out.
+        Who is killed in between leaves what is between before and after: the n-th last is no earlier than it is in the
+        earlier of the two.  So the new ones take the places of the old ones in the order of both.
         """
-        cells, gone, new = self._cells, before - after, list((after - before).elements())
-        left = [index for index, at in enumerate(cells) if gone[at] and not gone.subtract({at: 1})]
-        for at in new:
-            index = left.pop() if left else len(cells)
-            cells[index : index + 1] = [at]
+        cells, gone, new = self._cells, before - after, sorted((after - before).elements())
+        places = [index for index, at in enumerate(cells) if gone[at] and not gone.subtract({at: 1})]
+        places.sort(key=cells.__getitem__)
+        further = max(0, len(new) - len(places))
+        for at in new[:further]:
+            cells.append(at)
+            self._put_cell(len(cells) - 1)
+        empty = len(places) - (len(new) - further)
+        for index, at in zip(places[empty:], new[further:], strict=True):
+            cells[index] = at
             self._put_cell(index)
-        for index in reversed(left):
+        for index in sorted(places[:empty], reverse=True):
             last = cells.pop()
             if index < len(cells):
                 cells[index] = last

@@ -19,7 +19,8 @@ most, and only of the time in which somebody waited: whoever begins to wait wher
 (``board.py``).  After an hour of silence one connection begins at once, and the next one after its pace.
 
 A bound whose slots all lie at least a ``gap`` apart, like that of a proxy (``ways.py``), is kept without being told
-anything: of N + 1 of them the last begins at least N * gap(B) >= SECOND + SLACK after the first.
+anything, as long as ways differ by no more than ``SLACK``: of N + 1 of them the last begins at least N * gap(B) >=
+SECOND + SLACK after the first.
 """
 
 import math
@@ -50,7 +51,7 @@ def pace(rate: float) -> float:
 
 
 def gap(rate: float) -> float:
-    """Seconds between two slots that keep a bound whatever becomes of the ways."""
+    """Seconds between two slots that keep a bound though nothing is told of the ways."""
     return (SECOND + SLACK) / rate
 
 

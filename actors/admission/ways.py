@@ -1,7 +1,7 @@
 """The ways out beside the machine's own address: proxies, each with a bound on connects per second.
 
 A slot of the fleet is used through one way, and then that way has no other one for a gap of its own.  So the law of the
-fleet holds for each way, too, by the proof for slots that all lie a gap apart (``slots.py``).  Pure; times are seconds
+fleet holds for each way, too, by what ``slots.py`` says of slots that all lie a gap apart.  Pure; times are seconds
 of CLOCK_MONOTONIC.
 """
 

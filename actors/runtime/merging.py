@@ -9,6 +9,7 @@ of its memory (PR_SET_MEMORY_MERGE) would be ten times the work, for nothing.
 
 import asyncio
 import ctypes
+import errno
 import logging
 import os
 import random
@@ -18,12 +19,15 @@ from pathlib import Path
 
 log = logging.getLogger(__name__)
 
-SETTLED = 60.0
-"""Seconds after which a process has written into most of the pages that it will; also between looks for ksmd."""
+FIRST = 60.0
+"""Seconds until the first look, after which most of what will be written is; also between looks whether ksmd runs."""
+GROWTH = 3.0
+"""Further looks are rarer by this factor: at the first one a session may still have waited to connect."""
 PERIOD = 1800.0
-"""Seconds until it is looked for further ones."""
-GAP = 3
-"""Shared pages between two of our own that are named as well: a range costs the kernel some 300 bytes."""
+"""Seconds between two looks at the most."""
+GAP = 8
+"""Shared pages between two of our own that are named as well: a range costs the kernel some 1,300 bytes (two mappings
+more, each known to all ancestors that forked), a page 64."""
 
 MADV_MERGEABLE = 12
 PAGE = os.sysconf("SC_PAGE_SIZE")
@@ -40,7 +44,7 @@ _libc.madvise.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int]
 
 async def keep_offering() -> None:
     """Names them for ever, as long as ksmd runs."""
-    wait = SETTLED
+    wait = FIRST
     while True:
         await asyncio.sleep(wait * random.uniform(0.75, 1.25))  # a thousand sessions start together
         if not merged_here():
@@ -50,7 +54,7 @@ async def keep_offering() -> None:
         except OSError as error:
             log.warning("the kernel can't share equal pages of this process: %s", error)
             return
-        wait = PERIOD
+        wait = min(wait * GROWTH, PERIOD)
 
 
 def merged_here() -> bool:
@@ -67,20 +71,31 @@ def offer_own_pages() -> int:
     pagemap = os.open("/proc/self/pagemap", os.O_RDONLY | os.O_CLOEXEC)
     try:
         for start, end in list(_own_ranges(pagemap)):  # the list of mappings changes with each that is named
-            if _libc.madvise(start, end - start, MADV_MERGEABLE) != 0:
-                raise OSError(ctypes.get_errno(), "madvise(MADV_MERGEABLE) failed")
-            offered += end - start
+            if _libc.madvise(start, end - start, MADV_MERGEABLE) == 0:
+                offered += end - start
+            elif (error := ctypes.get_errno()) not in {errno.ENOMEM, errno.EAGAIN}:  # else not there any more, or busy
+                raise OSError(error, "madvise(MADV_MERGEABLE) failed")
     finally:
         os.close(pagemap)
     return offered
 
 
-def _own_ranges(pagemap: int) -> Iterator[tuple[int, int]]:
+def _writable() -> list[tuple[int, int]]:
+    """Private mappings; those that touch, such as parts that were named before, as one."""
+    found: list[tuple[int, int]] = []
     for line in Path("/proc/self/maps").read_text("utf-8", "surrogateescape").splitlines():
         place, flags, _, _, _, *name = line.split(maxsplit=5)
         if not flags.startswith("rw-p") or (name and name[0].startswith("[") and name[0] != "[heap]"):
             continue  # another of the kernel's own, such as the stack
         start, end = (int(part, 16) for part in place.split("-"))
+        if found and found[-1][1] == start:
+            start, _ = found.pop()
+        found.append((start, end))
+    return found
+
+
+def _own_ranges(pagemap: int) -> Iterator[tuple[int, int]]:
+    for start, end in _writable():
         entries = os.pread(pagemap, (end - start) // PAGE * _ENTRY, start // PAGE * _ENTRY)
         for run in _OWN.finditer(entries[_ENTRY - 1 :: _ENTRY]):
             yield start + run.start() * PAGE, start + run.end() * PAGE

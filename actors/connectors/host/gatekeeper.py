@@ -19,6 +19,7 @@ from actors.admission.ledger import Ledger
 from actors.admission.queue import Queue
 from actors.admission.slots import USABLE, gap
 from actors.connectors.host.passage import Passage
+from actors.connectors.host.reaching import Reaching
 from actors.connectors.host.troubles import Troubles
 from actors.connectors.link_events import PhaseChanged, Reached
 from actors.connectors.protocol import ErrorCode, Phase
@@ -67,6 +68,7 @@ class Gatekeeper:
         self._wall = wall
         self._passage = Passage(detours or Detours())
         self._troubles = Troubles(shard, self._passage)
+        self._reaching = Reaching()
         self._wake = asyncio.Event()
         self._open_fleet = fleet
         self._retry_at = clock() + BOARD_PERIOD
@@ -81,10 +83,6 @@ class Gatekeeper:
         """For whom the last slot was taken."""
         self._unused: Slot | None = None
         """A slot that was taken and not used."""
-        self._under_way: dict[str, float] = {}
-        """Sessions that were let in and that the server has not answered -> their slots."""
-        self._reached: list[tuple[float, float]] = []
-        """Slots, and by when their connections had reached the server, that are not on the board yet."""
         self._told = False
         self.admitted = 0
         """Connections let in, in the life of this host."""
@@ -124,7 +122,7 @@ class Gatekeeper:
         else:
             self._queue.leave(session)
         if event.phase is Phase.IDLE:
-            self._under_way.pop(session, None)
+            self._reaching.over(session, self._clock())
         if event.phase in {Phase.CONNECTING, Phase.OPEN}:
             self._hurried.discard(session)
         if event.phase in {Phase.OPEN, Phase.PAIRING}:
@@ -133,10 +131,7 @@ class Gatekeeper:
 
     def reached(self, event: Reached) -> None:
         """The server has answered a connection."""
-        slot = self._under_way.pop(event.session, None)
-        if slot is not None:
-            self._reached.append((slot, event.clock / 1000))
-            self._wake.set()
+        self._reaching.answered(event.session, event.clock / 1000)
 
     def stored(self, state: SessionState) -> None:
         """A session changed its state."""
@@ -154,6 +149,7 @@ class Gatekeeper:
         self._queue.forget(session)
         self._passage.detours.forget(session)
         self._troubles.forget(session)
+        self._reaching.forget(session)
         self._hurried.discard(session)
 
     def try_again(self) -> None:
@@ -172,6 +168,11 @@ class Gatekeeper:
 
     async def run(self) -> None:
         """Lets sessions in for ever."""
+        async with asyncio.TaskGroup() as running:
+            running.create_task(self._reaching.run(lambda: self._ledger, self._clock))
+            running.create_task(self._let_in())
+
+    async def _let_in(self) -> None:
         while True:
             self._join()
             self._wake.clear()
@@ -237,13 +238,11 @@ class Gatekeeper:
         free_at = max(self._free_at, outage.due(now) if own else now)
         held = free_at > now
         way = self._passage.way(self._chosen)
-        waiting, reached = 0 if held else len(eligible), tuple(self._reached)
-        ask = Ask(self._shard, self._members, waiting, urgency, way=way, reached=reached)
+        ask = Ask(self._shard, self._members, 0 if held else len(eligible), urgency, way=way)
         if (unused := self._unused) is not None:
             ask = replace(ask, unused=unused.at, unprobed=unused.probe, unused_way=unused.way)
         after, answer = board.take(after, ask, now, self._rate)
         self._unused = None
-        self._reached.clear()
         self._troubles.fleet = after.outage
         self.crowd = board.waiting_elsewhere(after, self._shard, now)
         if isinstance(answer, Later):
@@ -276,12 +275,12 @@ class Gatekeeper:
             await asyncio.sleep(SPREAD)
             return
         self._troubles.begun(session, detoured=slot.way is not None)
-        self._under_way[session] = slot.at
+        self._reaching.begins(session, slot.at)
         try:
             at, by = slot.at * 1000, (slot.at + USABLE) * 1000
             await link.request("admit", ANSWER_PATIENCE, session=session, at=at, by=by)
         except RemoteError as error:
-            self._under_way.pop(session, None)
+            self._reaching.forget(session)
             self._troubles.unused(session)
             self.lost += 1
             if error.code != ErrorCode.LATE:

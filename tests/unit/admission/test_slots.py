@@ -60,8 +60,8 @@ class Fleet:
     unused: dict[int, float] = field(default_factory=dict)
     connects: list[float] = field(default_factory=list)
     used: list[float] = field(default_factory=list)
-    answers: list[tuple[float, int, float]] = field(default_factory=list)
-    """When the server's answer to a connection comes, to which shard, and the slot."""
+    answers: list[tuple[float, float]] = field(default_factory=list)
+    """When the server's answer to a connection comes, and its slot."""
 
     def look(self, shard: int, waiting: int, urgency: int = 0) -> None:
         """A host looks at the board, unless it has a slot at hand; one that it was too late for it gives back."""
@@ -76,9 +76,8 @@ class Fleet:
 
     def hear(self) -> None:
         """Who has heard of the server tells it at once."""
-        for answered, shard, slot in sorted(answer for answer in self.answers if answer[0] <= self.now):
-            ask = Ask(shard, 32, reached=((slot, answered),))
-            self.board, _ = boards.take(self.board, ask, self.now, self.rate)
+        for answered, slot in sorted(answer for answer in self.answers if answer[0] <= self.now):
+            self.board = boards.reached(self.board, [(slot, answered)], self.now)
         self.answers = [answer for answer in self.answers if answer[0] > self.now]
 
     def use(self, shard: int, late: float, way: float, back: float | None = None) -> None:
@@ -93,7 +92,7 @@ class Fleet:
             self.used.append(at)
             self.connects.append(at + late + way)
             if back is not None:
-                self.answers.append((at + late + way + back, shard, at))
+                self.answers.append((at + late + way + back, at))
 
 
 BACK = st.sampled_from([None, 0.0, 0.001, 0.02, 0.1, 0.5, 3.0])
@@ -238,7 +237,7 @@ def test_no_second_has_more_on_slow_ways_whose_ends_are_told(
                 fleet.use(shard, max(0.0, fleet.now - at), way, back)
                 number += 1
             fleet.look(shard, 9)
-        later = [at for at in (*fleet.pending.values(), *(at for at, _, _ in fleet.answers)) if at > fleet.now]
+        later = [at for at in (*fleet.pending.values(), *(at for at, _ in fleet.answers)) if at > fleet.now]
         fleet.now = min([*later, fleet.now + boards.LOOK])
     assert most_in_a_second(fleet.connects) <= math.ceil(rate)
 
