@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from tests.bench.campaign.kinds import DEAF_WITHIN, OUTAGE, Kind
 from tests.bench.campaign.operator import Operator
 from tests.bench.campaign.processes import Processes
-from tests.bench.campaign.truth import Ended, Moved, Seen, Shown, Struck
+from tests.bench.campaign.truth import Ended, Judged, Moved, Seen, Shown, Struck
 from tests.bench.campaign.watch import Watch
 from tests.bench.campaign.world import World
 from tests.fixtures_daemon import Daemon
@@ -171,8 +171,8 @@ class Campaign:
         operator_at = None
         if kind.after in {"heals", "waits"}:
             patience = PATIENCE + kind.lasts_s + (kind.notice_s or 0.0)
-            if kind.policy:  # it is the account's and outlives the connection: it ends with that, before the next one
-                await self.watch.until(session, lambda move: _left_open(move, at), patience)
+            if kind.policy:  # it is the account's and outlives the connection: it ends before the next one is there
+                await self.watch.sees(session, lambda seen: _found_out(seen, kind, at), patience)
                 await self.world.cure(session)
             if not await self._healed(session, at, patience):
                 await self.world.cure(session)  # who was given up must not go on to be found out
@@ -301,8 +301,11 @@ def _is(move: Moved | None, state: str, since: float) -> bool:
     return move is not None and move.state == state and move.at >= since - 0.05
 
 
-def _left_open(move: Moved | None, since: float) -> bool:
-    return move is not None and move.at >= since and move.state != "open"
+def _found_out(seen: Seen, kind: Kind, since: float) -> bool:
+    """A verdict, after which the connection is ended, or its end for another cause."""
+    if isinstance(seen, Judged):
+        return seen.liveness in kind.causes and seen.at >= since
+    return isinstance(seen, Moved) and seen.state != "open" and seen.at >= since
 
 
 def _told(seen: Seen, kind: Kind, sessions: Sequence[str], at: float) -> bool:

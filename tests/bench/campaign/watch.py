@@ -6,7 +6,6 @@ Reads the databases beside the daemon, read-only, and finds gaps: a number that 
 import asyncio
 import json
 import sqlite3
-import time
 from collections import defaultdict
 from collections.abc import Callable
 from contextlib import suppress
@@ -53,20 +52,32 @@ class Watch:
 
     async def until(self, session: str, check: Callable[[Moved | None], bool], patience: float) -> bool:
         """Waits until the last transition of a session is as wanted; whether it came to that."""
-        end = time.monotonic() + patience
+        return await self._wait(session, lambda: check(self.state.get(session)), patience)
+
+    async def sees(self, session: str, check: Callable[[Moved | Judged | Acted], bool], patience: float) -> bool:
+        """Waits for something new of a session, also if more has followed when it is read; whether it came."""
+        looked = len(self.seen)
+
+        def there() -> bool:
+            nonlocal looked
+            fresh, looked = self.seen[looked:], len(self.seen)
+            return any(what.session == session and check(what) for what in fresh)
+
+        return await self._wait(session, there, patience)
+
+    async def _wait(self, session: str, there: Callable[[], bool], patience: float) -> bool:
         news = asyncio.Event()
         self._waiting[session].add(news)
         try:
-            while not check(self.state.get(session)):
-                news.clear()
-                try:
-                    async with asyncio.timeout(max(0.0, end - time.monotonic())):
-                        await news.wait()
-                except TimeoutError:
-                    return check(self.state.get(session))
-            return True
+            async with asyncio.timeout(patience):
+                while not there():
+                    news.clear()
+                    await news.wait()
+        except TimeoutError:
+            return there()
         finally:
             self._waiting[session].discard(news)
+        return True
 
     def _follow(self, name: str, read: Callable[[str, sqlite3.Connection], None]) -> None:
         if name not in self._open:
