@@ -29,9 +29,9 @@ from dataclasses import dataclass, replace
 
 SECOND = 1.02
 """Seconds that count as one: clocks of two processes, and of the server, may differ by a little."""
-SLACK = 0.1
+SLACK = 0.12
 """Seconds, what a connection may be later than its slot while nothing else is known of it."""
-USABLE = 0.03
+USABLE = 0.05
 """Seconds after its beginning in which a slot may be used; the rest of the slack is for the way to the server."""
 LONGEST_WAY = 1.0
 """Seconds from a slot until its connection reached the server, at most: a slower way is taken for one of these."""

@@ -13,6 +13,7 @@ from actors.messages.services import Command, CommandResult, Hint, ShardPauses
 from actors.messages.sessions import PlanAnswer, PlanRequest
 from actors.messages.supervision import ServiceSample
 from actors.recovery.book import Book
+from actors.recovery.calm import Calm
 from actors.recovery.decide import Rule
 from actors.recovery.follow import HEALTH, Follower, is_behind
 from actors.recovery.learning import doublings
@@ -60,8 +61,13 @@ class RecoveryActor(Worker):
         self._turn = asyncio.Lock()
         self._paused: dict[str, Mapping[str, float]] = {}
         """shard -> its sessions for which recovery is paused."""
+        self._calm = Calm()
+        self._hinted: set[str] = set()
+        """Shards that told of something which is not read yet."""
+        self._hints = asyncio.Event()
         self._news = asyncio.Event()
         self.spawn(self._look(), name="look at all shards")
+        self.spawn(self._follow(), name="news of shards")
         self.spawn(self._hear(), name="news of health")
         self.spawn(self._prune(), name="prune")
         self.spawn(self._learn(), name="learn")
@@ -72,8 +78,8 @@ class RecoveryActor(Worker):
         if isinstance(message, PlanRequest):
             self._plan(message)
         elif isinstance(message, Hint) and message.source.startswith("shard-"):
-            async with self._turn:
-                self._told(await self._follower.read(message.source))
+            self._hinted.add(message.source)
+            self._hints.set()
         elif isinstance(message, Hint) and message.source == "health":
             self._news.set()
         elif isinstance(message, CommandResult) and (session := self._orders.answered(message)) is not None:
@@ -88,6 +94,7 @@ class RecoveryActor(Worker):
                 self.post(message.reply_to, CommandResult(message.correlation, error=error))
 
     def _plan(self, message: PlanRequest) -> None:
+        self._calm.asked()
         cause = cause_named(message.cause) or Cause.UNKNOWN
         attempt = message.attempt + doublings(self._ledger.book.learnt, cause)
         decided = plan(cause, attempt, message.data, time.time(), self._rng, self._policy)
@@ -109,6 +116,16 @@ class RecoveryActor(Worker):
         except StoreError as error:
             self._database.watch.tell(log, "an outage can't be told yet", error)
 
+    async def _follow(self) -> None:
+        while True:
+            await self._hints.wait()
+            self._hints.clear()
+            await self._calm.wait()
+            hinted, self._hinted = self._hinted, set()
+            for source in sorted(hinted):
+                async with self._turn:
+                    self._told(await self._follower.read(source))
+
     async def _hear(self) -> None:
         while True:
             await self._news.wait()
@@ -117,6 +134,7 @@ class RecoveryActor(Worker):
             await asyncio.sleep(NEWS_PAUSE)
 
     async def _read_and_act(self) -> None:
+        await self._calm.wait()
         async with self._turn:
             whole = await self._follower.read_all()
             self._told(whole.upto)
