@@ -42,7 +42,8 @@ class Signals:
     """While it waits, as of the last sample."""
     sampled_at: float | None = None
     interrupted_at: float = 0.0
-    """When a sample last took so long that the clock was set, or the session stood still: ages across it are none."""
+    """When a sample last took so long that the clock was set or the session stood still, or told of another state than
+    was heard of so far: ages across it are none."""
     minutes: tuple[Bucket, ...] = ()
     hours: tuple[Bucket, ...] = ()
     trips: tuple[Trip, ...] = ()
@@ -178,6 +179,7 @@ def _sampled(signals: Signals, sample: Sample, now: float) -> Signals:
         undecryptable=sample.undecryptable,
         nacks=dict(sample.nacks),
     )
+    interrupted = sample.at - sample.since > INTERRUPTED_S or sample.state != signals.state
     trips = tuple(t for t in signals.trips if t.at > now - FIVE_MINUTES)
     if sample.rtt_p50_ms is not None and sample.rtt_p95_ms is not None:
         trips = (*trips, Trip(sample.at, sample.heartbeats, sample.rtt_p50_ms, sample.rtt_p95_ms))
@@ -191,7 +193,7 @@ def _sampled(signals: Signals, sample: Sample, now: float) -> Signals:
         reconnect_attempts=sample.reconnect_attempts,
         next_attempt_at=sample.next_attempt_at if sample.state == signals.state else None,
         sampled_at=sample.at,
-        interrupted_at=sample.at if sample.at - sample.since > INTERRUPTED_S else signals.interrupted_at,
+        interrupted_at=sample.at if interrupted else signals.interrupted_at,
         trips=trips,
         ack_p95_ms=signals.ack_p95_ms if sample.ack_p95_ms is None else sample.ack_p95_ms,
         last_in=latest(signals.last_in, sample.last_in),

@@ -7,9 +7,10 @@ Parts: ``campaign`` (every row of the table of faults, deaf, half-open, outbound
 of the server, mixed at random; prints for each class how many there were, how many were noticed and after what time,
 how many healed and after what time, and the wrong actions), ``cut`` (500 sessions at once), ``outage`` (the server is
 away for as long as ``--outage`` says), ``visibility`` (how soon HTTP shows a fault); all but ``outage`` if none is
-named.  Ends with status 1 if anything falls short of what is promised.  The full campaign:
+named.  Ends with status 1 if anything falls short of what is promised.  The full campaign (hundreds of kills of each
+process take several daemons: ``tests.bench.campaign.judged``):
 
-    python -m tests.bench.recovery campaign --sessions 1000 --per-class 300 --rate 7 --seconds 14400
+    python -m tests.bench.recovery campaign --sessions 1000 --per-class 300 --least 1 --rate 7 --seconds 1900
     python -m tests.bench.recovery campaign --connector baileys --sessions 100 --per-class 300 --seconds 1200
 """
 

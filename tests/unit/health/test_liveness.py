@@ -145,6 +145,16 @@ def test_late_samples_and_a_clock_set_ahead_are_no_fault_but_a_status_without_pr
     assert liveness(signals, at) is not Liveness.ALIVE
 
 
+def test_who_tells_of_another_state_than_was_heard_of_is_not_judged_by_what_was_known_of_that() -> None:
+    """As after a restart of health and of the session: its sample comes before the transition that it lost."""
+    known, now = beating(opened(), T0 + 10), T0 + 11 + UNPROVEN_AFTER_S
+    sample = Sample(since=now - 5, at=now, state="connecting")
+    early = fold(known, sample, now)
+    assert early.state is State.OPEN
+    assert liveness(early, now) is not Liveness.HALF_OPEN
+    assert liveness(fold(known, replace(sample, state="open"), now), now) is Liveness.HALF_OPEN
+
+
 def test_a_new_connection_begins_without_the_old_ones_stuck_message() -> None:
     signals = beating(opened(), T0 + 40, unanswered_since=T0 + 5)
     again = fold(signals, Change(T0 + 41, State.WAITING, State.OPEN), T0 + 41)
