@@ -5,7 +5,7 @@ const { default: makeWASocket, WA_CERT_DETAILS, initAuthCreds } = await import('
 const { Lab } = await import('../lib/lab.mjs')
 const { SILENT } = await import('../lib/phone.mjs')
 
-const WAIT_MS = 10_000
+const WAIT_MS = 30_000
 
 /** The server claims to have pre-keys: the client need not make 812 of them at each first login. */
 export const QUICK = { defaults: { preKeyCount: 100 } }
