@@ -11,7 +11,7 @@ least one of the others had reached it a ``SECOND`` before.  So no second has al
 is that of whoever took the last of them.
 
 What is assumed: a way that takes longer than its share of ``SLACK`` is told within three quarters of a second, before
-the slot of the N-th after it is taken.  A connection that never gets an answer counts by its slot.
+the slot of the N-th after it is taken.  An attempt that ends without an answer is told as late as its end.
 
 The pace.  A slot is due ``pace(B)`` = SECOND / B after the last one was.  One that is not taken in time is made up for:
 the next slots come twice as fast, as far as the law lets them, until no slot is overdue.  Made up for is a second at

@@ -1,10 +1,10 @@
-"""Lets the kernel share pages of this process that are equal to those of others: KSM, Linux 2.6.32 and newer.
+"""Lets the kernel share pages of this process that are equal to those of others: KSM, Linux 4.2 and newer.
 
 Forked Python processes write into a tenth of the pages that they share, to count references: mostly the same counts.
 The machine's administrator decides whether ksmd looks for such pages
 (https://docs.kernel.org/admin-guide/mm/ksm.html).  It looks at each page of the ranges that a process names, twice
-before it merges one, and keeps 64 bytes for each.  So only those are named that the process has for itself by now; all
-of its memory (PR_SET_MEMORY_MERGE) would be ten times the work, for nothing.
+before it merges one, and keeps 64 bytes for each.  So only those are named that the process has for itself by now, and
+what lies close to them; all of its memory (PR_SET_MEMORY_MERGE) would be six times the work, for nothing.
 """
 
 import asyncio

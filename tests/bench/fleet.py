@@ -6,6 +6,9 @@
 Starts a daemon with that many sessions (Baileys ones against the lab server, paired beforehand) and prints: the time
 until all are open and the rate of connects meanwhile, memory, processor time when nothing happens, the latency of
 HTTP requests, the latency from a fault to what the API shows, the time to heal kills, and that of an orderly stop.
+
+As root it lets the machine's ksmd run for ``--ksm`` seconds, 0 to leave it alone, and measures memory once more; then
+ksmd is as it was.  Who kills the bench leaves it on: ``echo 2 > /sys/kernel/mm/ksm/run``.
 """
 
 import argparse
