@@ -30,7 +30,7 @@ from actors.messages.sessions import (
     UseProxy,
 )
 from actors.recovery.plans import Action
-from actors.runtime import merging
+from actors.runtime import merging, scheduling
 from actors.runtime.worker import Worker
 from actors.session import effects, resume
 from actors.session.causes import Cause, cause_named, explain
@@ -51,6 +51,8 @@ log = logging.getLogger(__name__)
 
 NICENESS = 5
 """Sessions are many: when the machine is short of time, those that serve them all come first."""
+SLICE = 0.0003
+"""Seconds; what a session does when it is woken takes little time, and somebody waits for it."""
 RETIRED_EXIT = 73
 """Exit status of an actor whose session is owned by a newer one."""
 
@@ -78,8 +80,11 @@ class SessionArgs:
 class SessionActor(Worker):
     """One session.  It opens no database: the host stores its transitions, the vault its auth state."""
 
+    def __init__(self) -> None:
+        scheduling.yield_to_others(NICENESS, SLICE)
+        super().__init__()
+
     async def on_init(self, args: SessionArgs) -> None:
-        os.nice(NICENESS)
         self._args = args
         self._generation = 0
         self._connector: int | None = None

@@ -1,10 +1,12 @@
 """What the supervision tree tells of the processes that there are."""
 
+import os
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from actors.session.actor import NICENESS
 from tests.fixtures_daemon import running_daemon, until
 from tests.fixtures_processes import PATIENCE, fleet, nodes, well
 
@@ -38,6 +40,9 @@ async def test_the_tree_tells_of_every_process_and_how_it_ended(short_tmp: Path)
             assert node["uptimeSeconds"] >= 0, node
             assert node["state"] == "running"
         assert not any(node["droppedMessages"] for node in nodes(tree))
+        others = {os.getpriority(os.PRIO_PROCESS, node["pid"]) for node in shown if node["kind"] != "session"}
+        sessions = {os.getpriority(os.PRIO_PROCESS, node["pid"]) for node in shown if node["kind"] == "session"}
+        assert (others, sessions) == ({main := os.getpriority(os.PRIO_PROCESS, 0)}, {min(main + NICENESS, 19)})
         [launcher] = [node for node in tree["above"] if node["id"] == "launcher"]
         root = tree["pid"]
         await daemon.kill("root")
