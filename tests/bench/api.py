@@ -12,6 +12,7 @@ from daemon.api import Role, build_app, render
 from daemon.api.models_status import SessionStatusPage
 from daemon.backend import SessionRecord
 from daemon.metrics.exporter import Exporter
+from tests.bench.machine import end_on_sigterm
 from tests.fixtures_api import TOKENS, ApiServer, settings
 from tests.memory_backend import MemoryBackend
 
@@ -86,4 +87,5 @@ async def main(sessions: int) -> None:
 
 
 if __name__ == "__main__":
+    end_on_sigterm()
     asyncio.run(main(int(sys.argv[1]) if len(sys.argv) > 1 else 1000))

@@ -149,6 +149,7 @@ async def main(options: argparse.Namespace) -> None:
 
 
 if __name__ == "__main__":
+    machine.end_on_sigterm()
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--sessions", type=int, default=100)
     parser.add_argument("--bridges", type=int, default=4)

@@ -28,7 +28,7 @@ import psutil
 
 from tests.bench.campaign.drill import Simulated
 from tests.bench.campaign.visibility import visibility
-from tests.bench.machine import can_merge_memory, cpu_seconds, describe, merging_memory, pss_bytes, row
+from tests.bench.machine import can_merge_memory, cpu_seconds, describe, end_on_sigterm, merging_memory, pss_bytes, row
 from tests.fixtures_daemon import Daemon, until
 from tests.labclient import Lab
 
@@ -241,6 +241,7 @@ async def main(options: argparse.Namespace) -> None:
 
 
 if __name__ == "__main__":
+    end_on_sigterm()
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--sessions", type=int, default=1000)
     parser.add_argument("--connector", choices=["simulator", "baileys"], default="simulator")

@@ -16,6 +16,7 @@ import tempfile
 import time
 from pathlib import Path
 
+from tests.bench.machine import end_on_sigterm
 from tests.fixtures_daemon import Daemon, running_daemon, until
 from tests.labclient import Lab
 
@@ -97,6 +98,7 @@ async def main(sessions: int, kills: int) -> None:
 
 
 if __name__ == "__main__":
+    end_on_sigterm()
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--sessions", type=int, default=3)
     parser.add_argument("--kills", type=int, default=20)

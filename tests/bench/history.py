@@ -33,7 +33,7 @@ from actors.store.history_queries import TABLES, WIDTHS, Level
 from actors.store.migrate import upgrade
 from actors.store.tables import Kind
 from config.schema_history import History
-from tests.bench.machine import describe
+from tests.bench.machine import describe, end_on_sigterm
 
 T0 = 1_767_225_600.0
 """The beginning of a day."""
@@ -263,4 +263,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
+    end_on_sigterm()
     main()

@@ -21,6 +21,7 @@ from unittest import mock
 from actors.runtime import image
 from tests import fixtures_daemon
 from tests.bench.fleet import until_open
+from tests.bench.machine import end_on_sigterm
 from tests.fixtures_daemon import Daemon
 
 SESSIONS = 4
@@ -118,6 +119,7 @@ if __name__ == "__main__":
         observe(Path(os.environ[OBSERVED]))
         main()
         sys.exit()
+    end_on_sigterm()
     with tempfile.TemporaryDirectory(prefix="wv") as here, tempfile.TemporaryDirectory(prefix="wv") as there:
         asyncio.run(run(Path(here), Path(there)))
         write(Path(there))

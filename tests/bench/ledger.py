@@ -23,6 +23,7 @@ from actors.store.engine import open_reader, open_writer
 from actors.store.episode_queries import DAY, EpisodeFilter
 from actors.store.migrate import upgrade
 from actors.store.tables import Kind, episodes
+from tests.bench.machine import end_on_sigterm
 
 CAUSES = ("connection_lost", "heartbeat_lost", "connector_lost", "service_unavailable", "network_unreachable", "deaf")
 OUTCOMES = (("healed", 0.97), ("halted", 0.02), ("operator", 0.01))
@@ -121,4 +122,5 @@ def main() -> int:
 
 
 if __name__ == "__main__":
+    end_on_sigterm()
     sys.exit(main())

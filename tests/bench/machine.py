@@ -2,12 +2,22 @@
 
 import os
 import platform
+import signal
 import statistics
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 import psutil
+
+
+def end_on_sigterm() -> None:
+    """SIGTERM ends a bench as Ctrl-C does, so that it ends what it has started.
+
+    Both do so also in the background of a shell, which has its jobs ignore Ctrl-C.
+    """
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
 
 
 def describe() -> str:

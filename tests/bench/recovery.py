@@ -38,7 +38,7 @@ from tests.bench.campaign.visibility import visibility
 from tests.bench.campaign.watch import Watch
 from tests.bench.campaign.world import World
 from tests.bench.fleet import until_open
-from tests.bench.machine import describe
+from tests.bench.machine import describe, end_on_sigterm
 from tests.fixtures_daemon import Daemon, running_daemon
 from tests.labclient import Lab
 from tests.provision import linked, provision
@@ -208,4 +208,5 @@ def main() -> int:
 
 
 if __name__ == "__main__":
+    end_on_sigterm()
     sys.exit(main())

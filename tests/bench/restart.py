@@ -26,7 +26,7 @@ import psutil
 
 from actors.connectors.node import find_node
 from tests.bench.heal import kill_connector, kill_session, open_fleet
-from tests.bench.machine import describe, row
+from tests.bench.machine import describe, end_on_sigterm, row
 from tests.fixtures_daemon import Daemon, running_daemon, until
 from tests.labclient import Lab
 
@@ -173,6 +173,7 @@ async def main(kills: int) -> None:
 
 
 if __name__ == "__main__":
+    end_on_sigterm()
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--kills", type=int, default=20)
     asyncio.run(main(parser.parse_args().kills))

@@ -12,6 +12,7 @@ import time
 
 from actors.connectors.link_events import InboundMessage, Opened
 from actors.connectors.protocol import Stats
+from tests.bench.machine import end_on_sigterm
 from tests.contract.connectors import SimulatorUnderTest
 from tests.contract.harness import Subject, subject
 from tests.contract.peers import SessionPeer
@@ -85,4 +86,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
+    end_on_sigterm()
     main()

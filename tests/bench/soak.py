@@ -36,7 +36,7 @@ from tests.bench.campaign.drill import Simulated
 from tests.bench.campaign.kinds import KINDS, Kind
 from tests.bench.campaign.watch import Watch
 from tests.bench.fleet import statuses, until_open
-from tests.bench.machine import describe, pss_bytes
+from tests.bench.machine import describe, end_on_sigterm, pss_bytes
 from tests.fixtures_daemon import Daemon, running_daemon, until
 
 KILL_EVERY = 4.0
@@ -287,6 +287,7 @@ async def main(options: argparse.Namespace) -> int:
 
 
 if __name__ == "__main__":
+    end_on_sigterm()
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--minutes", type=float, default=30)
     parser.add_argument("--sessions", type=int, default=300)

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.bench.fleet import statuses, until_open
-from tests.bench.machine import describe
+from tests.bench.machine import describe, end_on_sigterm
 from tests.fixtures_daemon import Daemon
 from tests.labclient import Lab
 from tests.provision import linked, provision
@@ -119,6 +119,7 @@ async def main(options: argparse.Namespace) -> None:
 
 
 if __name__ == "__main__":
+    end_on_sigterm()
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--sessions", type=int, default=500)
     parser.add_argument("--rate", type=float, default=5.0, help="bound on connects per second")
