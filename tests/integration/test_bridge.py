@@ -26,6 +26,7 @@ from actors.connectors.link_events import (
     Paired,
     Qr,
     Queued,
+    Reached,
     Receipt,
     Received,
     Rtt,
@@ -52,6 +53,11 @@ async def lab() -> AsyncIterator[Lab]:
 async def shared(lab: Lab) -> AsyncIterator[Rig]:
     async with rig(lab) as it:
         yield it
+
+
+def milliseconds() -> float:
+    """Of the clock that connectors tell."""
+    return time.monotonic() * 1000
 
 
 @pytest.fixture
@@ -387,26 +393,38 @@ async def test_refused_at_login(shared: Rig, ending: tuple[SessionPeer, str], re
 
 
 @pytest.mark.parametrize(
-    ("rule", "code", "reason", "data"),
+    ("rule", "code", "reason", "data", "answered"),
     [
-        ({"kind": "http", "status": 503, "headers": {"Retry-After": "7"}}, 503, "http_503", {"retryAfter": "7"}),
-        ({"kind": "http", "status": 403}, 403, "http_403", {}),
-        ({"kind": "http", "status": 429}, 429, "http_429", {}),
-        ({"kind": "reset"}, 408, "network", {"errno": "ECONNRESET"}),
-        ({"kind": "garbage"}, 0, "error", {}),
+        ({"kind": "http", "status": 503, "headers": {"Retry-After": "7"}}, 503, "http_503", {"retryAfter": "7"}, True),
+        ({"kind": "http", "status": 403}, 403, "http_403", {}, True),
+        ({"kind": "http", "status": 429}, 429, "http_429", {}, True),
+        ({"kind": "reset"}, 408, "network", {"errno": "ECONNRESET"}, False),
+        ({"kind": "garbage"}, 0, "error", {}, False),
     ],
     ids=["http_503", "http_403", "http_429", "reset", "garbage"],
 )
 async def test_refused_before_login(
-    shared: Rig, ending: tuple[SessionPeer, str], rule: dict[str, Any], code: int, reason: str, data: dict[str, str]
+    shared: Rig,
+    ending: tuple[SessionPeer, str],
+    rule: dict[str, Any],
+    code: int,
+    reason: str,
+    data: dict[str, str],
+    answered: bool,
 ) -> None:
+    """A refusal is an answer: the host hears that the server was reached, as it does of a login."""
     peer, _ = ending
+    since = milliseconds()
     await shared.lab.connect_rules({**rule, "times": 1})
     await peer.ask("open")
     closed = await peer.next(Closed, within=5)
     assert (closed.code, closed.reason) == (code, reason)
     assert data.items() <= dict(closed.data).items()
+    again = milliseconds() + 1  # the event's is rounded up
     await reopen(peer)
+    while (await shared.host.next(Reached)).clock < again:
+        pass
+    assert [since <= event.clock < again for event in shared.host.inbox.of(Reached)].count(True) == answered
     await peer.ask("close")
     await peer.next(Closed)
 
