@@ -31,7 +31,7 @@ from tests.bench.campaign.campaign import Campaign, Size, listeners
 from tests.bench.campaign.drill import Simulated, placement
 from tests.bench.campaign.habits import accustom
 from tests.bench.campaign.judge import Tally, judge
-from tests.bench.campaign.kinds import KINDS, Kind
+from tests.bench.campaign.kinds import BY_NAME, OUTAGE, Kind
 from tests.bench.campaign.onlab import OnLab
 from tests.bench.campaign.outage import cut
 from tests.bench.campaign.visibility import visibility
@@ -45,6 +45,8 @@ from tests.provision import linked, provision
 
 PARTS = ("campaign", "cut", "visibility", "outage")
 SHOWN_PROBLEMS = 3
+OUTAGE_S = 20.0
+"""Seconds for which nobody is let in, at the end of a campaign."""
 CUT = 500
 
 
@@ -118,23 +120,25 @@ async def watched(daemon: Daemon, ids: list[str], world: World | None) -> AsyncI
 
 def chosen(names: str, world: World) -> list[Kind]:
     """The kinds of trouble that are played.  Raises SystemExit for a name that is none."""
-    wanted = set(names.split(",")) if names else {kind.name for kind in KINDS}
-    if unknown := wanted - {kind.name for kind in KINDS}:
+    wanted = set(names.split(",")) if names else set(BY_NAME)
+    if unknown := wanted - set(BY_NAME):
         raise SystemExit(f"no such class: {', '.join(sorted(unknown))}")
-    return [kind for kind in KINDS if kind.name in wanted and world.can(kind)]
+    return [kind for kind in BY_NAME.values() if kind.name in wanted and (kind is OUTAGE or world.can(kind))]
 
 
 async def campaign(options: argparse.Namespace, daemon: Daemon, world: World, watch: Watch) -> list[str]:
     """Plays it, prints the table, and returns what falls short."""
+    kinds = chosen(options.classes, world)
     size = Size(
         per_kind=options.per_class,
         rate=options.rate,
         seconds=options.seconds,
         warm_up=options.warm_up,
         shard_kills_at_once=options.shard_kills,
+        outage=OUTAGE_S if OUTAGE in kinds else 0.0,
     )
-    kinds = chosen(options.classes, world)
-    play = Campaign(daemon, world, watch, placement(daemon.state_dir), random.Random(options.seed), kinds, size)
+    struck = [kind for kind in kinds if kind is not OUTAGE]
+    play = Campaign(daemon, world, watch, placement(daemon.state_dir), random.Random(options.seed), struck, size)
     try:
         await play.run()
     except asyncio.CancelledError:  # Ctrl-C: what was done so far is judged; a second one ends it

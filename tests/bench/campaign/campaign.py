@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from tests.bench.campaign.kinds import DEAF_WITHIN, OUTAGE, Kind
 from tests.bench.campaign.operator import Operator
 from tests.bench.campaign.processes import Processes
-from tests.bench.campaign.truth import Ended, Judged, Moved, Seen, Shown, Struck
+from tests.bench.campaign.truth import Ended, Judged, Lost, Moved, Seen, Shown, Struck
 from tests.bench.campaign.watch import Watch
 from tests.bench.campaign.world import World
 from tests.fixtures_daemon import Daemon
@@ -107,7 +107,8 @@ class Campaign:
     def seen(self) -> list[Struck | Seen]:
         """All that was done and seen, but for troubles whose end was not waited for."""
         ends = self.unfinished
-        return [*self.entries, *(s for s in self.watch.seen if s.at < ends.get(s.session, self.ended) - SLACK)]
+        seen = [s for s in self.watch.seen if s.at < ends.get(s.session, self.ended) - SLACK]
+        return [*self.entries, *seen, *map(Lost, self.watch.gaps)]
 
     # Troubles of single sessions
 
@@ -269,12 +270,13 @@ class Campaign:
         ended = await back
         await asyncio.sleep(SETTLE)
         told = [m.at for m in self.watch.seen[-4000:] if _told(m, kind, sessions, at)]
-        self.entries.append(Ended(number, min([ended.noticed, *told]), ended.back))
+        noticed = [] if ended.noticed is None else [ended.noticed]
+        self.entries.append(Ended(number, min([*noticed, *told], default=None), ended.back))
         self.entries.append(Struck(number, kind.name, sessions, at, time.time(), at))
 
     async def _outage(self) -> None:
-        """Nobody is let in for some time; then all come back."""
-        if not self.size.outage or time.monotonic() > self._end:
+        """Nobody is let in for some time, when no other trouble is left; then all come back."""
+        if not self.size.outage:
             return
         number, sessions = self._next(), tuple(sorted(self.shards))
         self.unfinished |= dict.fromkeys(sessions, time.time())

@@ -19,6 +19,8 @@ HEALED_WITHIN: Final = 120.0
 LOOP: Final = 12
 """Attempts of one session within a minute that are a loop.  At once three times and then by back-off they are fewer."""
 LOOP_WINDOW: Final = 60.0
+ANSWERED: Final = 0.5
+"""Seconds before a refusal's end until which whoever tries is refused for certain: attempts take time."""
 SLACK: Final = 0.05
 """Seconds by which clocks that read milliseconds may differ."""
 ILL: Final = {"deaf": "deaf", "outbound_stuck": "outbound_stuck", "half_open": "heartbeat_lost"}
@@ -135,6 +137,10 @@ def _of_session(struck: Struck, session: str, kind: Kind, line: Timeline, tally:
     if bound is not None and took > bound:
         tally.late += 1
         tally.complain(f"{name}: noticed after {took:.3f} s, not within {bound:g} s")
+    if kind.refused and not any(move.cause in kind.refused for move in seen.moves):
+        tried = [at for at in _attempts(seen.moves) if struck.at < at < struck.ends - ANSWERED]
+        if tried:
+            tally.complain(f"{name}: was refused, and not named so; {_path(seen)}", wrong=1)
     shown = line.shown.get((struck.number, session))
     expected = "blocked" if kind.state == "blocked" and kind.after == "rests" else SHOWS[kind.after]
     if shown is not None and shown.status != expected:
@@ -165,8 +171,14 @@ def _heals(struck: Struck, kind: Kind, seen: Seen, noticed: float, tally: Tally,
         early = [at for at in _attempts(seen.moves) if noticed < at < struck.ends - SLACK]
         if early:
             tally.complain(f"{name}: tried before the ban was over; {_path(seen)}", wrong=len(early))
+    if needless := [act.strategy for act in seen.acted if act.strategy != "reconnect"]:
+        tally.complain(f"{name}: recovery acted: {', '.join(needless)}", wrong=len(needless))
+    _no_loop(seen, tally, name)
+
+
+def _no_loop(seen: Seen, tally: Tally, name: str) -> None:
     if loops := _loops(seen.moves):
-        tally.complain(f"{name}: {loops} attempts within a minute", wrong=1)
+        tally.complain(f"{name}: {loops} attempts within a minute; {_path(seen)}", wrong=1)
 
 
 def _rests(struck: Struck, kind: Kind, seen: Seen, tally: Tally, name: str) -> None:
@@ -188,6 +200,7 @@ def _rests(struck: Struck, kind: Kind, seen: Seen, tally: Tally, name: str) -> N
     since = own[first].at if first is not None else limit  # until it is refused it may well try
     if acted := [act for act in seen.acted if since < act.at < limit and kind.after == "rests"]:
         tally.complain(f"{name}: recovery acted: {acted[0].strategy}", wrong=len(acted))
+    _no_loop(seen, tally, name)
     if struck.operator_at is not None and seen.moves[-1].state != "open":
         tally.complain(f"{name}: not open after the operator's help; {_path(seen)}")
 
@@ -199,20 +212,24 @@ def _of_process(struck: Struck, line: Timeline, tally: Tally) -> None:
     if ended is None:
         tally.complain(f"{name}: its end was not noticed")
         return
-    tally.noticed.append(max(0.0, ended.noticed - struck.at))
+    if ended.noticed is None:
+        tally.complain(f"{name}: no supervisor told of its end")
+    else:
+        tally.noticed.append(max(0.0, ended.noticed - struck.at))
     back = [] if ended.back is None else [ended.back]
     missing = "" if back else "no other process took its place"
     for session in struck.sessions:
         seen = line.between(session, struck.at - SLACK, struck.until)
         _false_verdicts(seen, frozenset(), tally, f"{name} {session}")
         if not seen.moves:
+            if BY_NAME[struck.kind].causes:
+                tally.complain(f"{name}: {session} did not notice that its connection is gone", wrong=1)
             continue  # nothing of it was lost
         if seen.moves[-1].state == "open":
             back.append(seen.moves[-1].at)
         else:
             missing = f"{session} is not open again; {_path(seen)}"
-        if _loops(seen.moves):
-            tally.complain(f"{name}: {session} loops; {_path(seen)}", wrong=1)
+        _no_loop(seen, tally, f"{name} {session}")
         if any(move.state in RESTS for move in seen.moves):
             tally.complain(f"{name}: {session} came to rest; {_path(seen)}", wrong=1)
     took = max([at - struck.at for at in back], default=0.0)

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from tests.bench.campaign import report, truth
 from tests.bench.campaign.judge import Tally, judge
-from tests.bench.campaign.truth import Struck
+from tests.bench.campaign.truth import Lost, Struck
 
 
 def added(one: Tally, other: Tally) -> Tally:
@@ -41,12 +41,13 @@ def main() -> int:
     parser.add_argument("--problems", type=int, default=3, help="of a class, that are told")
     options = parser.parse_args()
     chosen = set(filter(None, options.classes.split(",")))
-    tallies, healthy = defaultdict[str, Tally](Tally), Tally()
+    tallies, healthy, lost = defaultdict[str, Tally](Tally), Tally(), list[str]()
     for path in options.records:
         entries = list(truth.read(path))
         struck = [entry for entry in entries if isinstance(entry, Struck)]
         began, ended = min(entry.at for entry in struck), max(entry.until for entry in struck)
         played, well = judge(entries, began, ended)
+        lost += [f"{path.name}: {entry.sentence}" for entry in entries if isinstance(entry, Lost)]
         healthy = added(healthy, well)
         for name, tally in played.items():
             if not chosen or name in chosen:
@@ -56,7 +57,7 @@ def main() -> int:
     for tally in (*tallies.values(), healthy):
         for problem in tally.problems[: options.problems]:
             print(f"    {problem}")
-    short = report.shortfalls(tallies, healthy, options.least, [])
+    short = report.shortfalls(tallies, healthy, options.least, lost)
     print("\n".join(f"FALLS SHORT  {sentence}" for sentence in short) or "all as promised")
     return int(bool(short))
 

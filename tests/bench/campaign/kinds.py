@@ -17,6 +17,8 @@ Scope = Literal["session", "actor", "shard", "service"]
 
 CLOSED_WITHIN: Final = 0.1
 """Seconds in which the end of a connection is noticed."""
+ALL_AT_ONCE_WITHIN: Final = 5.0
+"""Seconds in which it is noticed by all if it is all connections that end."""
 HALF_OPEN_WITHIN: Final = 20.0
 STUCK_WITHIN: Final = 60.0
 DEAF_WITHIN: Final = 600.0
@@ -35,6 +37,8 @@ class Kind:
     name: str
     causes: frozenset[str]
     """Of the transition or verdict that names it rightly; empty where the end of a process is what is noticed."""
+    refused: frozenset[str] = frozenset()
+    """Those of which one must be named if it is tried while it lasts; empty where that says nothing new."""
     after: After = "heals"
     scope: Scope = "session"
     state: str = "waiting"
@@ -92,7 +96,7 @@ def _of_row(row: Row) -> Kind:
     return Kind(
         row.id,
         frozenset({row.cause}),
-        row.after,
+        after=row.after,
         state=row.state if row.after == "rests" else "halted",
         closes=not half_open,
         notice_s=HALF_OPEN_WITHIN if half_open else None,
@@ -110,7 +114,8 @@ def _refused(name: str, cause: str, **fault: Any) -> Kind:
     lasts_s = REFUSED_FOR if lasts else 0.0
     # where it is let in again before it tries, all that it meets is the end of its connection
     causes = frozenset({cause, "connection_closed"}) if lasts else frozenset({cause})
-    return Kind(name, causes, closes=True, lasts_s=lasts_s, simulated={**fault, **lasts})
+    refused = frozenset({cause}) if lasts else frozenset[str]()
+    return Kind(name, causes, refused, closes=True, lasts_s=lasts_s, simulated={**fault, **lasts})
 
 
 DIALS: Final = (
@@ -141,7 +146,8 @@ OPEN_AND_NOT_WELL: Final = (
 
 BANS: Final = (
     Kind(
-        *("ban-that-ends", frozenset({"temporary_ban"}), "waits"),
+        *("ban-that-ends", frozenset({"temporary_ban"})),
+        after="waits",
         closes=True,
         state="blocked",
         lasts_s=float(BAN),
@@ -162,6 +168,8 @@ KILLS: Final = (
 )
 
 KINDS: Final = (*map(_of_row, ROWS), *DIALS, *BANS, *OPEN_AND_NOT_WELL, *KILLS)
-OUTAGE: Final = Kind("server-outage", frozenset({"connection_closed", "network_unreachable"}), closes=True)
-"""Nobody is let in for some time; how long is up to the campaign."""
+OUTAGE: Final = Kind(
+    "server-outage", frozenset({"connection_closed", "network_unreachable"}), notice_s=ALL_AT_ONCE_WITHIN
+)
+"""All connections end, and nobody is let in for some time; how long is up to the campaign."""
 BY_NAME: Final = {kind.name: kind for kind in (*KINDS, OUTAGE)}

@@ -6,6 +6,7 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from actors.admission.outage import LONGEST_WAIT
 from tests.bench.campaign.course import Course, course, slots_counted
 from tests.bench.campaign.truth import Moved
 from tests.bench.campaign.visibility import shows_loss
@@ -15,7 +16,7 @@ from tests.bench.fleet import statuses
 from tests.fixtures_daemon import Daemon, until
 
 FIRST_S = 10.0
-PROBE_S = 32.0
+PROBE_S = LONGEST_WAIT
 """The longest pause between two attempts while the server is away: so late is its return noticed, at worst."""
 MARGIN = 1.2
 """All are back within what the bound on connects allows, and a fifth of it more."""
@@ -47,6 +48,8 @@ class Cut:
     """Of these within the first ten seconds, in which nobody can know yet that all suffer from the same."""
     peak: int
     """Most attempts within a second, from the blow until all were back."""
+    told: int
+    """Attempts that the server told of, in all."""
     shown: float | None
     """Until HTTP had shown the loss of the last of them; None: never."""
     back: float | None
@@ -78,6 +81,8 @@ class Cut:
     def shortfalls(self) -> list[str]:
         """What is not as promised.  Pure."""
         found = []
+        if self.told < self.sessions:
+            found.append(f"the server told of {self.told} attempts only")
         if self.peak > self.bound:
             found.append(f"{self.peak} connects within a second, bound {self.bound:g}")
         if self.lasted and self.meanwhile / self.lasted >= 1:
@@ -118,7 +123,7 @@ async def cut(daemon: Daemon, world: World, watch: Watch, ids: Sequence[str], bo
     moves = [move for move in watch.seen[seen:] if isinstance(move, Moved)]
     went = course(times, moves, end, bound, (slots, await slots_counted(daemon, slots.used + len(times))))
     within = None if shown is None else shown - at
-    return Cut(len(ids), bound, outage, meanwhile, at_first, peak(times), within, back, went)
+    return Cut(len(ids), bound, outage, meanwhile, at_first, peak(times), len(times), within, back, went)
 
 
 def _open(move: Moved | None, since: float) -> bool:

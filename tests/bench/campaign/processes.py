@@ -85,9 +85,9 @@ class Processes:
                 if node["pid"] not in {None, pid} and node["state"] == "running":
                     now = time.time()
                     back = max(at, now - (node["uptimeSeconds"] or 0.0))
-                    return Ended(number, noticed or back, back)
+                    return Ended(number, noticed, back)
             await asyncio.sleep(LOOK_S)
-        return Ended(number, noticed or time.time(), None)
+        return Ended(number, noticed, None)
 
 
 def _noticed(node: Tree, at: float) -> float | None:

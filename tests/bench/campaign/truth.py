@@ -64,10 +64,19 @@ class Ended:
 
     number: int
     """Of the trouble that this was looked up for."""
-    noticed: float
-    """When its supervisor saw it."""
+    noticed: float | None
+    """When its supervisor saw it; None: nobody told."""
     back: float | None
     """When another one was seen to run; None: not in time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Lost:
+    """Something that a daemon should have stored and that is not there."""
+
+    sentence: str
+    session: str = ""
+    at: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,10 +89,10 @@ class Shown:
     status: str
 
 
-Seen: TypeAlias = Moved | Judged | Acted | Ended | Shown
+Seen: TypeAlias = Moved | Judged | Acted | Ended | Shown | Lost
 Entry: TypeAlias = Struck | Seen
 _TYPES: Final[dict[str, type[Any]]] = {
-    type.__name__.lower(): type for type in (Struck, Moved, Judged, Acted, Ended, Shown)
+    type.__name__.lower(): type for type in (Struck, Moved, Judged, Acted, Ended, Shown, Lost)
 }
 
 

@@ -14,7 +14,10 @@ from pathlib import Path
 from tests.bench.campaign.truth import Acted, Judged, Moved
 
 LOOK_S = 0.1
+NEW_ACTOR = "starting"
+"""State of a session's actor before it knows where the one before it stopped."""
 OUTBOX = "SELECT seq, at, type, session, data FROM outbox WHERE seq > ? ORDER BY seq"
+NUMBERS = "SELECT seq FROM outbox WHERE seq > ? ORDER BY seq"
 LEDGER = "SELECT id, at, session, strategy FROM actions WHERE id > ? ORDER BY id"
 
 
@@ -43,6 +46,8 @@ class Watch:
             self._follow(file.stem, self._outbox)
         self._follow("health", self._outbox)
         self._follow("recovery", self._ledger)
+        for name in ("recovery", "api"):
+            self._follow(name, self._numbers)
 
     def close(self) -> None:
         """Closes the databases."""
@@ -98,10 +103,21 @@ class Watch:
             elif type == "health.liveness":
                 self._saw(session, Judged(session, at, str(json.loads(data).get("liveness"))))
 
+    def _numbers(self, name: str, conn: sqlite3.Connection) -> None:
+        """Of an outbox in which nothing is looked for but gaps."""
+        key = f"{name}'s outbox"
+        for (seq,) in conn.execute(NUMBERS, (self._cursors.get(key, 0),)):
+            if key in self._cursors and seq != self._cursors[key] + 1:
+                self.gaps.append(f"{name}: {seq} follows {self._cursors[key]}")
+            self._cursors[key] = seq
+
     def _moved(self, session: str, at: float, data: dict[str, object]) -> None:
         cause = data.get("cause")
         named = None if cause is None else str(cause)
         move = Moved(session, at, str(data["state"]), str(data["previous"]), named, data.get("resumed") is True)
+        before = self.state.get(session)
+        if before is not None and move.previous not in {before.state, NEW_ACTOR} and not move.resumed:
+            self.gaps.append(f"{session}: went from {move.previous} at {at:.3f}, but was {before.state}")
         self.state[session] = move
         self._saw(session, move)
 

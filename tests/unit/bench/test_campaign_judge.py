@@ -9,7 +9,7 @@ from tests.bench.campaign import truth
 from tests.bench.campaign.judge import Tally, judge
 from tests.bench.campaign.kinds import BY_NAME, KINDS
 from tests.bench.campaign.report import shortfalls, table
-from tests.bench.campaign.truth import Acted, Ended, Entry, Judged, Moved, Shown, Struck
+from tests.bench.campaign.truth import Acted, Ended, Entry, Judged, Lost, Moved, Shown, Struck
 
 BEGAN, ENDED = 0.0, 10_000.0
 Step = tuple[float, str, str | None]
@@ -245,6 +245,36 @@ def test_a_verdict_that_does_not_hold_is_wrong_also_for_a_session_in_trouble() -
     assert (tally.wrong, healthy.wrong) == (1, 0)
 
 
+@pytest.mark.parametrize(
+    ("steps", "wrong"),
+    [
+        ([(100.0, "waiting", "connection_closed"), (102.0, "connecting", None), (102.1, "open", None)], 1),
+        (
+            [
+                (100.0, "waiting", "connection_closed"),
+                (102.0, "connecting", None),
+                (102.1, "waiting", "http_rate_limited"),
+                (115.0, "connecting", None),
+                (115.1, "open", None),
+            ],
+            0,
+        ),
+        ([(100.0, "waiting", "connection_closed"), (105.0, "connecting", None), (105.1, "open", None)], 0),
+    ],
+    ids=["tried and not named", "tried and named", "not tried while it lasted"],
+)
+def test_a_refusal_has_to_be_named_by_who_met_it(steps: list[Step], wrong: int) -> None:
+    tally, healthy = judged(blow("dial-429", ends=104.0), path(*steps))
+    assert tally.wrong == wrong
+    assert falls_short(tally, healthy, "dial-429") is bool(wrong)
+
+
+@pytest.mark.parametrize(("strategy", "wrong"), [("reconnect", 0), ("restart", 1), ("failover", 1)])
+def test_a_deed_that_a_lost_connection_does_not_need_is_wrong(strategy: str, wrong: int) -> None:
+    tally, healthy = judged(blow("fin"), path(*DROP), Acted("a", 100.3, strategy))
+    assert (tally.wrong, healthy.wrong) == (wrong, 0)
+
+
 # Kills
 
 
@@ -279,6 +309,18 @@ def test_a_kill_that_does_not_heal_is_told(seen: list[Entry]) -> None:
     assert falls_short(tally, healthy, "kill-host")
 
 
+def test_a_kill_of_which_no_supervisor_told_is_not_noticed() -> None:
+    tally, healthy = judged(killed("kill-vault", ()), Ended(1, None, 101.0))
+    assert (tally.n, tally.noticed, tally.right) == (1, [], 1)
+    assert falls_short(tally, healthy, "kill-vault")
+
+
+def test_a_session_that_does_not_notice_the_end_of_its_connector_is_told() -> None:
+    tally, healthy = judged(killed("kill-host"), Ended(1, 100.05, 101.0), path(*BACK))
+    assert tally.wrong == 1
+    assert falls_short(tally, healthy, "kill-host")
+
+
 def test_the_end_of_a_service_touches_no_session() -> None:
     tally, healthy = judged(killed("kill-vault", ()), Ended(1, 100.1, 100.6), path(*BACK))
     assert (tally.right, tally.wrong) == (1, 0)
@@ -302,6 +344,7 @@ def test_what_was_written_down_is_judged_the_same(tmp_path: Path) -> None:
         Judged("b", 5.0, "deaf"),
         Acted("b", 6.0, "move"),
         Ended(2, 1.0, None),
+        Lost("shard-0: 9 follows 7"),
     ]
     truth.write(tmp_path / "log", entries)
     assert list(truth.read(tmp_path / "log")) == entries

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from tests.bench.campaign.outage import PROBE_S, Cut, peak
 
-GOOD = Cut(sessions=500, bound=50.0, lasted=60.0, meanwhile=30, at_first=20, peak=50, shown=2.0, back=11.0)
+GOOD = Cut(sessions=500, bound=50.0, lasted=60.0, meanwhile=30, at_first=20, peak=50, told=530, shown=2.0, back=11.0)
 
 
 @given(st.lists(st.integers(0, 5000).map(lambda ms: ms / 1000)))
@@ -26,7 +26,16 @@ def test_what_keeps_every_promise_falls_short_of_nothing() -> None:
 
 @pytest.mark.parametrize(
     "bad",
-    [{"peak": 51}, {"meanwhile": 60}, {"back": 44.5}, {"back": None}, {"shown": 5.5}, {"shown": None}, {"bound": 49.0}],
+    [
+        {"peak": 51},
+        {"meanwhile": 60},
+        {"back": 22.5},
+        {"back": None},
+        {"told": 499},
+        {"shown": 5.5},
+        {"shown": None},
+        {"bound": 49.0},
+    ],
     ids=str,
 )
 def test_each_broken_promise_is_told(bad: dict[str, float | None]) -> None:
