@@ -49,6 +49,8 @@ class SessionHello:
     session: str
     incarnation: int
     pid: int
+    life: int = 0
+    """Under which it told its transitions to the host before; 0: to none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +60,7 @@ class SessionResume:
     session: str
     incarnation: int
     life: int
-    """Number of this life of the session in the shard's database: higher than that of any earlier one."""
+    """Number of this life of the session in the shard's database: higher than that of any other actor before."""
     saved: Mapping[str, Any] | None
     """What the session stored with its last transition, or None."""
     enabled: bool

@@ -75,7 +75,8 @@ class Reporting:
         return self._unstored[0].number if self._unstored else None
 
     def move(self, host: ActorAddress) -> None:
-        """There is a new host, which gives out a new life."""
+        """There is a new host, which gives out a life."""
+        self._hello = replace(self._hello, life=self._life or self._hello.life)
         self._host, self._life = host, 0
         self._nudge.set()
 

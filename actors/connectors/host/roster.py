@@ -135,14 +135,19 @@ class Roster:
         return found
 
     def enter(self, hello: SessionHello, address: ActorAddress) -> Member | None:
-        """A session actor reports: a new one begins a new life, a repeated report changes nothing."""
+        """A session actor reports: a new one begins a new life, a repeated report changes nothing.
+
+        One whose transitions were stored last goes on with its life: those that the host before stored, and did not
+        live to confirm, are known as stored when they are told again.
+        """
         member = self._members.get(hello.session)
         if member is None:
             return None
         stored = self._states.get(hello.session)
         if member.address is None or member.incarnation != hello.incarnation:
             last = max(member.life, stored.incarnation if stored else 0)
-            member = replace(member, life=last + 1, incarnation=hello.incarnation)
+            life = last if 0 < hello.life == last else last + 1
+            member = replace(member, life=life, incarnation=hello.incarnation)
         member = replace(member, address=address, pid=hello.pid, saved=stored.data.get("saved") if stored else None)
         self._members[hello.session] = member
         return member
