@@ -220,6 +220,10 @@ class Lab:
         """Do a fault now; returns the names of the connections that were hit."""
         return list((await self._post("/fault", kind=kind, target=target, **parameters))["hit"])
 
+    async def fault_at(self, kind: str, *, target: str = "*", **parameters: object) -> float:
+        """The same; returns when it was done, by the lab's clock, in seconds since 1970."""
+        return float((await self._post("/fault", kind=kind, target=target, **parameters))["at"]) / 1000
+
     async def account(
         self,
         phone: str,

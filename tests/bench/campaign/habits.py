@@ -4,26 +4,27 @@ A session that was opened minutes ago has none, and none is called deaf for a si
 """
 
 import asyncio
+import math
 import random
 from collections.abc import Iterable
 from datetime import UTC
 from pathlib import Path
 
-from actors.health.rhythm import HOUR, MINUTE, Rhythm
+from actors.health.rhythm import MINUTE, Rhythm
 from actors.store.engine import open_writer
 from actors.store.listening_queries import store_rhythms
 from actors.store.migrate import upgrade
 from actors.store.tables import Kind
 
 WEEKS = 4
-BUSY = 0.9
-"""Share of minutes in which something arrives, at any hour."""
+BUSY = 1 - math.exp(-1)
+"""Share of minutes in which something arrives, at any hour, where that is a message a minute at random moments."""
 
 
 def lively(now: float, rng: random.Random) -> Rhythm:
     """A rhythm learned over the weeks before ``now`` (seconds since 1970).  Pure."""
     minutes = WEEKS * 7 * 24 * 60
-    began = (now // HOUR) * HOUR - minutes * MINUTE
+    began = (now // MINUTE - minutes) * MINUTE
     rhythm = Rhythm(began)
     rhythm.opened(began)
     for minute in range(2, minutes):

@@ -29,10 +29,9 @@ class OnLab:
         phone = self._phones[session]
         if kind.refusal or kind.policy:
             await self._lab.account(phone, policy=kind.policy or None, login_failure=kind.refusal or None)
-        at = time.time()
-        if kind.lab is not None:
-            await self._lab.fault(**kind.lab, target=phone)
-        return at
+        if kind.lab is None:
+            return time.time()
+        return await self._lab.fault_at(**kind.lab, target=phone)
 
     async def cure(self, session: str) -> None:
         await self._lab.account(self._phones[session], login_failure="none", policy={"dropAck": False})

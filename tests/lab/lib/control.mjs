@@ -39,7 +39,7 @@ function routes(lab, shutdown) {
       return {}
     },
     'POST /deliver': body => lab.router.deliver(need(body, 'to', 'from', 'text')),
-    'POST /fault': body => ({ hit: lab.fault(need(body, 'kind')) }),
+    'POST /fault': body => lab.fault(need(body, 'kind')),
     'POST /account': body => lab.configure(need(body, 'phone').phone, body),
     'POST /unlink': body => {
       const account = lab.accounts.get(need(body, 'phone', 'device').phone)

@@ -102,14 +102,15 @@ export class Lab {
       wanted === '*' || wanted === c.id || wanted === c.name || wanted === c.name.split(':')[0])
   }
 
-  /** Names of the connections that were hit. */
+  /** Names of the connections that were hit, and when, in milliseconds since 1970. */
   fault(fault) {
     checkFault(fault)
     const hit = this.find(fault.target)
     const names = hit.map(connection => connection.name)
     this.journal.add('fault', { fault: fault.kind, target: fault.target ?? '*', hit: names })
+    const at = Date.now()
     for (const connection of hit) applyFault(connection, fault)
-    return names
+    return { hit: names, at }
   }
 
   /** Run after `ms` unless the lab is stopped first. */

@@ -30,7 +30,7 @@ for (const [name, fault, code, check] of ON_AN_OPEN_CONNECTION) {
   test(`${name} -> ${code}`, async t => {
     const lab = await startLab(t, QUICK)
     const client = await openClient(t, lab, PHONE)
-    assert.deepEqual(lab.fault({ target: PHONE, ...fault }), [`${PHONE}:1`])
+    assert.deepEqual(lab.fault({ target: PHONE, ...fault }).hit, [`${PHONE}:1`])
     const error = await client.closed()
     assert.equal(error.output.statusCode, code)
     check?.(error)
