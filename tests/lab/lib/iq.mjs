@@ -126,6 +126,7 @@ export function warnWhenLow(lab, account, device) {
   if (device.toldLow || device.preKeys.length >= PRE_KEYS_LOW) return
   const value = String(device.preKeys.length)
   for (const connection of lab.connectionsOf(account, device)) {
+    if (!connection.listening) continue
     device.toldLow = true
     const attrs = { from: SERVER, type: 'encrypt', id: lab.newId('low'), t: unixSeconds() }
     connection.send(node('notification', attrs, [node('count', { value })]))

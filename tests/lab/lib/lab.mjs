@@ -159,7 +159,7 @@ export class Lab {
     const attrs = { from: phoneJid(account.user), type: 'devices', id: this.newId('devices'), t: unixSeconds() }
     for (const watcher of new Set([account, ...account.watchers])) {
       for (const connection of this.find(watcher.user)) {
-        if (connection.state === 'open' && connection.device !== device) connection.send(node('notification', attrs, content))
+        if (connection.listening && connection.device !== device) connection.send(node('notification', attrs, content))
       }
     }
   }

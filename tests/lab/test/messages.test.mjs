@@ -208,6 +208,21 @@ test('deaf: sends are acknowledged, nothing comes in until the account hears aga
   assert.equal(textOf(await b.received(id)), 'not heard')
 })
 
+test('deaf: not even what the server itself has to tell comes in', async t => {
+  const lab = await startLab(t, QUICK)
+  const [a, b] = await Promise.all([openClient(t, lab, A), openClient(t, lab, B)])
+  const device = lab.accounts.get(B).devices.get(1)
+  device.preKeys.splice(1)
+  lab.fault({ target: B, kind: 'deaf' })
+  await a.ack(await a.send(B, 'takes the last pre-key'))
+  assert.deepEqual([device.preKeys.length, device.toldLow ?? false], [0, false])
+  assert.equal(lab.journal.select({ kinds: ['pre_keys_low'] }).length, 0)
+  lab.fault({ target: B, kind: 'deaf', on: false })
+  const other = await openClient(t, lab, '15551003')
+  await other.ack(await other.send(B, 'and is told of'))
+  await journaled(lab, 'pre_keys_low', e => e.account === B)
+})
+
 for (const error of ['463', '475', '479']) {
   test(`nack ${error} reaches the sender and nothing is delivered`, async t => {
     const lab = await startLab(t, QUICK)
