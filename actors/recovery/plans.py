@@ -71,6 +71,11 @@ class Policy:
     suspect_after: int = 5
     """Attempts after which repeated ``bad_session`` makes the auth state suspect."""
 
+    @property
+    def configured(self) -> tuple[float, float]:
+        """What the configuration says of it, all else being fixed: a session tells by it which policy it follows."""
+        return self.base_s, self.cap_s
+
 
 AT_ONCE_WINDOW_S = 60.0
 """Seconds within which the reconnections without delay are counted."""

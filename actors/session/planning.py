@@ -8,7 +8,7 @@ from actors.session.causes_table import Cause
 from actors.session.counting import next_number
 from actors.session.draft import Draft
 from actors.session.effects import AskPlan
-from actors.session.inputs import clock
+from actors.session.inputs import clock, host
 from actors.session.state import Purpose, Trouble, Verdict
 from actors.session.vocabulary import Disposition, State
 
@@ -16,6 +16,11 @@ PLAN_DEADLINE_S = 1.5
 """Seconds that the recovery actor has for a plan."""
 LONGEST_DELAY_S = 30 * 24 * 3600.0
 """Seconds that a session waits before an attempt, at most."""
+
+
+def policy_changed(d: Draft, event: host.PolicyChanged) -> None:
+    """For the plans to come; what is waited for already stays."""
+    d.set(policy=event.policy)
 
 
 def plan_for(d: Draft, trouble: Trouble) -> tuple[int, Plan]:
@@ -29,7 +34,7 @@ def plan_for(d: Draft, trouble: Trouble) -> tuple[int, Plan]:
         d.set(refusals=number)
     # The generator is a function of the state, so that a replayed log of events decides the same.
     rng = random.Random(f"{d.s.seed}:{d.s.timers}:{d.s.attempt}")
-    return number, plan(cause, number, trouble.data, d.now, rng)
+    return number, plan(cause, number, trouble.data, d.now, rng, d.s.policy)
 
 
 def standing(trouble: Trouble) -> State:
