@@ -10,9 +10,8 @@ from typing import Any, TypeVar
 
 from actors.recovery.explain import Explanation, explain
 from actors.recovery.pauses import Pause, ends
-from actors.recovery.plans import Policy
 from actors.recovery.recorded import recorded
-from actors.recovery.tuning import budgets
+from actors.recovery.tuning import budgets, policy
 from actors.settings import Settings, shard_name
 from actors.store import episode_queries, pause_queries, recovery_queries
 from actors.store.direct import Operation, Statements
@@ -188,5 +187,4 @@ class LiveRecovery:
             raise refusal(error, "what was recorded can't be read") from None
         lasted = [replace(pause, ended_at=None) for pause in known if pause.lasted(when)]
         paused = ends(lasted, {id: record.labels for id, record in self._fleet.records.items()}, when)
-        policy = Policy(base_s=section.backoff.min, cap_s=section.backoff.max)
-        return explain(found, budgets(section), policy=policy, paused=paused)
+        return explain(found, budgets(section), policy=policy(section), paused=paused)

@@ -7,6 +7,7 @@ from typing import Any
 from thespian.actors import ActorAddress
 
 from actors.messages.plans import ProxyPlan
+from actors.recovery.plans import Policy
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +84,16 @@ class UseProxy:
     """
 
     proxy: ProxyPlan | None
+
+
+@dataclass(frozen=True, slots=True)
+class UsePolicy:
+    """Shard supervisor -> session: by what you plan for yourself from now on.
+
+    Sent while its samples say that it plans by another one.
+    """
+
+    policy: Policy
 
 
 @dataclass(frozen=True, slots=True)

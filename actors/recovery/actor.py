@@ -21,10 +21,10 @@ from actors.recovery.ledger import Ledger
 from actors.recovery.orders import Orders
 from actors.recovery.outages import Outages
 from actors.recovery.pauses import in_force
-from actors.recovery.plans import Policy, plan
+from actors.recovery.plans import plan
 from actors.recovery.pruning import Pruning
 from actors.recovery.strategies import Strategy
-from actors.recovery.tuning import budgets
+from actors.recovery.tuning import budgets, policy
 from actors.runtime.worker import Worker
 from actors.session.causes import Cause, cause_named
 from actors.settings import Settings
@@ -50,7 +50,7 @@ class RecoveryActor(Worker):
 
     async def on_init(self, args: Settings) -> None:
         self._settings = args
-        self._policy = Policy(base_s=args.recovery.backoff.min, cap_s=args.recovery.backoff.max)
+        self._policy = policy(args.recovery)
         self._rng = random.Random()
         self._database = await open_writer(args.database("recovery"))
         self._ledger = Ledger(self._database, Book(budgets(args.recovery)))

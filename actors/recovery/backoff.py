@@ -5,8 +5,6 @@ AWS Architecture Blog, 2015.  It spreads those who failed together evenly over t
 them come back together.
 """
 
-import random
-
 MAX_DOUBLINGS = 62
 """Beyond it any cap is reached; it keeps the arithmetic small for a session that has failed for a year."""
 
@@ -17,12 +15,12 @@ def bound(doublings: int, *, base_s: float = 1.0, cap_s: float = 32.0) -> float:
 
 
 def full_jitter(
-    doublings: int, rng: random.Random, *, base_s: float = 1.0, cap_s: float = 32.0, floor_s: float = 0.0
-) -> float:
-    """A delay in seconds, uniform in [0, ``bound``], on top of ``floor_s``.
+    doublings: int, *, base_s: float = 1.0, cap_s: float = 32.0, floor_s: float = 0.0
+) -> tuple[float, float]:
+    """Shortest and longest delay in seconds, between which it is drawn evenly: 0 and ``bound``, on top of ``floor_s``.
 
     The floor is 0 unless there is a reason to stay away for longer (a server that says "too many"): a delay
     near zero is what the formula wants for a few of those who failed together, and admission bounds their
     number.  It is added, since a lower limit would let all who drew less than it come back together.
     """
-    return floor_s + rng.uniform(0.0, bound(doublings, base_s=base_s, cap_s=cap_s))
+    return floor_s, floor_s + bound(doublings, base_s=base_s, cap_s=cap_s)

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from actors.recovery.backoff import bound
+from actors.events import EventType
 from actors.recovery.book import Book, Known
 from actors.recovery.budgets import HOUR_S, Budgets, Deed, room
 from actors.recovery.decide import Decision, Limits
@@ -16,9 +16,12 @@ from actors.recovery.episodes import Episode
 from actors.recovery.harm import HELD_S
 from actors.recovery.keep import DEED, HARMFUL, REFUSED
 from actors.recovery.learning import NOTHING, Learnt, doublings
-from actors.recovery.plans import DEFAULT_POLICY, Policy, remedy
+from actors.recovery.plans import DEFAULT_POLICY, Policy, bounds, remedy
 from actors.recovery.strategies import Strategy, ladder
 from actors.recovery.survey import Survey
+from actors.session import resume
+from actors.session.change import NO_FAILURE
+from actors.session.counting import next_number
 from actors.session.vocabulary import State
 from actors.store import records
 from actors.store.records import Action, OutboxEvent
@@ -63,7 +66,7 @@ class Explanation:
     budgets: Mapping[str, Any] = field(default_factory=dict)
     learnt: Mapping[str, Any] = field(default_factory=dict)
     next_delay_s: tuple[float, float] | None = None
-    """Of the session's own next try, if it is closed: shortest and longest delay."""
+    """Of the session's own next try, if it is closed: shortest and longest delay, as ``next_delay`` has them."""
     paused_until: float | None = None
     held_until: float | None = None
 
@@ -132,18 +135,33 @@ def explain(
         ladder=tuple(map(str, rungs)),
         budgets={str(s): {"used": r.used, "allowed": r.allowed, "freeAt": r.free_at} for s, r in left.items()},
         learnt={str(rung): {"helped": t.helped, "failed": t.failed} for rung, t in trials.items()},
-        next_delay_s=None if episode is None else next_delay(book, episode, policy),
+        next_delay_s=None if episode is None else next_delay(recorded, policy),
         paused_until=paused_until,
         held_until=book.held.get(session),
     )
 
 
-def next_delay(book: Book, episode: Episode, policy: Policy) -> tuple[float, float] | None:
-    """Bounds of the delay before the next try of a closed session; None where none is planned by a back-off."""
-    if episode.open or Strategy.RECONNECT not in ladder(episode.last_cause):
+def next_delay(recorded: Recorded, policy: Policy) -> tuple[float, float] | None:
+    """Bounds of the delay before the session's own next try, by its counters as it told them last.
+
+    Of one that is connecting: of the try after that one, should it fail as the last one did.  None where none is
+    planned, where it waits for the end of a pause, and where the counters are not known.
+    """
+    told = (event for _, event in reversed(recorded.facts) if event.type == EventType.SESSION_STATE)
+    last = next(told, None)
+    if last is None or last.data.get("held"):
         return None
-    later = episode.attempts + doublings(book.learnt, episode.last_cause)
-    return 0.0, bound(later, base_s=policy.base_s, cap_s=policy.cap_s)
+    try:
+        saved = resume.load(last.data.get("saved"))
+    except resume.BadSavedState:
+        return None
+    trouble, waits = saved.trouble, saved.state is State.WAITING
+    if trouble is None or Strategy.RECONNECT not in ladder(cause := trouble.cause):
+        return None
+    if not waits and (saved.state is not State.CONNECTING or cause in NO_FAILURE):
+        return None
+    number = next_number(saved, cause, last.at) - waits + doublings(recorded.learnt, cause)
+    return bounds(cause, number, trouble.data, policy)
 
 
 def survey(book: Book, recorded: Recorded, paused: Mapping[str, float] | None = None) -> Survey:

@@ -71,6 +71,11 @@ class Policy:
     suspect_after: int = 5
     """Attempts after which repeated ``bad_session`` makes the auth state suspect."""
 
+    @property
+    def configured(self) -> tuple[float, float]:
+        """What the configuration says of it, all else being fixed: a session tells by it which policy it follows."""
+        return self.base_s, self.cap_s
+
 
 AT_ONCE_WINDOW_S = 60.0
 """Seconds within which the reconnections without delay are counted."""
@@ -80,11 +85,13 @@ SUSPECT_REMEDY = (
     "Nothing wipes it by itself."
 )
 _STANDING: Mapping[Disposition, tuple[Action, str]] = {
+    Disposition.FEW_TRIES: (Action.HALT, "operator"),
     Disposition.HALT: (Action.HALT, "operator"),
     Disposition.BLOCK: (Action.HALT, "operator"),
     Disposition.IDLE: (Action.IDLE, "pair_on_demand"),
     Disposition.NONE: (Action.NONE, "none"),
 }
+"""What is done where no attempt is planned; of few tries: when they are used up."""
 _SHY_OF = frozenset({Cause.HTTP_RATE_LIMITED, Cause.HTTP_FORBIDDEN})
 
 
@@ -103,42 +110,56 @@ def plan(
     ``data`` is that of the ``closed`` event: ``expire`` and ``retryAfter`` (seconds) are read from it.
     ``now`` is in seconds since 1970.
     """
-    disposition = cause.disposition
-    if disposition is Disposition.FEW_TRIES:
-        return _few_tries(cause, attempt, rng, policy)
-    if disposition is Disposition.BACK_OFF:
-        return _back_off(cause, attempt, data, rng, policy)
-    if disposition is Disposition.AT_ONCE:
-        if attempt > policy.at_once:
-            return _back_off(cause, attempt - policy.at_once, data, rng, policy)
-        return Plan(Action.RECONNECT, strategy="at_once", remedy=cause.remedy)
-    if disposition is Disposition.WAIT_UNTIL:
-        wait = _seconds(data.get("expire"), policy.ban_max_s) or policy.ban_default_s
-        return Plan(Action.WAIT_UNTIL, wait, now + wait, "wait", cause.remedy)
-    action, strategy = _STANDING[disposition]
-    return Plan(action, strategy="pair_again" if cause.needs_pairing else strategy, remedy=cause.remedy)
-
-
-def _back_off(cause: Cause, attempt: int, data: Mapping[str, Any], rng: random.Random, policy: Policy) -> Plan:
-    floor = policy.refused_floor_s if cause in _SHY_OF else 0.0
-    floor = max(floor, _seconds(data.get("retryAfter"), policy.retry_after_max_s) or 0.0)
-    delay = full_jitter(attempt - 1, rng, base_s=policy.base_s, cap_s=policy.cap_s, floor_s=floor)
-    at_cap = bound(attempt - 1, base_s=policy.base_s, cap_s=policy.cap_s) >= policy.cap_s
-    strategy = "slow_lane" if at_cap else "back_off"
+    within = bounds(cause, attempt, data, policy)
+    if within is None:
+        action, strategy = _STANDING[cause.disposition]
+        return Plan(action, strategy="pair_again" if cause.needs_pairing else strategy, remedy=cause.remedy)
+    delay = rng.uniform(*within)
+    if cause.disposition is Disposition.WAIT_UNTIL:
+        return Plan(Action.WAIT_UNTIL, delay, now + delay, "wait", cause.remedy)
+    strategy = _strategy(cause, attempt, policy)
     return Plan(Action.RECONNECT, delay, strategy=strategy, remedy=remedy(cause, attempt, policy))
+
+
+def bounds(
+    cause: Cause, attempt: int, data: Mapping[str, Any], policy: Policy = DEFAULT_POLICY
+) -> tuple[float, float] | None:
+    """Shortest and longest delay, in seconds, of the plan made of the same; None where it plans no attempt."""
+    match cause.disposition:
+        case Disposition.FEW_TRIES if attempt <= policy.few_tries:
+            return full_jitter(attempt - 1, base_s=policy.few_base_s, cap_s=policy.few_cap_s)
+        case Disposition.AT_ONCE if attempt <= policy.at_once:
+            return 0.0, 0.0
+        case Disposition.AT_ONCE | Disposition.BACK_OFF:
+            floor = policy.refused_floor_s if cause in _SHY_OF else 0.0
+            floor = max(floor, _seconds(data.get("retryAfter"), policy.retry_after_max_s) or 0.0)
+            doublings = _doublings(cause, attempt, policy)
+            return full_jitter(doublings, base_s=policy.base_s, cap_s=policy.cap_s, floor_s=floor)
+        case Disposition.WAIT_UNTIL:
+            wait = _seconds(data.get("expire"), policy.ban_max_s) or policy.ban_default_s
+            return wait, wait
+    return None
+
+
+def _doublings(cause: Cause, attempt: int, policy: Policy) -> int:
+    """Of the back-off: it begins after the attempts at once, if the cause gets such."""
+    return attempt - 1 - (policy.at_once if cause.disposition is Disposition.AT_ONCE else 0)
+
+
+def _strategy(cause: Cause, attempt: int, policy: Policy) -> str:
+    """What an attempt is part of."""
+    if cause.disposition is Disposition.FEW_TRIES:
+        return "few_tries"
+    doublings = _doublings(cause, attempt, policy)
+    if cause.disposition is Disposition.AT_ONCE and doublings < 0:
+        return "at_once"
+    return "slow_lane" if bound(doublings, base_s=policy.base_s, cap_s=policy.cap_s) >= policy.cap_s else "back_off"
 
 
 def remedy(cause: Cause, attempt: int, policy: Policy = DEFAULT_POLICY) -> str:
     """What the operator can do; a `bad_session` that comes again and again makes the auth state suspect."""
     suspect = cause is Cause.BAD_SESSION and attempt >= policy.suspect_after
     return SUSPECT_REMEDY if suspect else cause.remedy
-
-
-def _few_tries(cause: Cause, attempt: int, rng: random.Random, policy: Policy) -> Plan:
-    if attempt > policy.few_tries:
-        return Plan(Action.HALT, strategy="operator", remedy=cause.remedy)
-    delay = full_jitter(attempt - 1, rng, base_s=policy.few_base_s, cap_s=policy.few_cap_s)
-    return Plan(Action.RECONNECT, delay, strategy="few_tries", remedy=cause.remedy)
 
 
 def _seconds(value: Any, most: float) -> float | None:

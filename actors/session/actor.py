@@ -27,9 +27,11 @@ from actors.messages.sessions import (
     SessionHello,
     SessionResume,
     TransitionStored,
+    UsePolicy,
     UseProxy,
 )
 from actors.recovery.plans import Action
+from actors.recovery.tuning import policy
 from actors.runtime import merging, scheduling
 from actors.runtime.worker import Worker
 from actors.session import effects, resume
@@ -93,7 +95,7 @@ class SessionActor(Worker):
         self._commands: dict[str, Command] = {}
         self._linking: asyncio.Task[Any] | None = None
         self._reporting = Reporting(SessionHello(self.id, self.incarnation, os.getpid()), args.host, self.post)
-        self.state = SessionState(seed=self.id)
+        self.state = SessionState(seed=self.id, policy=policy(args.settings.recovery))
         self._folder = Folder()
         settings = args.settings
         to = LinkTo(
@@ -136,6 +138,8 @@ class SessionActor(Worker):
             self.feed(host.PauseChanged(message.until))
         elif isinstance(message, UseProxy):
             self._use_proxy(message.proxy)
+        elif isinstance(message, UsePolicy):
+            self.feed(host.PolicyChanged(message.policy))
         elif isinstance(message, MoveLink) and self.state.resumed:
             self.feed(host.Move())
         elif isinstance(message, ConnectorTrouble) and self.state.resumed:

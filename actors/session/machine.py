@@ -26,7 +26,7 @@ def step(state: SessionState, event: Event, now: float) -> tuple[SessionState, t
     if isinstance(event, operators.Command):
         commands.handle(draft, event)
     elif not state.retired and (handler := _HANDLERS.get(type(event))):
-        if not state.resumed and not isinstance(event, host.Resumed | host.ProxyChanged):
+        if not state.resumed and not isinstance(event, host.Resumed | host.ProxyChanged | host.PolicyChanged):
             raise ValueError(f"{type(event).__name__} came before Resumed")
         handler(draft, event)
     return draft.s, tuple(draft.effects)
@@ -62,6 +62,7 @@ _HANDLERS: dict[type[Any], Callable[[Draft, Any], None]] = {
     host.LinkDown: linking.link_down,
     host.ConnectorFaulty: linking.connector_faulty,
     host.Move: linking.move,
+    host.PolicyChanged: planning.policy_changed,
     host.PauseChanged: pausing.changed,
     host.ProxyChanged: proxying.changed,
     connector.Superseded: linking.superseded,

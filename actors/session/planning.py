@@ -5,9 +5,10 @@ import random
 from actors.recovery.plans import AT_ONCE_WINDOW_S, Action, Plan, plan
 from actors.session import pausing
 from actors.session.causes_table import Cause
+from actors.session.counting import next_number
 from actors.session.draft import Draft
 from actors.session.effects import AskPlan
-from actors.session.inputs import clock
+from actors.session.inputs import clock, host
 from actors.session.state import Purpose, Trouble, Verdict
 from actors.session.vocabulary import Disposition, State
 
@@ -17,21 +18,23 @@ LONGEST_DELAY_S = 30 * 24 * 3600.0
 """Seconds that a session waits before an attempt, at most."""
 
 
+def policy_changed(d: Draft, event: host.PolicyChanged) -> None:
+    """For the plans to come; what is waited for already stays."""
+    d.set(policy=event.policy)
+
+
 def plan_for(d: Draft, trouble: Trouble) -> tuple[int, Plan]:
     """The number of the attempt, and the plan that the session makes for itself."""
     cause = trouble.cause
+    number = next_number(d.s, cause, d.now)
     if cause.disposition is Disposition.AT_ONCE:
         recent = tuple(t for t in d.s.restarts if d.now - t < AT_ONCE_WINDOW_S)
         d.set(restarts=(*recent, d.now))
-        number = len(d.s.restarts)
     elif cause.disposition is Disposition.FEW_TRIES:
-        d.set(refusals=d.s.refusals + 1)
-        number = d.s.refusals
-    else:
-        number = d.s.attempt + 1
+        d.set(refusals=number)
     # The generator is a function of the state, so that a replayed log of events decides the same.
     rng = random.Random(f"{d.s.seed}:{d.s.timers}:{d.s.attempt}")
-    return number, plan(cause, number, trouble.data, d.now, rng)
+    return number, plan(cause, number, trouble.data, d.now, rng, d.s.policy)
 
 
 def standing(trouble: Trouble) -> State:

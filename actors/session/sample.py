@@ -8,6 +8,7 @@ from collections import Counter, deque
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
+from actors.recovery.plans import DEFAULT_POLICY
 from actors.session.causes import Cause, classify
 from actors.session.inputs import connector, host
 from actors.session.inputs.event import Event
@@ -30,6 +31,8 @@ class Sample:
     state: str
     proxy: str | None = None
     """Mark of the proxy that it is to go through, as it knows; None: none."""
+    policy: tuple[float, float] = DEFAULT_POLICY.configured
+    """What is configured of the policy by which it plans for itself, as it knows."""
     opened_at: float | None = None
     reconnect_attempts: int = 0
     next_attempt_at: float | None = None
@@ -203,6 +206,7 @@ class Folder:
             at=now,
             state=state.state.value,
             proxy=None if state.proxy is None else state.proxy.mark,
+            policy=state.policy.configured,
             opened_at=state.opened_at,
             reconnect_attempts=state.reconnect_attempts,
             next_attempt_at=state.next_attempt_at,

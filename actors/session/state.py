@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
-from actors.recovery.plans import Plan
+from actors.recovery.plans import DEFAULT_POLICY, Plan, Policy
 from actors.session.causes_table import Cause
 from actors.session.vocabulary import State
 
@@ -131,6 +131,8 @@ class SessionState:
 
     seed: str = ""
     """Seeds the jitter of plans that the session makes for itself; its id will do."""
+    policy: Policy = DEFAULT_POLICY
+    """By which it makes them."""
     state: State = State.STARTING
     since: float = 0.0
     resumed: bool = False

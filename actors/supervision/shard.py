@@ -12,8 +12,9 @@ from actors.connectors.host.actor import ConnectorHost
 from actors.connectors.host.args import HostArgs
 from actors.messages.plans import SessionPlan, ShardPlan
 from actors.messages.services import ShardReport
-from actors.messages.sessions import HostAddress, UseProxy
+from actors.messages.sessions import HostAddress, UsePolicy, UseProxy
 from actors.messages.supervision import LogLevel, RestartSession
+from actors.recovery.tuning import policy
 from actors.session.actor import SessionActor, SessionArgs
 from actors.settings import Settings, host_name, shard_name
 from actors.supervision import decision
@@ -151,6 +152,9 @@ class Shard(Configured):
             proxy, child = self._wanted[id].proxy, self.processes.public(id)
             if child is not None and self._proxied.missed(id, sample.proxy, proxy):
                 self.send(child, UseProxy(proxy))
+            wanted = policy(self.settings.recovery)
+            if child is not None and sample.policy != wanted.configured:
+                self.send(child, UsePolicy(wanted))
 
     def on_tick(self, now: float) -> None:
         health = self.directory.addresses.get("health")

@@ -191,7 +191,9 @@ class RecoveryExplanation(Response):
     budgets: dict[str, RecoveryBudget]
     learnt: dict[str, RecoveryTrials]
     next_delay_seconds: list[float] | None
-    """Shortest and longest delay before the session's own next attempt, as planned."""
+    """Shortest and longest delay of the session's own next attempt, after the failure before it; null: none is planned.
+
+    Of a session that is connecting: of the attempt after this one, should it fail as the last one did."""
     held_until: Time | None
     """Nothing is done before, since what was done broke other sessions."""
     paused: bool

@@ -217,7 +217,8 @@ def explain(client: Client, session: IdArgument, at: AtOption = None, json: Json
         lines.append(f"  Nothing is done to it before {found['heldUntil']}: what was done broke other sessions.")
     if found["nextDelaySeconds"] and not found["paused"]:
         least, most = found["nextDelaySeconds"]
-        lines.append(f"  Its own next attempt comes {least:g} to {most:g} s after the failure before.")
+        when = f"{least:g} to {most:g} s" if most else "at once"
+        lines.append(f"  Its own next attempt comes {when} after the failure before.")
     write("\n".join(lines))
     if (episode := found["episode"]) is not None:
         _trouble(episode, complete=found["complete"])

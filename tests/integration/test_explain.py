@@ -17,7 +17,9 @@ from actors.recovery.keep import DEED, REFUSED, SUPERSEDED
 from actors.recovery.ledger import Ledger
 from actors.recovery.recorded import OF_SHARD, recorded
 from actors.recovery.strategies import Strategy
+from actors.session import resume
 from actors.session.causes import Cause
+from actors.session.state import Saved, Trouble
 from actors.session.vocabulary import State
 from actors.store import outbox, recovery_queries, shard_queries
 from actors.store.direct import Direct, Operation, Statements
@@ -49,7 +51,8 @@ class Stage:
     async def goes(self, session: str, state: State, cause: Cause | None = None) -> None:
         self.now += 0.05
         self._numbers[session] += 1
-        data = {"previous": str(self.at[session])}
+        saved = Saved(state, trouble=None if cause is None else Trouble(cause), attempt=1)
+        data = {"previous": str(self.at[session]), "saved": resume.dump(saved)}
         stored = SessionState(session, 1, self._numbers[session], str(state), self.now, cause, None, data)
         source, self.at[session] = SESSIONS[session], state
         await self.run(source, lambda conn: shard_queries.store_transition(conn, stored))

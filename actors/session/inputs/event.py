@@ -8,6 +8,7 @@ Event = (
     | host.LinkDown
     | host.ConnectorFaulty
     | host.Move
+    | host.PolicyChanged
     | host.PauseChanged
     | host.ProxyChanged
     | connector.Queued

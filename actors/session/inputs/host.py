@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 
+from actors.recovery.plans import Policy
 from actors.session.inputs.connector import PlatformQuality
 from actors.session.state import Proxy, Saved
 
@@ -47,6 +48,13 @@ class ProxyChanged:
     """The session's connections have to go another way from now on; also told before ``Resumed``."""
 
     proxy: Proxy | None
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyChanged:
+    """The session plans by another policy from now on; also told before ``Resumed``."""
+
+    policy: Policy
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,13 +2,14 @@
 
 import math
 import random
+import statistics
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from actors.recovery.plans import SUSPECT_REMEDY, Action, Plan, Policy, plan
+from actors.recovery.plans import SUSPECT_REMEDY, Action, Plan, Policy, bounds, plan
 from actors.session.causes import Cause, Disposition
 
 NOW = 1_700_000_000.0
@@ -18,6 +19,10 @@ values = (
 )
 data = st.dictionaries(st.sampled_from(["expire", "retryAfter", "code"]), values)
 causes, attempts = st.sampled_from(Cause), st.integers(1, 10**6)
+few = st.integers(-1, 12)
+policies = st.builds(
+    lambda base, more: Policy(base_s=base, cap_s=base + more), st.floats(0.01, 3600.0), st.floats(0.0, 3600.0)
+)
 
 
 def made(cause: Cause, attempt: int = 1, given: dict[str, Any] | None = None, seed: int = 0) -> Plan:
@@ -50,6 +55,47 @@ def test_every_cause_has_a_plan_that_fits_its_disposition(
             assert decided.action is Action.IDLE
         case Disposition.NONE:
             assert decided.action is Action.NONE
+
+
+@given(causes, few | attempts, data, st.integers(0, 2**32), policies)
+def test_a_delay_lies_within_the_bounds_that_are_told(
+    cause: Cause, attempt: int, given: dict[str, Any], seed: int, policy: Policy
+) -> None:
+    decided = plan(cause, attempt, given, NOW, random.Random(seed), policy)
+    within = bounds(cause, attempt, given, policy)
+    if decided.action in {Action.RECONNECT, Action.WAIT_UNTIL}:
+        assert within is not None
+        assert within[0] <= decided.delay_s <= within[1]
+    else:
+        assert (within, decided.delay_s) == (None, 0.0)
+
+
+@pytest.mark.parametrize(
+    ("cause", "attempt", "given", "within"),
+    [
+        (Cause.CONNECTION_LOST, 1, {}, (0.0, 30.0)),
+        (Cause.CONNECTION_LOST, 9, {}, (0.0, 600.0)),
+        (Cause.CONNECTION_LOST, 2, {"retryAfter": "90"}, (90.0, 150.0)),
+        (Cause.HTTP_RATE_LIMITED, 1, {}, (10.0, 40.0)),
+        (Cause.TOKEN_EXPIRED, 2, {}, (0.0, 20.0)),
+        (Cause.TOKEN_EXPIRED, 4, {}, None),
+        (Cause.RESTART_REQUIRED, 3, {}, (0.0, 0.0)),
+        (Cause.RESTART_REQUIRED, 5, {}, (0.0, 60.0)),
+        (Cause.TEMPORARY_BAN, 1, {"expire": "60"}, (60.0, 60.0)),
+        (Cause.LOCKED, 1, {}, None),
+    ],
+)
+def test_the_bounds_of_a_policy(
+    cause: Cause, attempt: int, given: dict[str, Any], within: tuple[float, float] | None
+) -> None:
+    assert bounds(cause, attempt, given, Policy(base_s=30.0, cap_s=600.0)) == within
+
+
+def test_delays_fill_the_range_evenly() -> None:
+    delays = [made(Cause.CONNECTION_LOST, 10, seed=seed).delay_s for seed in range(4000)]
+    assert statistics.mean(delays) == pytest.approx(16, rel=0.05)
+    quarters = [sum(8 * k <= d < 8 * (k + 1) for d in delays) for k in range(4)]
+    assert min(quarters) > 900
 
 
 @given(causes.filter(lambda c: c.is_blocked or c is Cause.CONNECTION_REPLACED), attempts, data)

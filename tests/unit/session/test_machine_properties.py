@@ -10,7 +10,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from actors.recovery.plans import Action
+from actors.recovery.plans import Action, Policy
 from actors.session import effects as fx
 from actors.session.causes import Cause, State, classify
 from actors.session.inputs import clock, connector, host, operators
@@ -149,6 +149,12 @@ class SessionMachine(RuleBasedStateMachine):
     @rule(proxy=st.sampled_from([None, None, Proxy("a", "a.1"), Proxy("a", "a.2"), Proxy("b", known=False)]))
     def the_proxy_is_changed(self, proxy: Proxy | None) -> None:
         self.tell(host.ProxyChanged(proxy))
+
+    @rule(policy=st.sampled_from([Policy(), Policy(base_s=30.0, cap_s=600.0)]))
+    def the_policy_is_changed(self, policy: Policy) -> None:
+        before = self.full
+        self.tell(host.PolicyChanged(policy))
+        assert self.full == replace(before, policy=policy), "it is heeded by the next plan, and by nothing else"
 
     @precondition(lambda self: self.full.link)
     @rule()
