@@ -18,6 +18,11 @@ export class Audience {
     this.#abandoned = abandoned
   }
 
+  get hasLink() { return this.#link !== null }
+
+  /** Whether a closed waits for a link. */
+  get isUnheard() { return this.#unseen !== null }
+
   /** A link with a higher generation comes: the one before is told, and ended. */
   supersede() {
     this.tell('superseded')
