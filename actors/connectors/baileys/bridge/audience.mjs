@@ -73,6 +73,11 @@ export class Audience {
     return this.#shared.kept.tell(name, this.#stamped(fields), stored)
   }
 
+  /** The same for what was acknowledged already; see Kept.tellLoosely. */
+  keepLoosely(name, fields) {
+    return this.#shared.kept.tellLoosely(name, this.#stamped(fields))
+  }
+
   #stamped(fields) {
     return { session: this.#id, at: this.#shared.now(), ...fields }
   }

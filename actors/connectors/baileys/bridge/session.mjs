@@ -235,7 +235,7 @@ export class Session {
       undecryptable: ({ messageId, from }) => {
         counts.undecryptable++
         this.#audience.tell('undecryptable', { messageId })
-        this.#audience.keep('undecryptable', { messageId, from })
+        if (!this.#audience.keepLoosely('undecryptable', { messageId, from })) counts.untold++
       },
       timelock: fields => this.#audience.tell('timelock', fields),
       message_cap: fields => this.#audience.tell('message_cap', fields)
