@@ -13,7 +13,7 @@ from actors.connectors.protocol import PROTOCOL, ErrorCode
 from actors.runtime.rpc import Link, LinkClosed, RemoteError
 
 RETRY_SECONDS = 5.0
-"""How long a request is tried again while the vault is away."""
+"""How long a request is tried again while the vault is away: from its beginning, or from when it lost the link."""
 _PAUSE_SECONDS = 0.1
 _ANSWER_SECONDS = 30.0
 """A vault that is there but does not answer for so long counts as away; a slow disk does not."""
@@ -41,12 +41,16 @@ class VaultLink:
         Every command of the vault may be repeated without harm, so a request whose answer was lost is sent again.
         """
         now = asyncio.get_running_loop().time
-        deadline = now() + RETRY_SECONDS
+        deadline = now() + RETRY_SECONDS if self._link is None or self._link.closed.is_set() else None
         while True:
             try:
                 link = await self._connected()
-                return await link.request(cmd, _ANSWER_SECONDS, **fields)
+                try:
+                    return await link.request(cmd, _ANSWER_SECONDS, **fields)
+                except TimeoutError:  # a link that lives is not asked twice: what is in it could be applied later
+                    raise VaultUnavailable from None
             except (OSError, LinkClosed):  # OSError holds TimeoutError too
+                deadline = deadline or now() + RETRY_SECONDS
                 if now() >= deadline:
                     raise VaultUnavailable from None
             await asyncio.sleep(min(_PAUSE_SECONDS, max(0.0, deadline - now())))

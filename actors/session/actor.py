@@ -10,7 +10,7 @@ from typing import Any
 
 from thespian.actors import ActorAddress
 
-from actors.connectors.host.fault import FaultKind
+from actors.connectors.host.fault import OF_ONE_SESSION, FaultKind
 from actors.connectors.link_events import LinkEvent, Opened, Rtt
 from actors.connectors.protocol import Hello
 from actors.connectors.proxytarget import ProxyTarget
@@ -177,8 +177,8 @@ class SessionActor(Worker):
         self.feed(link_up(hello, before, replaced=reserved.replaced))
 
     def _connector_broke(self, pid: int, fault: FaultKind, sentence: str) -> None:
-        """The host ends that process.  Of one that does not answer nobody but this session knows."""
-        if fault is FaultKind.SILENT:
+        """The host ends that process; but for one that does not serve this session the others would pay."""
+        if fault in OF_ONE_SESSION:
             self.feed(host.ConnectorFaulty(fault, sentence))
         else:
             self._reporting.tell(ConnectorBroke(self.id, pid, fault, sentence))

@@ -27,6 +27,10 @@ RESERVE_DEADLINE = 5.0
 HELLO_DEADLINE = 10.0
 HELLOS = 4
 """Hellos in a row without an answer until it is told: one may wait for a vault that is silent for 30 s."""
+_PASSING = frozenset({ErrorCode.FENCED, ErrorCode.VAULT_UNAVAILABLE, "link_closed"})
+"""Why there may be no link for a while, and nobody has to do anything."""
+_LONGEST = 300
+"""Characters of a refusal that are told."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +64,8 @@ class SessionLink:
         self._on_event = on_event
         self._on_fault = on_fault
         self._unanswered = 0
+        self._refusal: tuple[str, str] | None = None
+        """Code and sentence of what was refused since the last link."""
         self._link: Link | None = None
         self._hurried = asyncio.Event()
         self._early: list[LinkEvent] = []
@@ -74,8 +80,8 @@ class SessionLink:
                 await self._live()
                 pause = RETRY
             except RemoteError as error:
-                if error.code not in {ErrorCode.FENCED, ErrorCode.VAULT_UNAVAILABLE, "link_closed"}:
-                    log.error("%s: the connector refuses the link: %s", self._to.session, error)
+                if error.code not in _PASSING:
+                    self._refused(error)
             except (OSError, VaultUnavailable, BadField) as error:
                 log.debug("%s: no link yet: %s", self._to.session, error)
             else:
@@ -128,12 +134,25 @@ class SessionLink:
                 why = f"it answers no hello of this session, {self._unanswered} times by now"
                 self._on_fault(link.peer, FaultKind.SILENT, why)
             raise
-        self._unanswered = 0
+        except RemoteError as error:
+            if error.code not in _PASSING:
+                self._on_fault(
+                    link.peer, FaultKind.REFUSING, f"it refuses this session's hello: {self._refused(error)}"
+                )
+            raise
+        self._unanswered, self._refusal = 0, None
         try:
             return Hello.read(answer)
         except BadField as error:
             self._on_fault(link.peer, FaultKind.MALFORMED, f"its answer to hello is wrong: {error}")
             raise
+
+    def _refused(self, error: RemoteError) -> str:
+        """What is refused, by the connector or the vault; logged once, and told as it was told first."""
+        if self._refusal is None or self._refusal[0] != error.code:
+            self._refusal = error.code, str(error)[:_LONGEST]
+            log.error("%s: there is no link: %s", self._to.session, self._refusal[1])
+        return self._refusal[1]
 
     def _look_for_fault(self, link: Link) -> None:
         if link.breach is not None:

@@ -157,11 +157,16 @@ class HostPeer(Peer):
 class SessionPeer(Peer):
     """A session's link."""
 
+    id: str
+    """Of the session."""
+
     @classmethod
     async def connect(cls, path: str, session: str, generation: int, profile: Mapping[str, Any] | None = None) -> Self:
         """Says hello as a session's actor."""
         fields = {"session": session, "generation": generation, "profile": profile}
-        return await cls.greet(path, parse_session_event, role="session", **fields)
+        peer = await cls.greet(path, parse_session_event, role="session", **fields)
+        peer.id = session
+        return peer
 
     @property
     def state(self) -> State:

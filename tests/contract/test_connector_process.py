@@ -1,6 +1,7 @@
 """What `docs/connector-protocol.md` promises about the life of the process: each test has one of its own."""
 
 import time
+from dataclasses import replace
 
 import psutil
 import pytest
@@ -9,10 +10,12 @@ from actors.connectors.link_events import (
     Closed,
     Opened,
     Paired,
+    PhaseChanged,
     Qr,
 )
+from actors.connectors.protocol import ADMIT, Phase
 from tests.contract.connectors import Connector
-from tests.contract.harness import fresh_phone, subject
+from tests.contract.harness import FREELY, causes, fresh_name, fresh_phone, subject
 from tests.contract.peers import HostPeer, refusal
 from tests.fixtures_daemon import until
 
@@ -20,6 +23,10 @@ pytestmark = [pytest.mark.integration, pytest.mark.asyncio(loop_scope="module")]
 
 REST = 0.3
 """Seconds without any work after which a process that was just started counts as loaded."""
+MANY = 140
+"""Sessions: more than any connector has to serve, or to remember, at a time."""
+AT_A_TIME = 100
+"""Sessions that any connector serves at a time."""
 
 
 async def loaded(process: psutil.Process) -> None:
@@ -106,3 +113,35 @@ async def test_session_ends_when_the_vault_stays_away(connector: Connector, name
         assert error.code in {"closed", "vault_unavailable"}
         assert (await peer.next(Closed)).reason == "vault_unavailable"
         await peer.leave()
+
+
+async def test_sessions_come_and_go_without_end(connector: Connector, name: str, phone: str) -> None:
+    async with subject(connector) as it:
+        witness = await it.opened(name, phone)
+        unseen = await it.opened(fresh_name(), fresh_phone())
+        await unseen.leave()
+        await it.host.next(PhaseChanged, session=unseen.id, phase=Phase.IDLE)
+        for _ in range(MANY):
+            peer = await it.session(fresh_name())
+            assert (await peer.status()).phase is Phase.IDLE
+            await peer.leave()
+        assert witness.inbox.of(Closed) == []
+        assert (await it.host.send(name, "M-still-there", fresh_phone()))["ms"] >= 0
+        back = await it.session(unseen.id)
+        await back.next(Closed)
+        assert causes(back) == [(0, "closed_by_us")], "what nobody saw is kept for longest"
+        await (await it.opened(fresh_name(), fresh_phone())).leave()
+
+
+async def test_sessions_whose_end_nobody_saw_hinder_no_others(connector: Connector) -> None:
+    async with subject(connector) as it:
+        nobody = replace(FREELY, connects_per_second=0.0, burst=1, by_host=ADMIT in it.host.hello.capabilities)
+        await it.host.ask("admission", **nobody.to_wire())
+        gone = [await it.session(fresh_name()) for _ in range(AT_A_TIME)]
+        for peer in gone:
+            await peer.ask("open")
+            await peer.leave()
+        for peer in gone:
+            await it.host.next(PhaseChanged, session=peer.id, phase=Phase.IDLE)
+        for _ in range(AT_A_TIME):
+            assert (await it.session(fresh_name())).state.phase is Phase.IDLE

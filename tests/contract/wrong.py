@@ -69,13 +69,16 @@ class Wrong:
     def __init__(self, start: dict[str, Any]) -> None:
         self.start = start
         options = start["options"]
-        self.deed = options.get("deeds", {}).get(start["host"]) or options.get("deed", "good")
+        self.deed = self.chosen(options)
         if (once := options.get("once")) is not None:
             done = Path(once) / start["host"]
             if done.exists():
                 self.deed = "good"
             done.touch()
         self.identity = {"protocol": 1, "connector": start["connector"], "version": "0", "pid": os.getpid()}
+
+    def chosen(self, options: dict[str, Any]) -> str:
+        return options.get("deeds", {}).get(self.start["host"]) or options.get("deed", "good")
 
     async def run(self) -> None:
         if self.deed == "dies":
@@ -111,6 +114,8 @@ class Wrong:
                 continue  # also what it is asked each heartbeat
             else:
                 writer.write(frame({"re": request["id"], "ok": {}}))
+            if request["cmd"] == "options" and "once" not in self.start["options"]:
+                self.deed = self.chosen(request["options"])
             if role == "host" and "diary" in self.start["options"]:
                 self.note(request)
             if request["cmd"] == "open":
@@ -142,6 +147,9 @@ class Wrong:
             return False
         elif host and self.deed == "newer-hello":
             answer["protocol"] = 2
+        elif not host and self.deed == "session-refuses":
+            writer.write(frame({"re": request["id"], "err": {"code": "limit", "message": "no room"}}))
+            return False
         elif not host and self.deed == "session-bad-hello":
             del answer["version"]
         elif not host and self.deed == "session-early":

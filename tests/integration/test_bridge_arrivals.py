@@ -2,19 +2,23 @@
 
 import asyncio
 import random
+import time
 from collections.abc import AsyncIterator
 
 import pytest
 import pytest_asyncio
 
 from actors.connectors.link_events import InboundMessage, Opened, Receipt, Received, Rtt, Undecryptable
+from actors.connectors.protocol import WINDOW
 from tests.contract.peers import WITHIN
-from tests.integration.bridgekit import Rig, fresh_name, fresh_phone, reopen, rig
+from tests.integration.bridgekit import Rig, fresh_name, fresh_phone, jid, reopen, rig
 from tests.labclient import JournalEntry, Lab
 
 pytestmark = [pytest.mark.integration, pytest.mark.asyncio(loop_scope="module")]
 
 SEED = 20261127
+KEPT = 2 * WINDOW
+"""Undecryptable messages that a bridge tells and holds for a host that stores nothing."""
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -167,3 +171,23 @@ async def test_a_receipt_is_acknowledged_when_it_is_stored(lab: Lab) -> None:
         await it.host.stored()
         assert it.host.numbers == list(range(1, len(it.host.numbers) + 1))
         assert peer.inbox.of(Received) == []
+
+
+@pytest.mark.timeout(120)
+async def test_a_storm_of_what_can_not_be_decrypted_is_bounded_while_nothing_is_stored(lab: Lab) -> None:
+    name, phone, sender = fresh_name(), fresh_phone(), fresh_phone()
+    enc = {"tag": "enc", "attrs": {"v": "2", "type": "msg"}, "content": "no ciphertext"}
+    async with rig(lab) as it:
+        peer = await it.opened(name, phone)
+        it.host.withhold = True
+        for number in range(KEPT + 10):
+            attrs = {"from": jid(sender), "id": f"U{number}", "type": "text", "t": str(int(time.time()))}
+            await lab.fault("node", target=phone, node={"tag": "message", "attrs": attrs, "content": [enc]})
+        await peer.next(Undecryptable, message_id=f"U{KEPT + 9}", within=60)
+        assert len(it.host.numbers) == WINDOW
+        assert (await it.host.ask("stats"))["counts"]["untold"] == 10
+        it.host.withhold = False
+        await it.host.stored()
+        await it.host.next(Undecryptable, message_id=f"U{KEPT - 1}")
+        await peer.next(Rtt)
+        assert it.host.numbers == list(range(1, KEPT + 1))

@@ -24,6 +24,12 @@ class FaultKind(StrEnum):
     """It does not read what it is sent."""
     SILENT = "silent"
     """It answers nothing."""
+    REFUSING = "refusing"
+    """It refuses a session's ``hello`` for a reason that does not pass by itself."""
+
+
+OF_ONE_SESSION = frozenset({FaultKind.SILENT, FaultKind.REFUSING})
+"""What a session finds and no other one suffers from: the process is not ended for it."""
 
 
 class ConnectorFault(Exception):

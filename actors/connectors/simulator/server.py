@@ -134,10 +134,8 @@ class Server:
         if not name:
             raise BadField("session", "expected an id")
         profile = Profile.read(wire.get("profile"))
-        session = self._shared.sessions.get(name)
-        if session is None:
-            session = self._shared.sessions[name] = Session(name, self._shared)
-        paired = await session.vault.claim(generation)
+        session = self._shared.session(name) or self._shared.remember(Session(name, self._shared))
+        paired = await session.claim(generation)
         session.behave(profile, paired)
         adopted = session.connection is not None
         writer.write(

@@ -26,8 +26,9 @@ class Session:
     """A session that this process knows.  Without a connection it costs no task and, without a script, no timer."""
 
     __slots__ = (
-        *("_draws", "_due", "_forgotten", "_grace", "_link", "_script", "_shared", "_since", "_unseen", "connection"),
-        *("device", "id", "life", "mailbox", "paired", "paired_by_profile", "phone", "profile", "rated", "vault"),
+        *("_claims", "_draws", "_due", "_forgotten", "_grace", "_link", "_script", "_shared", "_since", "_unseen"),
+        *("connection", "device", "id", "life", "mailbox", "paired", "paired_by_profile", "phone", "profile"),
+        *("rated", "vault"),
     )
 
     def __init__(self, id: str, shared: Shared) -> None:
@@ -54,6 +55,32 @@ class Session:
         self._since = shared.loop.time()
         self._unseen: Closed | None = None
         self._draws = 0
+        self._claims = 0
+
+    @property
+    def gone(self) -> bool:
+        """Whether there is neither a link, nor one that comes, nor a connection."""
+        return self._link is None and self.connection is None and not self._claims
+
+    @property
+    def unheard(self) -> bool:
+        """Whether the end of a connection waits for somebody to tell it to."""
+        return self._unseen is not None
+
+    def forget(self) -> None:
+        """The session is known here no more: its script ends, and nobody reaches its phone."""
+        if self._script is not None:
+            self._script.cancel()
+            self._script = None
+        self._shared.unlist_phone(self)
+
+    async def claim(self, generation: int) -> bool:
+        """As SessionVault.claim; its link is to be attached at once."""
+        self._claims += 1
+        try:
+            return await self.vault.claim(generation)
+        finally:
+            self._claims -= 1
 
     @property
     def phase(self) -> Phase:

@@ -18,6 +18,9 @@ from actors.runtime.rpc import Link
 if TYPE_CHECKING:
     from actors.connectors.simulator.session import Session
 
+REMEMBERED = 128
+"""Sessions with neither a link nor a connection that the world goes on for."""
+
 
 @dataclass(frozen=True, slots=True)
 class Options:
@@ -61,6 +64,26 @@ class Shared:
         self.counts: Counter[str] = Counter()
         self._phones: dict[str, dict[str, Session]] = {}
         self._wall = wall
+
+    def session(self, id: str) -> "Session | None":
+        """The session of that id; of those that are gone it is from now on the last to be forgotten."""
+        session = self.sessions.pop(id, None)
+        if session is not None:
+            self.sessions[id] = session
+        return session
+
+    def remember(self, session: "Session") -> "Session":
+        """Lists a session that is new here.  Of those that are gone the oldest is forgotten, if there are too many.
+
+        Nobody says when a session is deleted, or moves away.  One whose last end nobody saw is forgotten last.
+        """
+        gone = [each for each in self.sessions.values() if each.gone]
+        if len(gone) >= REMEMBERED:
+            least = next((each for each in gone if not each.unheard), gone[0])
+            del self.sessions[least.id]
+            least.forget()
+        self.sessions[session.id] = session
+        return session
 
     def change(self, options: Options) -> None:
         """Other options from now on; what the seed decided stays."""

@@ -66,6 +66,33 @@ async def test_answer_that_was_lost_is_asked_for_again(tmp_path: Path) -> None:
 
 
 @in_virtual_time
+async def test_patience_begins_when_the_link_is_lost(tmp_path: Path) -> None:
+    async with vault(tmp_path) as (twin, link):
+        handle = await claimed(link)
+        twin.hold()
+        commit = asyncio.ensure_future(handle.commit({"k": b"v"}))
+        await asyncio.sleep(3 * RETRY_SECONDS)  # a slow disk
+        await twin.stop()
+        twin.go_on()
+        await asyncio.sleep(RETRY_SECONDS - 1)
+        await twin.start()
+        await commit
+        assert twin.entries("a") == {"k": b"v"}
+
+
+@in_virtual_time
+async def test_a_vault_that_says_nothing_is_not_asked_twice(tmp_path: Path) -> None:
+    async with vault(tmp_path) as (twin, link):
+        handle = await claimed(link)
+        twin.hold()
+        started = asyncio.get_running_loop().time()
+        with pytest.raises(VaultUnavailable):
+            await handle.commit({"k": b"v"})
+        assert asyncio.get_running_loop().time() - started == pytest.approx(30.0, abs=0.2)
+        twin.go_on()
+
+
+@in_virtual_time
 async def test_refusals_are_not_tried_again(tmp_path: Path) -> None:
     async with vault(tmp_path) as (twin, link):
         handle = await claimed(link)

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from actors.connectors.host.fault import FaultKind
 from actors.connectors.protocol import PROTOCOL, Hello
 from actors.runtime import frames
 from actors.session.link import LinkTo, SessionLink
@@ -27,6 +28,28 @@ async def peer(path: Path, *behind: dict[str, Any]) -> AsyncIterator[None]:
             answer = {**HELLO, "adopted": False, "state": STATE, "generation": 7, "replaced": 0}
             answers = b"".join(frames.encode(event) for event in behind) if request.get("role") == "session" else b""
             writer.write(frames.encode({"re": request["id"], "ok": answer}) + answers)
+        writer.close()
+
+    server = await asyncio.start_unix_server(serve, path)
+    try:
+        yield
+    finally:
+        server.close()
+
+
+@asynccontextmanager
+async def refusing(path: Path, patience: int) -> AsyncIterator[None]:
+    """A connector that refuses so many sessions, in ever other words, and greets the next."""
+    refused = 0
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal refused
+        while (request := await frames.read(reader)) is not None:
+            answer: dict[str, Any] = {"ok": {**HELLO, "adopted": False, "state": STATE}}
+            if refused < patience:
+                refused += 1
+                answer = {"err": {"code": "limit", "message": f"no room, for the {refused}. time", "data": {}}}
+            writer.write(frames.encode({"re": request["id"], **answer}))
         writer.close()
 
     server = await asyncio.start_unix_server(serve, path)
@@ -78,3 +101,30 @@ async def test_a_connector_that_is_there_again_is_reached_at_once(
             await asyncio.sleep(0.01)
         running.cancel()
         await asyncio.gather(running, return_exceptions=True)
+
+
+async def test_a_refusal_that_lasts_is_told_each_time_in_the_same_words_and_logged_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("actors.session.link.RETRY", 0.001)
+    told: list[tuple[FaultKind, str]] = []
+    up = asyncio.Event()
+    to = LinkTo("a", str(tmp_path / "c.sock"), str(tmp_path / "v.sock"), None)
+    link = SessionLink(
+        to,
+        up=lambda _hello, _generation: up.set(),
+        down=ignore,
+        on_event=ignore,
+        on_fault=lambda _pid, kind, why: told.append((kind, why)),
+    )
+    async with refusing(tmp_path / "c.sock", 3), peer(tmp_path / "v.sock"):
+        running = asyncio.ensure_future(link.run())
+        async with asyncio.timeout(20):
+            await up.wait()
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+    why = "it refuses this session's hello: limit: no room, for the 1. time"
+    assert told == [(FaultKind.REFUSING, why)] * 3
+    assert [r.getMessage() for r in caplog.records if r.levelname == "ERROR"] == [
+        "a: there is no link: limit: no room, for the 1. time"
+    ]

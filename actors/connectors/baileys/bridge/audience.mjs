@@ -18,6 +18,11 @@ export class Audience {
     this.#abandoned = abandoned
   }
 
+  get hasLink() { return this.#link !== null }
+
+  /** Whether a closed waits for a link. */
+  get isUnheard() { return this.#unseen !== null }
+
   /** A link with a higher generation comes: the one before is told, and ended. */
   supersede() {
     this.tell('superseded')
@@ -66,6 +71,11 @@ export class Audience {
   /** Tells the host what it has to store; see Kept.tell. */
   keep(name, fields, stored) {
     return this.#shared.kept.tell(name, this.#stamped(fields), stored)
+  }
+
+  /** The same for what was acknowledged already; see Kept.tellLoosely. */
+  keepLoosely(name, fields) {
+    return this.#shared.kept.tellLoosely(name, this.#stamped(fields))
   }
 
   #stamped(fields) {

@@ -4,16 +4,26 @@ import { ProtocolError } from './errors.mjs'
 
 /** Events that may be told and not yet stored; further ones wait here, in their order. */
 export const WINDOW = 256
+/** Events that nobody waits for and that may wait here; further ones are dropped, or a host that can't store would fill the memory. */
+export const MOST_LOOSE = 256
 
 export class Kept {
   #send = null // (name, fields), once there is a host
   #told = 0
   #stored = 0
-  #waiting = [] // not told yet: {name, fields, stored, cancelled}
+  #waiting = new Set() // not told yet, in their order: {name, fields, stored, loose}
+  #loose = 0 // of these
   #unconfirmed = [] // told: {n, entry}
+  #dropping = false
+  #onDrop
+
+  /** `onDrop()` is called when the first of many is dropped. */
+  constructor(onDrop = () => {}) {
+    this.#onDrop = onDrop
+  }
 
   /** How many events wait for room in the window. */
-  get waiting() { return this.#waiting.length }
+  get waiting() { return this.#waiting.size }
 
   /** The host is there; `send(name, fields)` tells it. */
   attach(send) {
@@ -23,13 +33,26 @@ export class Kept {
 
   /** Calls `stored` when the host has stored the event. Gives a function that forgets it, as far as it was not told yet. */
   tell(name, fields, stored = () => {}) {
-    const entry = { name, fields, stored, cancelled: false }
-    this.#waiting.push(entry)
+    const entry = { name, fields, stored, loose: false }
+    this.#waiting.add(entry)
     this.#goOn()
     return () => {
-      entry.cancelled = true
+      this.#waiting.delete(entry)
       entry.stored = () => {}
     }
+  }
+
+  /** Tells what was acknowledged already, unless too much of that waits. Says whether it is told, now or later. */
+  tellLoosely(name, fields) {
+    if (this.#loose >= MOST_LOOSE) {
+      if (!this.#dropping) this.#onDrop()
+      this.#dropping = true
+      return false
+    }
+    this.#loose++
+    this.#waiting.add({ name, fields, stored: () => {}, loose: true })
+    this.#goOn()
+    return true
   }
 
   /** The host has everything up to `upto`. Throws `bad_request` for what was not told yet. */
@@ -41,9 +64,11 @@ export class Kept {
   }
 
   #goOn() {
-    while (this.#send && this.#waiting.length > 0 && this.#told - this.#stored < WINDOW) {
-      const entry = this.#waiting.shift()
-      if (entry.cancelled) continue
+    if (!this.#send) return
+    for (const entry of this.#waiting) {
+      if (this.#told - this.#stored >= WINDOW) return
+      this.#waiting.delete(entry)
+      if (entry.loose && --this.#loose === 0) this.#dropping = false
       const n = this.#told + 1
       this.#send(entry.name, { n, ...entry.fields }) // what can't be sent uses up no number: a gap would end the link
       this.#told = n

@@ -10,12 +10,12 @@ import { monotonic } from './timers.mjs'
 
 const CAPABILITIES = ['qr', 'pairing-code', 'text', 'stored', 'admit', 'proxy']
 const SESSION_ID = /^[a-z0-9][a-z0-9_-]{0,62}$/
-/** Sessions that one process knows at most; 32 are what it is made for. */
+/** Sessions that one process serves at most, and knows; 32 are what it is made for. */
 export const MAX_SESSIONS = 128
 
 export class Links {
   #shared
-  #sessions = new Map()
+  #sessions = new Map() // id -> Session, the one greeted last is the last
   #stats
   #onHostGone
   #version
@@ -108,13 +108,20 @@ export class Links {
   }
 
   #session(id) {
-    let session = this.#sessions.get(id)
-    if (!session) {
-      if (this.#sessions.size >= MAX_SESSIONS) throw new ProtocolError('limit', `${MAX_SESSIONS} sessions are known here`)
-      session = new Session(id, this.#shared)
-      this.#sessions.set(id, session)
-    }
+    const known = this.#sessions.get(id)
+    if (known) this.#sessions.delete(id)
+    else if (this.#sessions.size >= MAX_SESSIONS) this.#forgetOne()
+    const session = known ?? new Session(id, this.#shared)
+    this.#sessions.set(id, session)
     return session
+  }
+
+  /** Sessions are deleted, or move away, and nobody says so. What is lost with one is a `closed` that nobody saw, so those go last; older generations the vault refuses as well. */
+  #forgetOne() {
+    const gone = [...this.#sessions.values()].filter(({ isGone }) => isGone)
+    const least = gone.find(({ isUnheard }) => !isUnheard) ?? gone[0]
+    if (!least) throw new ProtocolError('limit', `${MAX_SESSIONS} sessions are served here`)
+    this.#sessions.delete(least.id)
   }
 
   #identity() {

@@ -69,8 +69,9 @@ async function main() {
   process.on('SIGTERM', leave)
   if (start.options.noiseRootKey) trustRoot(start.options.noiseRootKey)
 
-  const counts = { logins: 0, pairings: 0, closed: 0, sends: 0, acks: 0, nacks: 0, received: 0, undecryptable: 0, get uncaught() { return uncaught.count } }
-  const shared = { options: start.options, vault: new VaultLink(start.vault), gate: new Gate(start.admission), kept: new Kept(), counts, now: Date.now }
+  const untold = () => log('warning', 'undecryptable_untold', { error: 'the host stores nothing: of what could not be decrypted no more is told, only counted' })
+  const counts = { logins: 0, pairings: 0, closed: 0, sends: 0, acks: 0, nacks: 0, received: 0, undecryptable: 0, untold: 0, get uncaught() { return uncaught.count } }
+  const shared = { options: start.options, vault: new VaultLink(start.vault), gate: new Gate(start.admission), kept: new Kept(untold), counts, now: Date.now }
   links = new Links({ shared, stats: meter(), version: BAILEYS_VERSION, onHostGone: leave })
   await listen(start.socket, socket => links.accept(socket))
   process.stdout.write(JSON.stringify({ ready: true, protocol: PROTOCOL, connector: CONNECTOR, version: BAILEYS_VERSION, pid: process.pid }) + '\n')

@@ -29,6 +29,11 @@ export class Recent {
     while (this.#texts.size > MAX_MESSAGES || this.#characters > MAX_CHARACTERS) this.#drop(this.#texts.keys().next().value)
   }
 
+  clear() {
+    this.#texts.clear()
+    this.#characters = 0
+  }
+
   /** The text, or undefined when it is not known any more. */
   get(messageId) {
     return this.#texts.get(messageId)

@@ -26,6 +26,7 @@ export class Session {
   #connection = null
   #proxy = null // of the current attempt
   #highest = 0 // generation that claimed, or is claiming
+  #claims = 0 // on their way
   #paired = false
   #fresh = false // paired, and the first login is still to come
   #loggingOut = false
@@ -45,16 +46,23 @@ export class Session {
     return { phase: this.phase, paired: this.#paired, proxy: this.phase === 'idle' ? null : this.#proxy?.id ?? null, ...this.#now }
   }
 
+  /** Whether there is neither a link, nor one that comes, nor a connection. */
+  get isGone() { return this.phase === 'idle' && this.#claims === 0 && !this.#audience.hasLink }
+
+  /** Whether the end of a connection waits for somebody to tell it to. */
+  get isUnheard() { return this.#audience.isUnheard }
+
   // Links
 
   /** Claims `generation`, ends the link before, and says whether a connection was adopted. Rejects with `fenced`, `vault_unavailable`. */
   async claim(generation) {
     if (generation <= this.#highest) throw new ProtocolError('fenced', `generation ${this.#highest} is known here`)
     this.#highest = generation
+    this.#claims++
     const paired = await this.#channel.claim(generation).catch(error => {
       if (this.#highest === generation) this.#highest = this.#channel.generation
       throw error
-    })
+    }).finally(() => this.#claims--) // its link is attached before anybody else can ask
     this.#audience.supersede()
     if (this.phase === 'idle') this.#paired = paired
     else this.#audience.awaitLink()
@@ -66,7 +74,14 @@ export class Session {
 
   /** A link ended; if it was the session's own, its connection is kept for a successor, but not for long. */
   detach(link) {
-    if (this.#audience.detach(link) && this.phase !== 'idle') this.#audience.awaitLink()
+    if (!this.#audience.detach(link)) return
+    if (this.phase === 'idle') this.#rest()
+    else this.#audience.awaitLink()
+  }
+
+  /** The session may never come back: its texts the host has as well. */
+  #rest() {
+    if (this.isGone) this.#recent.clear()
   }
 
   // Commands
@@ -220,7 +235,7 @@ export class Session {
       undecryptable: ({ messageId, from }) => {
         counts.undecryptable++
         this.#audience.tell('undecryptable', { messageId })
-        this.#audience.keep('undecryptable', { messageId, from })
+        if (!this.#audience.keepLoosely('undecryptable', { messageId, from })) counts.untold++
       },
       timelock: fields => this.#audience.tell('timelock', fields),
       message_cap: fields => this.#audience.tell('message_cap', fields)
@@ -246,6 +261,7 @@ export class Session {
     this.#shared.gate.leave(this.id)
     this.#audience.tellClosed(final)
     this.#tellPhase()
+    this.#rest()
     for (const resolve of this.#finished.splice(0)) resolve()
   }
 

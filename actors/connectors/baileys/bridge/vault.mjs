@@ -5,7 +5,7 @@ import { inNobodysName } from './guards.mjs'
 import { LinkClosed, Peer } from './peer.mjs'
 
 const PROTOCOL = 1
-/** How long a request is tried again while the vault can't be reached. */
+/** How long a request is tried again when the vault can't be reached: from its beginning, or from when it lost the link. */
 export const AWAY_MS = 5000
 /** A vault that holds the link but does not answer for so long counts as away; a slow disk does not. */
 export const SILENT_MS = 30_000
@@ -33,13 +33,15 @@ export class VaultLink {
    * Rejects with ProtocolError: the vault's own, or `vault_unavailable`.
    */
   async request(cmd, fields) {
-    const deadline = performance.now() + this.#limits.awayMs
+    let deadline = null // a request that is slow has as much patience with the loss of its link as a quick one
     for (;;) {
+      if (!this.#isLinked) deadline ??= performance.now() + this.#limits.awayMs
       try {
         const peer = await this.#connected(deadline)
         return await this.#answered(peer.request(cmd, fields))
       } catch (error) {
         if (error instanceof ProtocolError) throw error
+        deadline ??= performance.now() + this.#limits.awayMs
         if (performance.now() >= deadline) throw unavailable('the vault can not be reached')
       }
       await sleep(PAUSE_MS)
@@ -62,8 +64,10 @@ export class VaultLink {
     }
   }
 
+  get #isLinked() { return this.#peer !== null && !this.#peer.closed }
+
   async #connected(deadline) {
-    if (this.#peer && !this.#peer.closed) return this.#peer
+    if (this.#isLinked) return this.#peer
     this.#connecting ??= inNobodysName(() => this.#connect()).finally(() => { this.#connecting = null })
     const late = sleep(Math.max(0, deadline - performance.now())).then(() => { throw new LinkClosed('no link in time') })
     this.#peer = await Promise.race([this.#connecting, late])

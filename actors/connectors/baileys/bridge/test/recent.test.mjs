@@ -24,6 +24,15 @@ test('the oldest are forgotten when they are too long together', () => {
   assert.deepEqual([5, 6, 9].map(number => recent.get(`m${number}`)?.length), [undefined, 65_536, 65_536])
 })
 
+test('what is cleared is gone, and leaves its room', () => {
+  const recent = new Recent(() => {})
+  for (let number = 0; number < 4; number++) recent.add(`m${number}`, 'x'.repeat(65_536))
+  recent.clear()
+  assert.equal(recent.get('m3'), undefined)
+  for (let number = 0; number < 4; number++) recent.add(`n${number}`, 'x'.repeat(65_536))
+  assert.equal(recent.get('n0')?.length, 65_536)
+})
+
 test('what is not known is asked of the host, once for all who want it', async () => {
   const asked = []
   const recent = new Recent(messageId => asked.push(messageId), new Clock())

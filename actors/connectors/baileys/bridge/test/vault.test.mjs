@@ -103,6 +103,21 @@ test('a link that broke is made again and the commit repeated', async () => {
   assert.deepEqual(stored(), { a: 'a' })
 })
 
+test('a commit that took long before its link broke is repeated as well', async () => {
+  const slow = new VaultLink(peer.path, { awayMs: 300, silentMs: 10_000 })
+  peer.hold()
+  const channel = new VaultChannel(slow, 's')
+  await channel.claim(1)
+  const commit = channel.commit(entry('a'))
+  await new Promise(resolve => setTimeout(resolve, 400))
+  await peer.stop()
+  peer.release()
+  await peer.start()
+  await commit
+  assert.equal(peer.asked('commit').length, 2)
+  slow.close()
+})
+
 test('a vault that stays away is unavailable, and nothing is written over the hole until the next load', async () => {
   const channel = await claimed()
   await peer.stop()
