@@ -214,9 +214,9 @@ class State:
             read_phase(fields),
             fields.boolean("paired"),
             fields.text_or_none("me"),
-            fields.integer_or_none("openedAt"),
+            fields.milliseconds_or_none("openedAt"),
             fields.text_or_none("qr"),
-            fields.integer_or_none("qrExpiresAt"),
+            fields.milliseconds_or_none("qrExpiresAt"),
             fields.text_or_none("proxy"),
             Rated.read(fields.inner("quality")) if "quality" in fields else None,
         )

@@ -18,6 +18,8 @@ from typing import Any
 import msgpack
 
 FLOOD = 200_000
+MICROSECONDS = 1_795_370_094_000_000
+"""A time as somebody tells it who takes another unit."""
 STATE = {"phase": "idle", "paired": True, "me": None, "openedAt": None, "qr": None, "qrExpiresAt": None}
 
 
@@ -46,6 +48,9 @@ HOST_LINK = {
     "many-names": b"".join(frame({"ev": "phase", "session": f"n{n}", "at": 1, "phase": "open"}) for n in range(9000))
     + b"\xff\xff\xff\xff",
     "gap": message(1) + message(3),
+    "microseconds": event(
+        "message", n=1, **{"messageId": "M", "from": "1@g.us", "timestamp": MICROSECONDS, "text": None}
+    ),
     "no-number": event("receipt", messageId="M", type="delivered"),
     "window": b"".join(message(n) for n in range(1, 400)),
     "pairs": event("phase", phase="pairing"),  # which is right, and takes for ever
@@ -58,6 +63,11 @@ SESSION_LINK = {
     "session-garbage": b"GET / HTTP/1.1\r\n\r\n",
     "session-wrong-field": event("rtt", ms="soon"),
     "session-wrong-rating": event("quality", rating="splendid"),
+    "session-microseconds": event("timelock", active=True, until=MICROSECONDS),
+    "session-cap-microseconds": event("message_cap", used=1, total=2, capped=True, until=float(MICROSECONDS * 1000)),
+    "session-qr-microseconds": event("qr", qr="x", expiresAt=MICROSECONDS),
+    "session-at-microseconds": event("heard", at=MICROSECONDS),
+    "session-huge-number": event("ack", messageId="M", error=2**64 - 1, ms=1.0),
     "session-no-rating": event("quality", rating=None),
     "session-flood": event("rtt", ms=1.0) * FLOOD,
     "session-quality-flood": event("quality", rating="low") * FLOOD,
