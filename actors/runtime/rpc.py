@@ -231,12 +231,12 @@ class Link:
         error = message.get("err")
         if error is None:
             future.set_result(message.get("ok"))
-        elif isinstance(error, dict):
-            future.set_exception(
-                RemoteError(str(error.get("code", "internal")), str(error.get("message", "")), error.get("data"))
-            )
-        else:
+        elif not isinstance(error, dict):
             raise frames.FrameError("err must be a map")
+        elif not isinstance(data := error.get("data"), dict | None):
+            raise frames.FrameError("data of an err must be a map")
+        else:
+            future.set_exception(RemoteError(str(error.get("code", "internal")), str(error.get("message", "")), data))
         return True
 
     def _refuse(self, number: Any, code: str, message: str, data: dict[str, Any] | None = None) -> None:

@@ -58,6 +58,15 @@ HOST_LINK = {
     "unknown-flood": event("news") * FLOOD,
 }
 """What is written on the host's link right after the answer to hello."""
+ANSWERS: dict[str, dict[str, dict[str, Any]]] = {
+    "nack-data": {"send": {"err": {"code": "nack", "message": "", "data": "463"}}},
+    "pairing-answer": {"pairing_code": {"ok": {}}},
+    "pairing-none": {"pairing_code": {"ok": None}},
+    "pairing-null": {"pairing_code": {"ok": {"code": "ABCD1234", "expiresAt": None}}},
+    "pairing-microseconds": {"pairing_code": {"ok": {"code": "ABCD1234", "expiresAt": MICROSECONDS}}},
+    "pairing-data": {"pairing_code": {"err": {"code": "not_pairing", "message": "", "data": 1}}},
+}
+"""What a command is answered with."""
 SESSION_LINK = {
     "session-oversize": b"\xff\xff\xff\xff",
     "session-garbage": b"GET / HTTP/1.1\r\n\r\n",
@@ -107,6 +116,8 @@ class Wrong:
             for _ in range(5000):
                 os.write(1, b"x" * 100 + b"\n")
                 os.write(2, b"y" * 100 + b"\n")
+        if self.deed == "nested-stderr":
+            os.write(2, b"[" * 20_000 + b"\n" + b"[" * 20_000)
         await asyncio.get_running_loop().run_in_executor(None, sys.stdin.read)
         os._exit(0)
 
@@ -120,7 +131,8 @@ class Wrong:
             elif self.deed == "hangs" and role == "host":
                 continue  # also what it is asked each heartbeat
             else:
-                writer.write(frame({"re": request["id"], "ok": {}}))
+                answer = ANSWERS.get(self.deed, {}).get(request["cmd"], {"ok": {}})
+                writer.write(frame({"re": request["id"], **answer}))
             if role == "host" and "diary" in self.start["options"]:
                 self.note(request)
             if request["cmd"] == "open":

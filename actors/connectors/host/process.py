@@ -125,9 +125,9 @@ class ConnectorProcess:
 
         def ended() -> None:
             loop.remove_reader(fd)
+            self._pidfd = None
             os.close(fd)
             self._hang_up()
-            self._pidfd = None
             status = self.popen.wait()
             self._ended.set()
             self._on_exit(status)
