@@ -109,6 +109,8 @@ class Wrong:
             ready["protocol"] = 2
         elif self.deed == "other":
             ready["connector"] = "other"
+        elif self.deed == "half-a-pair":
+            ready["version"] = "\ud800"
         if self.deed != "absent":
             await asyncio.start_unix_server(self.link, self.start["socket"])
         print("hello" if self.deed == "gibberish" else json.dumps(ready), flush=True)  # noqa: T201

@@ -132,6 +132,7 @@ DEEDS: dict[str, FaultKind] = {
     "endless": FaultKind.NOT_READY,
     "gibberish": FaultKind.NOT_READY,
     "absent": FaultKind.NOT_READY,
+    "half-a-pair": FaultKind.NOT_READY,
     "newer": FaultKind.WRONG_VERSION,
     "newer-hello": FaultKind.WRONG_VERSION,
     "refuses": FaultKind.WRONG_VERSION,
