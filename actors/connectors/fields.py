@@ -2,7 +2,12 @@
 
 import math
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, Final
+
+LARGEST: Final = 2**53
+"""What a JavaScript number, a JSON reader and SQLite hold exactly; no number of the protocol comes near it."""
+LATEST: Final = 253_402_300_799_999
+"""The last millisecond of the year 9999, in milliseconds since 1970: no later time can be written down."""
 
 
 class BadField(ValueError):
@@ -59,11 +64,13 @@ class Fields:
         return self.text(name) if name in self else None
 
     def integer(self, name: str, default: int | None = None, least: int | None = None) -> int:
-        """A whole number, at least ``least``."""
+        """A whole number, at least ``least``, and no larger than LARGEST, whatever its sign."""
         value = self._values.get(name)
         value = default if value is None else value
         if isinstance(value, bool) or not isinstance(value, int):
             raise BadField(self.path(name), f"expected a whole number, got {_kind(value)}")
+        if abs(value) > LARGEST:
+            raise BadField(self.path(name), f"expected at most 2^53, got {value}")
         if least is not None and value < least:
             raise BadField(self.path(name), f"expected at least {least}, got {value}")
         return value
@@ -72,18 +79,31 @@ class Fields:
         """A whole number or null."""
         return self.integer(name) if name in self else None
 
+    def milliseconds(self, name: str) -> int:
+        """A time of the years 1970 to 9999, in milliseconds since 1970."""
+        value = self.integer(name)
+        if not 0 <= value <= LATEST:
+            raise BadField(self.path(name), f"expected milliseconds since 1970, to the year 9999, got {value}")
+        return value
+
+    def milliseconds_or_none(self, name: str) -> int | None:
+        """Such a time or null."""
+        return self.milliseconds(name) if name in self else None
+
     def number(self, name: str, default: float | None = None, least: float | None = None) -> float:
-        """A finite number, at least ``least``."""
+        """A number, at least ``least``, and no larger than LARGEST, whatever its sign."""
         value = self._values.get(name)
         value = default if value is None else value
         if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
             raise BadField(self.path(name), f"expected a number, got {_kind(value)}")
+        if abs(value) > LARGEST:
+            raise BadField(self.path(name), f"expected at most 2^53, got {value}")
         if least is not None and value < least:
             raise BadField(self.path(name), f"expected at least {least}, got {value}")
         return float(value)
 
     def number_or_none(self, name: str, least: float | None = None) -> float | None:
-        """A finite number, at least ``least``, or null."""
+        """Such a number or null."""
         return self.number(name, least=least) if name in self else None
 
     def boolean(self, name: str, default: bool | None = None) -> bool:

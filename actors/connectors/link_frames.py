@@ -61,6 +61,12 @@ _READERS: Mapping[Any, Callable[[Fields, str], Any]] = {
     Phase: lambda wire, _: read_phase(wire),
     Rating: read_rating,
 }
+_TIME_READERS: Mapping[Any, Callable[[Fields, str], Any]] = {
+    int: lambda wire, key: wire.milliseconds(key),
+    int | None: lambda wire, key: wire.milliseconds_or_none(key),
+}
+_TIMES = frozenset({"at", "expires_at", "until", "timestamp"})
+"""Attributes that are times, in milliseconds since 1970."""
 _WIRE_NAMES = {"expires_at": "expiresAt", "login_ms": "loginMs", "message_id": "messageId", "sender": "from"}
 
 
@@ -74,7 +80,7 @@ def _layout(kind: type[LinkEvent]) -> _Layout:
         (
             item.name,
             _WIRE_NAMES.get(item.name, item.name),
-            _READERS[hints[item.name]],
+            (_TIME_READERS if item.name in _TIMES else _READERS)[hints[item.name]],
             item.default is not MISSING or item.default_factory is not MISSING,
         )
         for item in fields(kind)

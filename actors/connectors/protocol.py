@@ -214,9 +214,9 @@ class State:
             read_phase(fields),
             fields.boolean("paired"),
             fields.text_or_none("me"),
-            fields.integer_or_none("openedAt"),
+            fields.milliseconds_or_none("openedAt"),
             fields.text_or_none("qr"),
-            fields.integer_or_none("qrExpiresAt"),
+            fields.milliseconds_or_none("qrExpiresAt"),
             fields.text_or_none("proxy"),
             Rated.read(fields.inner("quality")) if "quality" in fields else None,
         )
@@ -229,6 +229,21 @@ def read_phase(fields: Fields) -> Phase:
         return Phase(name)
     except ValueError:
         raise BadField(fields.path("phase"), f"not a phase: {name!r}") from None
+
+
+@dataclass(frozen=True, slots=True)
+class PairingCode:
+    """The answer to ``pairing_code``."""
+
+    code: str
+    expires_at: int
+    """Milliseconds since 1970."""
+
+    @classmethod
+    def read(cls, values: Any) -> "PairingCode":
+        """Raises BadField."""
+        fields = Fields(values, "answer")
+        return cls(fields.text("code"), fields.milliseconds("expiresAt"))
 
 
 @dataclass(frozen=True, slots=True)

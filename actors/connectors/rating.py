@@ -39,7 +39,7 @@ class Rated:
     @classmethod
     def read(cls, fields: Fields) -> "Rated":
         """Raises BadField."""
-        return cls(read_rating(fields, "rating"), fields.integer("at"))
+        return cls(read_rating(fields, "rating"), fields.milliseconds("at"))
 
 
 def read_rating(fields: Fields, key: str) -> Rating:

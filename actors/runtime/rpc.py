@@ -89,7 +89,9 @@ class Link:
         self.peer: int = _CREDENTIALS.unpack(ucred)[0]
         """Pid of the process at the other end: for the end that connected, of the process that listens (unix(7))."""
         self.answered = False
-        """Whether the peer has answered anything yet."""
+        """Whether the peer has answered anything in time yet."""
+        self.answers = 0
+        """How many answers have come, those that came too late included."""
         self._task = asyncio.get_running_loop().create_task(self._read())
         _reading.add(self._task)
         self._task.add_done_callback(_reading.discard)
@@ -224,6 +226,7 @@ class Link:
         number = message["re"]
         if isinstance(number, bool) or not isinstance(number, int) or not 0 < number <= self._asked:
             raise frames.FrameError("an answer to what was not asked")
+        self.answers += 1
         future = self._pending.get(number)
         if future is None or future.done():
             return False  # its deadline has passed
@@ -231,12 +234,12 @@ class Link:
         error = message.get("err")
         if error is None:
             future.set_result(message.get("ok"))
-        elif isinstance(error, dict):
-            future.set_exception(
-                RemoteError(str(error.get("code", "internal")), str(error.get("message", "")), error.get("data"))
-            )
-        else:
+        elif not isinstance(error, dict):
             raise frames.FrameError("err must be a map")
+        elif not isinstance(data := error.get("data"), dict | None):
+            raise frames.FrameError("data of an err must be a map")
+        else:
+            future.set_exception(RemoteError(str(error.get("code", "internal")), str(error.get("message", "")), data))
         return True
 
     def _refuse(self, number: Any, code: str, message: str, data: dict[str, Any] | None = None) -> None:

@@ -87,10 +87,10 @@ class Duties:
     async def pairing_code(self, phone: str) -> tuple[Any, tuple[str, str] | None]:
         """Asks for a code: (answer, None) or (None, (reason, sentence))."""
         try:
-            answer = await self._link.request("pairing_code", PAIRING_CODE_DEADLINE, phone=phone)
+            answer = await self._link.pairing_code(PAIRING_CODE_DEADLINE, phone)
         except RemoteError as error:
             reason = "not_pairing" if error.code == "not_pairing" else "unavailable"
             return None, (reason, error.message)
         except TimeoutError:
             return None, ("timeout", "the server gave no pairing code in time")
-        return {"code": answer["code"], "expires_at": answer["expiresAt"] / 1000}, None
+        return {"code": answer.code, "expires_at": answer.expires_at / 1000}, None

@@ -11,7 +11,7 @@ from actors.connectors.fields import BadField
 from actors.connectors.host.fault import FaultKind
 from actors.connectors.link_events import LinkEvent
 from actors.connectors.link_frames import parse_session_event
-from actors.connectors.protocol import PROTOCOL, SESSION_LIMITS, ErrorCode, Hello
+from actors.connectors.protocol import PROTOCOL, SESSION_LIMITS, ErrorCode, Hello, PairingCode
 from actors.runtime.frames import Frame
 from actors.runtime.rpc import Link, LinkClosed, RemoteError
 from actors.vault.client import Reservation, VaultUnavailable, reserve
@@ -186,3 +186,15 @@ class SessionLink:
         if self._link is None:
             raise LinkClosed
         return await self._link.request(cmd, deadline, **fields)
+
+    async def pairing_code(self, deadline: float, phone: str) -> PairingCode:
+        """Asks for one.  Raises RemoteError, LinkClosed, TimeoutError; a wrong answer ends the link."""
+        if (link := self._link) is None:
+            raise LinkClosed
+        answer = await link.request("pairing_code", deadline, phone=phone)
+        try:
+            return PairingCode.read(answer)
+        except BadField as error:
+            self._on_fault(link.peer, FaultKind.MALFORMED, f"its answer to pairing_code is wrong: {error}")
+            link.abort()
+            raise LinkClosed from None

@@ -25,6 +25,9 @@ LONGEST_TEXT = 4096
 
 MOST_LABELS = 32
 
+LAST_MOMENT = 253_402_300_799.9995
+"""Seconds since 1970: the end of the year 9999, the last that RFC 3339 can write."""
+
 PHONE_PATTERN = r"^\+?[0-9]{7,15}$"
 MESSAGE_ID_PATTERN = r"^[A-Za-z0-9._-]{1,64}$"
 NUMBER_PATTERN = r"^[0-9]{1,18}$"
@@ -157,12 +160,13 @@ def check_labels(labels: dict[str, str]) -> dict[str, str]:
 
 
 def format_time(at: float) -> str:
-    """A moment in seconds since 1970 as RFC 3339 in UTC, to the millisecond: `2026-01-31T08:15:30.125Z`."""
-    return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%dT%H:%M:%S.") + f"{_milliseconds(at):03d}Z"
+    """A moment in seconds since 1970 as RFC 3339 in UTC, to the millisecond: `2026-01-31T08:15:30.125Z`.
 
-
-def _milliseconds(at: float) -> int:
-    return datetime.fromtimestamp(at, UTC).microsecond // 1000
+    It never raises, so that no value of one session costs an answer about many: what is out of the years 1970 to 9999
+    is written as the nearest moment of these, and what is no number as 1970.
+    """
+    moment = datetime.fromtimestamp(min(max(0.0, at), LAST_MOMENT), UTC)  # max(0.0, NaN) is 0.0
+    return moment.strftime("%Y-%m-%dT%H:%M:%S.") + f"{moment.microsecond // 1000:03d}Z"
 
 
 def _checked(check: Callable[[str], None]) -> Callable[[str], str]:

@@ -23,6 +23,9 @@ DEEDS = {
     "oversize": "malformed",
     "session-flood": "flood",
     "session-refuses": "refusing",
+    "session-microseconds": "malformed",
+    "nack-data": "malformed",
+    "nested-stderr": None,
     "noisy": None,
 }
 """By shard: what its connector does, and as what the host knows it."""
@@ -67,7 +70,12 @@ async def test_an_operator_sees_what_a_connector_did_and_no_other_session_is_hur
         session = {deed: living[number] for deed, number in shards.items()}
         good = session["noisy"]
         await daemon.until_status(good, "connected")
-        before = await daemon.marks(good)
+        await daemon.until_status(session["nested-stderr"], "connected")
+        before = await daemon.marks(good, session["nested-stderr"])
+        await daemon.until_status(session["nack-data"], "connected")
+        body = {"id": "refused", "to": "+15550100009", "text": "hello"}
+        status, found = await daemon.call("POST", f"/api/sessions/{session['nack-data']}/messages", json=body)
+        assert status in {200, 202}, found
         for deed, kind in DEEDS.items():
             if kind is not None:
                 await until(f"{deed} is told", lambda deed=deed, kind=kind: told(daemon, session[deed], kind), 60)
@@ -77,7 +85,7 @@ async def test_an_operator_sees_what_a_connector_did_and_no_other_session_is_hur
                 assert f"shard-{shards[deed]}: the connector is ended, {kind}: " in daemon.log
         peaks = {deed: await host_peak(daemon, number) for deed, number in shards.items()}
         assert max(peaks.values()) < peaks["noisy"] + ROOM, peaks
-        assert await daemon.marks(good) == before
+        assert await daemon.marks(*before) == before
         for name in ("fleet", *(f"shard-{number}" for number in shards.values())):
             assert (await daemon.node(name, "supervisor"))["restarts"] == 0, name  # nobody gave up
         # the programs are mended: all come back by themselves
@@ -85,7 +93,7 @@ async def test_an_operator_sees_what_a_connector_did_and_no_other_session_is_hur
         await daemon.reload()
         for id in session.values():
             await daemon.until_status(id, "connected", 90)
-        assert await daemon.marks(good) == before
+        assert await daemon.marks(*before) == before
         assert (await daemon.stop())[0] == 0
 
 

@@ -18,6 +18,8 @@ from typing import Any
 import msgpack
 
 FLOOD = 200_000
+MICROSECONDS = 1_795_370_094_000_000
+"""A time as somebody tells it who takes another unit."""
 STATE = {"phase": "idle", "paired": True, "me": None, "openedAt": None, "qr": None, "qrExpiresAt": None}
 
 
@@ -46,6 +48,9 @@ HOST_LINK = {
     "many-names": b"".join(frame({"ev": "phase", "session": f"n{n}", "at": 1, "phase": "open"}) for n in range(9000))
     + b"\xff\xff\xff\xff",
     "gap": message(1) + message(3),
+    "microseconds": event(
+        "message", n=1, **{"messageId": "M", "from": "1@g.us", "timestamp": MICROSECONDS, "text": None}
+    ),
     "no-number": event("receipt", messageId="M", type="delivered"),
     "window": b"".join(message(n) for n in range(1, 400)),
     "pairs": event("phase", phase="pairing"),  # which is right, and takes for ever
@@ -53,11 +58,25 @@ HOST_LINK = {
     "unknown-flood": event("news") * FLOOD,
 }
 """What is written on the host's link right after the answer to hello."""
+ANSWERS: dict[str, dict[str, dict[str, Any]]] = {
+    "nack-data": {"send": {"err": {"code": "nack", "message": "", "data": "463"}}},
+    "pairing-answer": {"pairing_code": {"ok": {}}},
+    "pairing-none": {"pairing_code": {"ok": None}},
+    "pairing-null": {"pairing_code": {"ok": {"code": "ABCD1234", "expiresAt": None}}},
+    "pairing-microseconds": {"pairing_code": {"ok": {"code": "ABCD1234", "expiresAt": MICROSECONDS}}},
+    "pairing-data": {"pairing_code": {"err": {"code": "not_pairing", "message": "", "data": 1}}},
+}
+"""What a command is answered with."""
 SESSION_LINK = {
     "session-oversize": b"\xff\xff\xff\xff",
     "session-garbage": b"GET / HTTP/1.1\r\n\r\n",
     "session-wrong-field": event("rtt", ms="soon"),
     "session-wrong-rating": event("quality", rating="splendid"),
+    "session-microseconds": event("timelock", active=True, until=MICROSECONDS),
+    "session-cap-microseconds": event("message_cap", used=1, total=2, capped=True, until=float(MICROSECONDS * 1000)),
+    "session-qr-microseconds": event("qr", qr="x", expiresAt=MICROSECONDS),
+    "session-at-microseconds": event("heard", at=MICROSECONDS),
+    "session-huge-number": event("ack", messageId="M", error=2**64 - 1, ms=1.0),
     "session-no-rating": event("quality", rating=None),
     "session-flood": event("rtt", ms=1.0) * FLOOD,
     "session-quality-flood": event("quality", rating="low") * FLOOD,
@@ -93,6 +112,8 @@ class Wrong:
             ready["protocol"] = 2
         elif self.deed == "other":
             ready["connector"] = "other"
+        elif self.deed == "half-a-pair":
+            ready["version"] = "\ud800"
         if self.deed != "absent":
             await asyncio.start_unix_server(self.link, self.start["socket"])
         print("hello" if self.deed == "gibberish" else json.dumps(ready), flush=True)  # noqa: T201
@@ -100,6 +121,8 @@ class Wrong:
             for _ in range(5000):
                 os.write(1, b"x" * 100 + b"\n")
                 os.write(2, b"y" * 100 + b"\n")
+        if self.deed == "nested-stderr":
+            os.write(2, b"[" * 20_000 + b"\n" + b"[" * 20_000)
         await asyncio.get_running_loop().run_in_executor(None, sys.stdin.read)
         os._exit(0)
 
@@ -113,7 +136,8 @@ class Wrong:
             elif self.deed == "hangs" and role == "host":
                 continue  # also what it is asked each heartbeat
             else:
-                writer.write(frame({"re": request["id"], "ok": {}}))
+                answer = ANSWERS.get(self.deed, {}).get(request["cmd"], {"ok": {}})
+                writer.write(frame({"re": request["id"], **answer}))
             if request["cmd"] == "options" and "once" not in self.start["options"]:
                 self.deed = self.chosen(request["options"])
             if role == "host" and "diary" in self.start["options"]:

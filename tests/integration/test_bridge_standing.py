@@ -66,6 +66,32 @@ async def test_a_used_up_quota_stops_new_chats(lab: Lab, it: Rig) -> None:
     await it.host.send(name, "SAME", stranger)
 
 
+async def test_the_end_of_a_quota_may_be_told_in_other_units(lab: Lab, it: Rig) -> None:
+    """Nothing says in which one it is; none may end the bridge, or be told as a time of another millennium."""
+    name, phone = fresh_name(), fresh_phone()
+    peer = await it.opened(name, phone)
+    until = int(time.time()) + 3600
+    quota = {"total_quota": 5, "used_quota": 5, "capping_status": "CAPPED"}
+    for used, (told, found) in enumerate(
+        [
+            (str(until * 1000), until * 1000),
+            (str(until * 10**6), None),
+            (str(until * 10**9), None),
+            ("soon", None),
+            (str(until), until * 1000),
+        ]
+    ):
+        policy = {"messageCapping": {**quota, "used_quota": 5 + used, "cycle_end_timestamp": told}}
+        await lab.account(phone, policy=policy)
+        cap = await peer.next(MessageCap, used=5 + used)
+        assert (cap.capped, cap.until) == (True, found), told
+    for told, found in [(str(until * 1000), until * 1000), (str(until * 10**6), None)]:
+        await lab.account(phone, policy={"reachoutTimelock": {"is_active": False}})
+        lock = {"is_active": True, "time_enforcement_ends": told}
+        await lab.account(phone, policy={"reachoutTimelock": lock})
+        assert (await peer.next(Timelock, active=True, until=found)).active
+
+
 async def test_a_restriction_that_has_ended_restricts_nothing(lab: Lab, it: Rig) -> None:
     name, phone = fresh_name(), fresh_phone()
     peer = await it.opened(name, phone)

@@ -22,7 +22,7 @@ from actors.connectors.host.news import News
 from actors.connectors.host.resends import MOST, Resends
 from actors.connectors.host.sends import Sends
 from actors.connectors.host.upkeep import Upkeep
-from actors.connectors.link_events import InboundMessage, Receipt, Wanted
+from actors.connectors.link_events import InboundMessage, Receipt, Undecryptable, Wanted
 from actors.connectors.protocol import STORED, WINDOW, Hello
 from actors.messages.services import CanaryAnswer
 from actors.runtime import rpc
@@ -437,6 +437,25 @@ async def test_a_message_told_again_is_confirmed_and_told_once(shard: Shard) -> 
     assert shard.events("session.message") == [*["M1"] * 4, "M2"]
     assert await inbound_seen.prune(shard.database, time.time() - 3600) == 0
     assert await inbound_seen.prune(shard.database, time.time() + 3600, batch=2) == 5
+
+
+@pytest.mark.parametrize("unit", [0, 1e-3, 1.0, 1e3])
+async def test_what_is_told_with_an_absurd_time_is_kept_as_long_as_all_else(shard: Shard, unit: float) -> None:
+    """A connector that tells seconds, or microseconds, for milliseconds."""
+    confirmer, began = shard.greet(STORED), time.time()
+    at = int(began * 1000 * unit)
+    told = [
+        replace(inbound("M1", 1), at=at),
+        Receipt(session="a", at=at, message_id="M0", type="read", n=2),
+        Undecryptable(session="a", at=at, message_id="M3", sender=TO, n=3),
+    ]
+    for event in told:
+        shard.news.take(event, confirmer)
+    await until("all is confirmed", lambda: shard.peer.stored and shard.peer.stored[-1] == len(told))
+    assert await outbox.prune(shard.database, began - 1) == 0
+    assert await inbound_seen.prune(shard.database, began - 1) == 0
+    assert await outbox.prune(shard.database, time.time() + 1) == len(told)
+    assert await inbound_seen.prune(shard.database, time.time() + 1) == 1
 
 
 async def test_a_message_told_in_another_shard_is_told_once(shard: Shard) -> None:

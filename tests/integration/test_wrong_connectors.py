@@ -15,7 +15,9 @@ from actors.connectors.host.connectors import Connectors
 from actors.connectors.host.fault import ConnectorFault, FaultKind
 from actors.connectors.host.launch import Place
 from actors.connectors.protocol import State
+from actors.runtime.rpc import LinkClosed
 from actors.session import link as session_link
+from actors.session.duties import Duties
 from actors.session.link import LinkTo, SessionLink
 from actors.settings import Settings, settings_from
 from actors.store.migrate import upgrade
@@ -24,6 +26,7 @@ from actors.vault.keyring import MasterKeys
 from actors.vault.server import VaultServer
 from config.schema import Config
 from tests.contract import wrong
+from tests.fixtures_daemon import until
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(60)]
 
@@ -74,6 +77,9 @@ class Host:
     def found(self, fault: ConnectorFault) -> None:
         if not self.fault.done():
             self.fault.set_result(fault)
+
+    why = ""
+    """How the process ended."""
 
     async def _lost(self, why: str) -> None:
         await asyncio.sleep(0)
@@ -126,6 +132,7 @@ DEEDS: dict[str, FaultKind] = {
     "endless": FaultKind.NOT_READY,
     "gibberish": FaultKind.NOT_READY,
     "absent": FaultKind.NOT_READY,
+    "half-a-pair": FaultKind.NOT_READY,
     "newer": FaultKind.WRONG_VERSION,
     "newer-hello": FaultKind.WRONG_VERSION,
     "refuses": FaultKind.WRONG_VERSION,
@@ -207,6 +214,61 @@ async def test_one_that_prints_much_is_read_and_not_believed(hosts: Any, caplog:
     assert peak() - before < ROOM
     assert not host.fault.done()
     assert sum("more than its ready line" in text for text in caplog.messages) <= 1
+
+
+async def test_what_it_answers_is_checked_before_it_is_read(hosts: Any) -> None:
+    host = hosts("nack-data")
+    await host.connectors.present(await host.connectors.start(threads=True))
+    link = host.connectors.current.link
+    assert await link.request("ping") == {}
+    with pytest.raises(LinkClosed):  # as at every end, it is not known what became of the message
+        await link.request("send", session="s", messageId="M", to="15550100009", text="hello")
+    async with asyncio.timeout(PATIENCE):
+        assert (await host.fault).kind is FaultKind.MALFORMED
+
+
+async def test_last_words_that_nobody_can_parse_hide_no_end(hosts: Any, caplog: pytest.LogCaptureFixture) -> None:
+    host = hosts("nested-stderr")
+    await host.connectors.present(await host.connectors.start(threads=True))
+    process = host.connectors.current.process
+    await until("they are said", lambda: any(text.startswith("[[[") for text in caplog.messages))
+    process.kill()
+    async with asyncio.timeout(PATIENCE):
+        await process.ended()
+    await until("its end is told", lambda: host.why == f"connector process {process.popen.pid} ended: -9")
+    assert sum(text.startswith("[[[") for text in caplog.messages) == 2
+    assert not host.fault.done()
+
+
+@pytest.mark.parametrize("deed", [deed for deed in wrong.ANSWERS if deed.startswith("pairing-")])
+async def test_a_wrong_answer_about_a_pairing_is_told_with_the_pid(hosts: Any, short_tmp: Path, deed: str) -> None:
+    upgrade(short_tmp / "vault.db", Kind.VAULT)
+    vault = VaultServer(short_tmp / "vault.db", short_tmp / "vault.sock", MasterKeys())
+    await vault.start()
+    host = hosts(deed)
+    await host.connectors.present(await host.connectors.start(threads=True))
+    told: list[tuple[int, FaultKind]] = []
+    up = asyncio.Event()
+    link = SessionLink(
+        LinkTo("s", host.settings.socket("shard-0.connector.sock"), str(short_tmp / "vault.sock"), None),
+        up=lambda *_: up.set(),
+        down=lambda: None,
+        on_event=lambda _: None,
+        on_fault=lambda pid, kind, _: told.append((pid, kind)),
+    )
+    running = asyncio.create_task(link.run())
+    try:
+        async with asyncio.timeout(PATIENCE):
+            await up.wait()
+            answer, error = await Duties(link, lambda _: None, host.spawn).pairing_code("15550100009")
+        assert answer is None
+        assert error is not None
+        assert error[0] == "unavailable"
+        await until("it is told", lambda: told)
+        assert told == [(host.connectors.current.process.popen.pid, FaultKind.MALFORMED)]
+    finally:
+        await end(running)
+        await vault.stop()
 
 
 @pytest.mark.parametrize("deed", [*wrong.SESSION_LINK, "session-bad-hello", "session-wrong-state", "session-early"])

@@ -95,7 +95,8 @@ class Handover:
 
     async def _refused(self, item: SendProgress, error: RemoteError) -> float | None:
         if error.code == ErrorCode.NACK:
-            await self._settle(item, "failed", f"nack_{error.data.get('error', 'unknown')}")
+            number = error.data.get("error")
+            await self._settle(item, "failed", f"nack_{number if isinstance(number, int) else 'unknown'}")
             return None
         if error.code in {ErrorCode.INVALID_RECIPIENT, ErrorCode.RESTRICTED, ErrorCode.BAD_REQUEST, ErrorCode.LIMIT}:
             await self._settle(item, "failed", error.code)

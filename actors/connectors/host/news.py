@@ -32,6 +32,8 @@ KEPT = 10_000
 says so.  Of numbered ones no more than the protocol's window can wait, and none is lost."""
 STORE_PAUSE = 1.0
 """Seconds before a refused write is tried again."""
+OLDEST = 86400.0
+"""Seconds that an event may have been on its way; the disk may have been full."""
 
 
 class News:
@@ -118,34 +120,43 @@ class News:
         return write
 
 
+def happened(at: int, now: float) -> float:
+    """When an event was, in seconds since 1970, of what the connector says of it in milliseconds.
+
+    What is stored is pruned by this time, so one that can't be right, of a connector with another unit or another
+    clock, is the present one.
+    """
+    said = at / 1000
+    return said if now - OLDEST <= said <= now else now
+
+
 async def store(conn: Statements, events: Sequence[Kept], is_canary: Callable[[str], bool] = lambda _: False) -> int:
     """Appends what the events tell to the outbox; a receipt also moves the send that it is for.
 
     Of a canary nothing is told but that it arrived; returns how many did.
     """
-    canaries = 0
+    canaries, now = 0, time.time()
     for event in events:
+        at = happened(event.at, now)
         if isinstance(event, Receipt):
             if not is_canary(event.message_id):
-                await _receipt(conn, event)
+                await _receipt(conn, event, at)
         elif isinstance(event, InboundMessage) and is_canary(event.message_id):
             named = {"messageId": event.message_id}
-            await outbox.append(conn, [NewEvent(event.at / 1000, EventType.SESSION_CANARY, event.session, named)])
+            await outbox.append(conn, [NewEvent(at, EventType.SESSION_CANARY, event.session, named)])
             canaries += 1
         elif isinstance(event, InboundMessage):
-            await _message(conn, event)
+            await _message(conn, event, at)
         else:
             data = {"messageId": event.message_id, "from": event.sender}
-            await outbox.append(conn, [NewEvent(event.at / 1000, EventType.SESSION_UNDECRYPTABLE, event.session, data)])
+            await outbox.append(conn, [NewEvent(at, EventType.SESSION_UNDECRYPTABLE, event.session, data)])
     return canaries
 
 
-async def _message(conn: Statements, event: InboundMessage) -> None:
+async def _message(conn: Statements, event: InboundMessage, at: float) -> None:
     """One that was told before is not told again: the server repeats what it did not see acknowledged."""
     participant = event.participant or ""
-    if not await inbound.first_time(
-        conn, event.session, (event.sender, participant, event.message_id), event.at / 1000
-    ):
+    if not await inbound.first_time(conn, event.session, (event.sender, participant, event.message_id), at):
         return
     data = {
         "messageId": event.message_id,
@@ -155,12 +166,12 @@ async def _message(conn: Statements, event: InboundMessage) -> None:
     }
     if event.participant is not None:
         data["participant"] = event.participant
-    await outbox.append(conn, [NewEvent(event.at / 1000, EventType.SESSION_MESSAGE, event.session, data)])
+    await outbox.append(conn, [NewEvent(at, EventType.SESSION_MESSAGE, event.session, data)])
 
 
-async def _receipt(conn: Statements, event: Receipt) -> None:
+async def _receipt(conn: Statements, event: Receipt, at: float) -> None:
     known = await shard_queries.find_by_message(conn, event.session, event.message_id)
     if known is not None and (state := by_receipt(event.type)) is not None:
         await shard_queries.record_send_state(conn, replace(known, state=state, error=None, updated_at=time.time()))
     data = {"id": known.id if known else None, "messageId": event.message_id, "type": event.type}
-    await outbox.append(conn, [NewEvent(event.at / 1000, EventType.SESSION_RECEIPT, event.session, data)])
+    await outbox.append(conn, [NewEvent(at, EventType.SESSION_RECEIPT, event.session, data)])

@@ -125,9 +125,9 @@ class ConnectorProcess:
 
         def ended() -> None:
             loop.remove_reader(fd)
+            self._pidfd = None
             os.close(fd)
             self._hang_up()
-            self._pidfd = None
             status = self.popen.wait()
             self._ended.set()
             self._on_exit(status)
@@ -219,6 +219,7 @@ async def _ready(stdout: Stdout, line: StartLine, patience: float) -> ReadyLine:
             why = f"it speaks version {protocol} of the protocol, this host version {PROTOCOL}"
             raise ConnectorFault(FaultKind.WRONG_VERSION, why)
         ready = ReadyLine.read(values)
+        ready.version.encode()  # JSON may have half a surrogate pair, which no frame to those who look can hold
     except (ValueError, RecursionError) as error:  # BadField among them
         raise ConnectorFault(FaultKind.NOT_READY, f"what it printed first is no ready line: {error}") from None
     if ready.connector != line.connector:

@@ -11,7 +11,7 @@ import json
 import logging
 import os
 from dataclasses import dataclass
-from typing import IO
+from typing import IO, Any
 
 from actors.runtime.bucket import Bucket
 
@@ -40,11 +40,15 @@ def parse(line: str) -> Said | None:
     if not line.strip():
         return None
     try:
-        entry = json.loads(line)
-    except ValueError:
-        entry = None
+        said = _read(json.loads(line))
+    except (ValueError, RecursionError):  # no JSON, or nested deeper than Python reads or writes it
+        said = None
+    return said or Said(logging.WARNING, line.rstrip(), None)
+
+
+def _read(entry: Any) -> Said | None:
     if not isinstance(entry, dict) or not isinstance(entry.get("event"), str):
-        return Said(logging.WARNING, line.rstrip(), None)
+        return None
     session = entry.get("session")
     details = [
         f"{name}={value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)}"

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from actors.connectors.fields import BadField
+from actors.connectors.fields import LARGEST, LATEST, BadField
 from actors.connectors.link_events import (
     Closed,
     EventName,
@@ -23,8 +23,8 @@ from actors.connectors.link_frames import (
 )
 from actors.runtime import frames
 
-st.register_type_strategy(float, st.floats(allow_nan=False, allow_infinity=False))
-st.register_type_strategy(int, st.integers(-(2**53), 2**53))
+st.register_type_strategy(float, st.floats(-LARGEST, LARGEST))
+st.register_type_strategy(int, st.integers(0, LATEST))  # a number may be a time
 
 KINDS = sorted({*SESSION_EVENTS.values(), *HOST_EVENTS.values()}, key=lambda kind: kind.__name__)
 
@@ -74,6 +74,48 @@ def test_missing_or_wrong_field_names_its_key(kind: type[LinkEvent]) -> None:
     for key in ("ev", "session", "at"):
         with pytest.raises(BadField):
             parse({name: value for name, value in whole.items() if name != key})
+
+
+TIMES = [
+    ("rtt", "at", {"ms": 1}),
+    ("qr", "expiresAt", {"qr": "x"}),
+    ("timelock", "until", {"active": True}),
+    ("message_cap", "until", {"used": 1, "total": 2, "capped": True}),
+    ("quality", "at", {"rating": "low"}),
+    ("message", "timestamp", {"messageId": "M", "from": "1@s.whatsapp.net", "text": None}),
+]
+
+
+@pytest.mark.parametrize(("name", "key", "values"), TIMES)
+@pytest.mark.parametrize("time", [-1, LATEST + 1, 1_795_370_094_000_000, 2**64 - 1, 1.7e18])
+def test_a_time_is_one_of_these_millennia(name: str, key: str, values: dict[str, Any], time: float) -> None:
+    parse = parse_session_event if name in SESSION_EVENTS else parse_host_event
+    frame = {"ev": name, "session": "a", "at": 1, **values}
+    for good in (0, LATEST):
+        assert parse({**frame, key: good}) is not None
+    with pytest.raises(BadField) as caught:
+        parse({**frame, key: time})
+    assert caught.value.path == key
+
+
+NUMBERS = [
+    ("ack", "error", {"messageId": "M", "ms": 1}),
+    ("ack", "ms", {"messageId": "M", "error": None}),
+    ("closed", "code", {"reason": "error"}),
+    ("message_cap", "used", {"total": 2, "capped": True, "until": None}),
+    ("reached", "clock", {}),
+]
+
+
+@pytest.mark.parametrize(("name", "key", "values"), NUMBERS)
+@pytest.mark.parametrize("number", [2**53 + 1, -(2**53) - 1, 2**64 - 1, 1e300])
+def test_a_number_is_one_that_everybody_can_hold(name: str, key: str, values: dict[str, Any], number: float) -> None:
+    parse = parse_session_event if name in SESSION_EVENTS else parse_host_event
+    frame = {"ev": name, "session": "a", "at": 1, **values}
+    assert parse({**frame, key: 2**53}) is not None
+    with pytest.raises(BadField) as caught:
+        parse({**frame, key: number})
+    assert caught.value.path == key
 
 
 def test_what_has_a_default_may_be_missing() -> None:

@@ -6,13 +6,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from actors.connectors.fields import BadField, Fields
+from actors.connectors.fields import LATEST, BadField, Fields
 from actors.connectors.link_events import EventName
 from actors.connectors.protocol import Admission, ErrorCode, Hello, Phase, ReadyLine, Reason, StartLine, State, Stats
 from actors.connectors.rating import Rated, Rating
 
 PAGE = (Path(__file__).parents[3] / "docs" / "connector-protocol.md").read_text(encoding="utf-8")
 
+TIMES = st.integers(0, LATEST)
 START = StartLine("simulator", "/run/c.sock", "/run/v.sock", "shard-0", {"seed": 1}, Admission(5.0, 1, 2))
 
 
@@ -50,13 +51,24 @@ def test_ready_line_survives_json() -> None:
         st.sampled_from(Phase),
         st.booleans(),
         st.none() | st.text(),
-        st.none() | st.integers(),
+        st.none() | TIMES,
         st.none() | st.text(),
-        st.none() | st.integers(),
+        st.none() | TIMES,
     )
 )
 def test_state_survives_the_wire(state: State) -> None:
     assert State.read(state.to_wire()) == state
+
+
+@pytest.mark.parametrize("time", [-1, LATEST + 1, 1_795_370_094_000_000, 1.7e18])
+@pytest.mark.parametrize("key", ["openedAt", "qrExpiresAt", "quality.at"])
+def test_a_state_has_no_time_out_of_these_millennia(key: str, time: float) -> None:
+    wire = State(Phase.OPEN, True, "me", quality=Rated(Rating.LOW, 1)).to_wire()
+    first, _, second = key.partition(".")
+    wire[first] = {**wire[first], second: time} if second else time
+    with pytest.raises(BadField) as caught:
+        State.read(wire)
+    assert caught.value.path == f"state.{key}"
 
 
 def test_stats_survive_the_wire() -> None:

@@ -63,6 +63,15 @@ def test_nothing_breaks_it_and_nothing_is_lost(line: str) -> None:
         assert said.text
 
 
+@pytest.mark.parametrize("line", ["[{}]", '{{"event":"x","v":{}}}'])
+def test_nesting_of_any_depth_is_a_line_like_another(line: str) -> None:
+    for depth in (*range(850, 1010), 15_000):
+        said = parse(line.format("[" * depth + "]" * depth))
+        assert said is not None
+        assert said.text
+    assert parse("[" * 15_000) is not None
+
+
 async def test_lines_are_passed_on_whole_and_the_last_words_too(caplog: pytest.LogCaptureFixture) -> None:
     read, write = os.pipe()
     with os.fdopen(read, "rb") as pipe:

@@ -93,5 +93,26 @@ def test_times_are_rfc_3339_in_utc_to_the_millisecond(at: float) -> None:
     assert datetime.fromisoformat(text).timestamp() == pytest.approx(at, abs=0.0011)
 
 
+@given(st.floats() | st.integers() | st.integers(2**1000, 2**2000), st.sampled_from([1e-3, 1.0, 1e3, 1e6]))
+def test_no_number_is_too_odd_for_a_time(value: float, scale: float) -> None:
+    for at in (value, value * scale if abs(value) < 2**1000 else value):
+        text = fields.format_time(at)
+        assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", text), text
+        assert datetime.fromisoformat(text).year >= 1970
+
+
+@pytest.mark.parametrize(
+    ("at", "text"),
+    [
+        (1_795_370_094_000.0, "9999-12-31T23:59:59.999Z"),
+        (float("inf"), "9999-12-31T23:59:59.999Z"),
+        (-1.0, "1970-01-01T00:00:00.000Z"),
+        (float("nan"), "1970-01-01T00:00:00.000Z"),
+    ],
+)
+def test_a_moment_out_of_all_years_is_the_nearest_one(at: float, text: str) -> None:
+    assert fields.format_time(at) == text
+
+
 def test_a_time_by_example() -> None:
     assert fields.format_time(1769847330.125) == "2026-01-31T08:15:30.125Z"

@@ -192,6 +192,8 @@ GARBAGE = {
     "not a map": b"\x00\x00\x00\x01\x01",
     "nothing known": frames.encode({"what": 1}),
     "an error that is none": frames.encode({"re": 1, "err": "text"}),
+    "details that are none": frames.encode({"re": 1, "err": {"code": "nack", "message": "", "data": "463"}}),
+    "details in a list": frames.encode({"re": 1, "err": {"code": "nack", "message": "", "data": []}}),
 }
 
 

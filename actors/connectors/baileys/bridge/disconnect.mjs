@@ -1,5 +1,6 @@
 // What Baileys says at the end of a connection -> {code, reason, message, data}. Pure.
 import { masked } from './log.mjs'
+import { whole } from './numbers.mjs'
 import { ProxyError } from './proxy.mjs'
 
 const PAIRING_EXPIRED = 'QR refs attempts ended'
@@ -21,7 +22,7 @@ export function ownCause(reason, message, { code = 0, data = {} } = {}) {
  */
 export function classify(error, { stanza = null, wsCode = null } = {}) {
   if (error?.data instanceof ProxyError) return ownCause('proxy', error.data.message, { data: error.data.data })
-  const code = Number.isInteger(error?.output?.statusCode) ? error.output.statusCode : 0
+  const code = whole(error?.output?.statusCode) ?? 0
   const message = masked(error?.message ?? '')
   const data = { ...detail(error?.data), ...(stanza ? detail(stanza) : {}) }
   if (wsCode !== null && wsCode !== undefined) data.websocket = String(wsCode)

@@ -1,5 +1,6 @@
 // What the connector itself asks the server, over a Baileys socket.
 import { ProtocolError, isConnectionLoss } from './errors.mjs'
+import { whole } from './numbers.mjs'
 import { CODE_SYSTEM } from './socket.mjs'
 
 const SERVER = 's.whatsapp.net'
@@ -26,7 +27,7 @@ export async function requestCode({ sock, browser }, phone) {
     browser[0] = CODE_SYSTEM
     const code = await sock.requestPairingCode(phone).finally(() => { browser[0] = system })
     const refusal = await word.answer
-    if (refusal) throw new ProtocolError(refusal === TOO_MANY ? 'limit' : 'nack', 'the server refused to pair by code', { error: Number(refusal) })
+    if (refusal) throw new ProtocolError(refusal === TOO_MANY ? 'limit' : 'nack', 'the server refused to pair by code', { error: whole(refusal) ?? 0 })
     return code
   } catch (error) {
     throw isConnectionLoss(error) && !(error instanceof ProtocolError) ? new ProtocolError('closed', 'the connection ended before the answer') : error
@@ -44,7 +45,7 @@ export async function removeDevice(sock, me) {
     answer = await sock.query(stanza, LOGOUT_MS)
   } catch (error) {
     if (isConnectionLoss(error)) throw new ProtocolError('closed', 'the connection ended before the answer')
-    if (error?.output?.statusCode !== TIMED_OUT) throw new ProtocolError('nack', 'the server refused the logout', { error: Number(error?.data) || 0 })
+    if (error?.output?.statusCode !== TIMED_OUT) throw new ProtocolError('nack', 'the server refused the logout', { error: whole(error?.data) ?? 0 })
   }
   if (!answer) throw new ProtocolError('ack_timeout', 'the server did not confirm the logout')
 }

@@ -1,5 +1,6 @@
 // What the connector reads from raw stanzas and from Baileys' messages. Pure.
 import { normalizeMessageContent, proto } from '@whiskeysockets/baileys'
+import { moment, whole } from './numbers.mjs'
 
 /** Receipt types that tell of the recipient's side -> the protocol's names. The others are between our own devices. */
 const RECEIPT_TYPES = { undefined: 'delivered', inactive: 'delivered', read: 'read', played: 'played' }
@@ -20,7 +21,7 @@ export function isDelivery(stanza) {
 
 /** {messageId, error: number | null} of an `<ack class="message">`. */
 export function readAck({ attrs }) {
-  return { messageId: attrs.id, error: attrs.error === undefined ? null : Number.parseInt(attrs.error, 10) || 500 }
+  return { messageId: attrs.id, error: attrs.error === undefined ? null : whole(Number.parseInt(attrs.error, 10)) || 500 }
 }
 
 /** {type, messageIds} of a `<receipt>`, or null when it does not tell of a recipient. */
@@ -63,8 +64,7 @@ function readText(text) {
 
 /** Milliseconds since 1970; the present time where a stanza has none that is a number. */
 function readTime(seconds) {
-  const time = Number(seconds) * 1000
-  return Number.isSafeInteger(time) && time >= 0 ? time : Date.now()
+  return moment(seconds) ?? Date.now()
 }
 
 /** The phone-number form of an address where it is known: a LID says nothing to the people who read it. */

@@ -36,6 +36,10 @@ for (const [name, error, code, reason, data] of table) {
   })
 }
 
+test('a code that no number holds is none', () => {
+  for (const reason of [1e20, 2 ** 53]) assert.equal(classify(failure(reason)).code, 0)
+})
+
 test('a conflict that is not the first child is found in the stanza', () => {
   const stanza = streamError({ code: '401' }, { tag: 'text', attrs: {} }, conflict('device_removed'))
   const closed = classify(boom('Stream Errored (text)', 401, stanza.content[0]), { stanza })

@@ -10,6 +10,20 @@ test('a time lock has an end, as far as it is told', () => {
   assert.deepEqual(readTimelock({}), { active: false, until: null })
 })
 
+test('the end of a time lock is one, in whichever unit the server told it', () => {
+  const read = told => readTimelock({ isActive: true, timeEnforcementEnds: new Date(Number.parseInt(told, 10) * 1000) }) // as Baileys does
+  assert.equal(read('1795370094').until, 1_795_370_094_000)
+  assert.equal(read('1795370094000').until, 1_795_370_094_000)
+  for (const told of ['1795370094000000', '999999999999', '9'.repeat(30)]) assert.equal(read(told).until, null, told)
+})
+
+test('the end of a cap is one, in whichever unit the server told it', () => {
+  const read = told => readCap({ capping_status: 'CAPPED', cycle_end_timestamp: told })
+  assert.equal(read('1795370094').until, 1_795_370_094_000)
+  assert.equal(read('1795370094000').until, 1_795_370_094_000)
+  for (const told of ['1795370094000000', '999999999999', '9'.repeat(30), '-1', '0x', {}]) assert.deepEqual(read(told), { used: null, total: null, capped: true, until: null }, String(told))
+})
+
 test('a cap is reached by its status or by its count', () => {
   assert.deepEqual(readCap({ total_quota: 10, used_quota: 3, cycle_end_timestamp: '60' }), { used: 3, total: 10, capped: false, until: 60_000 })
   assert.equal(readCap({ total_quota: '10', used_quota: '10' }).capped, true)

@@ -10,6 +10,7 @@ test('acknowledgements have a number or null', () => {
   assert.deepEqual(readAck({ attrs: { id: 'M1' } }), { messageId: 'M1', error: null })
   assert.deepEqual(readAck({ attrs: { id: 'M1', error: '463' } }), { messageId: 'M1', error: 463 })
   assert.deepEqual(readAck({ attrs: { id: 'M1', error: 'odd' } }), { messageId: 'M1', error: 500 })
+  for (const error of ['9'.repeat(20), '-463', '0', '']) assert.deepEqual(readAck({ attrs: { id: 'M1', error } }), { messageId: 'M1', error: 500 }, error)
 })
 
 test('receipts name all messages that they are for', () => {
@@ -41,9 +42,9 @@ test('what nobody sends who means well is told in a form that the host takes', (
   assert.equal(message({ conversation: 'a\uD800b' }).text, 'a\uFFFDb')
   assert.equal(message({ extendedTextMessage: { text: 'x'.repeat(70_000) } }).text.length, 65_536)
   assert.equal(message({ conversation: `${'x'.repeat(65_535)}\u{1F600}` }).text.isWellFormed(), true)
-  for (const messageTimestamp of [undefined, null, NaN, 'soon', -1, 1e300]) {
+  for (const messageTimestamp of [undefined, null, NaN, 'soon', -1, 1e300, 5e11, 1.7e15]) {
     const { timestamp } = message({ conversation: 'hi' }, { messageTimestamp })
-    assert.ok(Number.isSafeInteger(timestamp) && timestamp >= 0, `${messageTimestamp}: ${timestamp}`)
+    assert.ok(Number.isSafeInteger(timestamp) && Math.abs(timestamp - Date.now()) < 60_000, `${messageTimestamp}: ${timestamp}`)
   }
   const items = Array.from({ length: 5000 }, (_, i) => ({ tag: 'item', attrs: { id: `M${i % 3000}` } }))
   const { messageIds } = readReceipt({ attrs: { id: 'M0' }, content: [{ tag: 'list', attrs: {}, content: items }] })
