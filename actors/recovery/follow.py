@@ -1,7 +1,8 @@
 """Reading on in the outboxes of the shards and of health, up to where the ledger is."""
 
 import logging
-from collections.abc import Collection
+from collections.abc import AsyncIterator, Collection
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from actors.events import EventType
@@ -74,15 +75,23 @@ class Follower:
             self._watch.tell(log, f"the ledger of {source} is behind", error)
             return None
 
+    @asynccontextmanager
+    async def _opening(self, source: str) -> AsyncIterator[Database]:
+        """Keeps the reader if nothing goes wrong."""
+        reader = await open_reader(self._settings.database(source))
+        try:
+            if await self._ledger.resume(source, await reader.run(outbox.origin)):
+                log.warning("%s is another one than before: its events are read from the first on", source)
+            yield reader
+        except BaseException:
+            await reader.close()
+            raise
+        self._readers[source] = reader
+
     async def _account(self, source: str) -> int | None:
         if source not in self._readers:
-            reader = await open_reader(self._settings.database(source))
-            try:
+            async with self._opening(source) as reader:
                 self._ledger.book.states(source, await reader.run(shard_queries.load_states))
-            except StoreError:
-                await reader.close()
-                raise
-            self._readers[source] = reader
         upto: int | None = None
         while True:
             cursor = await self._ledger.cursor(source)
@@ -94,7 +103,8 @@ class Follower:
     async def _account_health(self, behind: Collection[str]) -> int | None:
         """What health tells of sessions of shards that are behind is kept until those have told of themselves."""
         if HEALTH not in self._readers:
-            self._readers[HEALTH] = await open_reader(self._settings.database(HEALTH))
+            async with self._opening(HEALTH):
+                pass
         upto: int | None = None
         while True:
             cursor = await self._ledger.cursor(HEALTH)

@@ -23,6 +23,9 @@ from actors.store.direct import Statements
 from actors.store.engine import Database
 from actors.store.records import NewEvent, OutboxEvent
 
+IDENTITY = "identity:"
+"""Before the name of an outbox: its identity, beside how far it was read."""
+
 
 class Ledger:
     """What a transaction changes is kept only once it is committed."""
@@ -55,6 +58,28 @@ class Ledger:
             async with self._database.begin() as conn:
                 self._cursors[source] = await cursors.get_cursor(conn, source)
         return self._cursors[source]
+
+    async def resume(self, source: str, origin: outbox.Origin) -> bool:
+        """Reads on in an outbox that was just opened; whether it took the place of another one.  Raises StoreError.
+
+        That one is then read from its beginning: its numbers say nothing of what is accounted for.
+        """
+        before = await self.cursor(source)
+        known = f"{IDENTITY}{source}"
+
+        async def resume(conn: Statements) -> tuple[int, bool]:
+            identity = await cursors.get_cursor(conn, known)
+            upto = origin.resumed(identity, before)
+            if upto < before:
+                await cursors.forget_cursor(conn, source)
+                await cursors.set_cursor(conn, source, upto)
+            if identity != origin.identity:
+                await cursors.forget_cursor(conn, known)
+                await cursors.set_cursor(conn, known, origin.identity)
+            return upto, identity != origin.identity and before > 0
+
+        self._cursors[source], replaced = await self._database.run(resume)
+        return replaced
 
     async def account(self, source: str, events: Sequence[OutboxEvent], upto: int | None = None) -> int:
         """Accounts for the next events of an outbox, which reaches ``upto`` if that is more than they tell.

@@ -7,8 +7,9 @@ from the beginning only.
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
-from sqlalchemy import BindParameter, Integer, Table, Text, bindparam, column, delete, insert, select, table
+from sqlalchemy import BindParameter, Integer, Table, Text, bindparam, column, delete, insert, select, table, text
 
 from actors.events import EventType
 from actors.store.direct import Statements
@@ -28,6 +29,28 @@ _AFTER = Prepared(
     .order_by(_OUTBOX.c.seq)
     .limit(bindparam("most"))
 )
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Which database an outbox is in: the numbers of another one mean nothing in it."""
+
+    identity: int
+    """Made at random with the database, and the same in its copies; 0: made by an early version."""
+    last: int
+    """The last number that was given out."""
+
+    def resumed(self, identity: int, cursor: int) -> int:
+        """Where a consumer reads on that has read up to ``cursor`` in the outbox with that identity.
+
+        Another one is read from its beginning.  In an older copy of the same nothing is new but what is still to come.
+        """
+        return min(cursor, self.last) if identity == self.identity else 0
+
+
+async def origin(conn: Statements) -> Origin:
+    """Of the outbox of this database."""
+    return Origin(int((await conn.execute(text("PRAGMA user_version"))).scalar_one()), await last_seq(conn))
 
 
 async def append(conn: Statements, events: Sequence[NewEvent]) -> None:
