@@ -48,7 +48,7 @@ class Follower:
         self._watch = watch
         self._readers: dict[str, Database] = {}
         self._kept: dict[tuple[str | None, str], OutboxEvent] = {}
-        """(session, type) -> the last that health told of it, not accounted for so far."""
+        """(session, type) -> the last that health told of it, not accounted for so far; the ledger has its number."""
 
     async def read_all(self) -> Whole:
         """Reads on everywhere: first where the sessions tell of themselves, then what health thinks of them."""
@@ -103,23 +103,26 @@ class Follower:
     async def _account_health(self, behind: Collection[str]) -> int | None:
         """What health tells of sessions of shards that are behind is kept until those have told of themselves."""
         if HEALTH not in self._readers:
-            async with self._opening(HEALTH):
-                pass
+            async with self._opening(HEALTH) as reader:
+                left = await self._ledger.left(HEALTH)
+                kept_before = await reader.run(lambda conn: outbox.read_some(conn, left))
+                self._kept = {(event.session, event.type): event for event in kept_before}
         upto: int | None = None
         while True:
             cursor = await self._ledger.cursor(HEALTH)
             fresh, last = await self._readers[HEALTH].run(
                 lambda conn, after=cursor: outbox.read_kinds_after(conn, after, OF_HEALTH, PAGE)  # type: ignore[misc]
             )
-            due, kept = [], {}
-            for event in (*self._kept.values(), *fresh):
+            due, kept = [], dict[tuple[str | None, str], OutboxEvent]()
+            for event in sorted((*self._kept.values(), *fresh), key=lambda event: event.seq):
                 if is_behind(self._ledger.book.known.get(event.session or ""), behind):
                     kept[event.session, event.type] = event
                 else:
                     due.append(event)
             if last <= cursor and not due:
                 return upto
-            upto = await self._ledger.account(HEALTH, due, max(cursor, last))
+            left = None if kept == self._kept else [event.seq for event in kept.values()]
+            upto = await self._ledger.account(HEALTH, due, max(cursor, last), left)
             self._kept = kept
 
     async def close(self) -> None:

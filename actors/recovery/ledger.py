@@ -4,7 +4,7 @@ It follows the outboxes of the shards and of health with cursors in its own data
 it wrote: an event counts exactly once, whatever is killed.  Orders are stored before they are given.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -74,6 +74,7 @@ class Ledger:
                 await cursors.forget_cursor(conn, source)
                 await cursors.set_cursor(conn, source, upto)
             if identity != origin.identity:
+                await cursors.set_left(conn, source, ())
                 await cursors.forget_cursor(conn, known)
                 await cursors.set_cursor(conn, known, origin.identity)
             return upto, identity != origin.identity and before > 0
@@ -81,10 +82,21 @@ class Ledger:
         self._cursors[source], replaced = await self._database.run(resume)
         return replaced
 
-    async def account(self, source: str, events: Sequence[OutboxEvent], upto: int | None = None) -> int:
+    async def left(self, source: str) -> list[int]:
+        """The events of that outbox, before its cursor, that are not accounted for."""
+        return await self._database.run(lambda conn: cursors.get_left(conn, source))
+
+    async def account(
+        self,
+        source: str,
+        events: Sequence[OutboxEvent],
+        upto: int | None = None,
+        left: Collection[int] | None = None,
+    ) -> int:
         """Accounts for the next events of an outbox, which reaches ``upto`` if that is more than they tell.
 
-        Returns the last number of the ledger's own outbox.  Raises StoreError.
+        ``left``: those that are left for later now; None: the same as before.  Returns the last number of the ledger's
+        own outbox.  Raises StoreError.
         """
         after = self.book.copy()
         reached = max(upto or 0, events[-1].seq if events else 0)
@@ -94,6 +106,8 @@ class Ledger:
                 for step in after.event(source, event):
                     await _enter(conn, after, step)
             await cursors.set_cursor(conn, source, reached)
+            if left is not None:
+                await cursors.set_left(conn, source, left)
             return await outbox.last_seq(conn)
 
         last = await self._database.run(enter)

@@ -6,7 +6,7 @@ them back.  So a consumer that has seen ``n`` will never be shown a smaller numb
 from the beginning only.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import BindParameter, Integer, Table, Text, bindparam, column, delete, insert, select, table, text
@@ -87,6 +87,12 @@ async def read_kinds_after(
     rows = (await conn.execute(query.limit(limit))).all()
     events = [OutboxEvent(row.seq, row.at, row.type, row.session, row.data) for row in rows]
     return events, events[-1].seq if len(events) == limit else last
+
+
+async def read_some(conn: Statements, numbers: Collection[int]) -> list[OutboxEvent]:
+    """Those of these events that are kept, in their order."""
+    query = select(_OUTBOX).where(_OUTBOX.c.seq.in_(numbers)).order_by(_OUTBOX.c.seq)
+    return [OutboxEvent(row.seq, row.at, row.type, row.session, row.data) for row in (await conn.execute(query)).all()]
 
 
 async def read_session(

@@ -136,3 +136,29 @@ async def test_one_shard_that_cant_be_read_concerns_its_own_sessions_only(tmp_pa
         unread.rename(tmp_path / "shard-0.db")
         assert (await follower.read_all()).behind == frozenset()
         assert doubts(ledger) == {"a": "deaf", "b": "deaf"}
+
+
+async def test_what_is_kept_for_later_outlives_the_actor_and_counts_once(tmp_path: Path, settings: Settings) -> None:
+    await opened(tmp_path, "shard-0", "a")
+    await opened(tmp_path, "shard-1", "b")
+    await told(tmp_path, 140.0, a="alive")
+    async with recovery(settings, 145.0) as (follower, ledger):
+        await follower.read_all()
+    unread = (tmp_path / "shard-0.db").rename(tmp_path / "elsewhere")
+    (tmp_path / "shard-0.db").write_bytes(b"no database" * 999)
+    for at, says in ((150.0, "deaf"), (151.0, "alive"), (152.0, "deaf")):
+        await told(tmp_path, at, a=says, b=says)
+    for _ in range(3):  # killed at any time, and started again
+        async with recovery(settings, 300.0) as (follower, ledger):
+            await follower.read_all()
+            assert doubts(ledger) == {"b": "deaf"}
+            assert await ledger.left("health") == [6]
+    unread.rename(tmp_path / "shard-0.db")
+    for _ in range(2):
+        async with recovery(settings, 400.0) as (follower, ledger):
+            await follower.read_all()
+            assert doubts(ledger) == {"a": "deaf", "b": "deaf"}
+            assert await ledger.left("health") == []
+    async with await open_reader(settings.database("recovery")) as database, database.begin() as conn:
+        begun = [await recovery_queries.latest_episodes(conn, session, 9) for session in "ab"]
+    assert [len(episodes) for episodes in begun] == [1, 2]
