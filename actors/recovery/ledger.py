@@ -21,7 +21,7 @@ from actors.session.causes import Cause, cause_named
 from actors.store import cursors, outbox, recovery_queries
 from actors.store.direct import Statements
 from actors.store.engine import Database
-from actors.store.records import NewEvent, OutboxEvent
+from actors.store.records import Action, NewEvent, OutboxEvent
 
 IDENTITY = "identity:"
 """Before the name of an outbox: its identity, beside how far it was read."""
@@ -34,12 +34,18 @@ class Ledger:
         self._database = database
         self.book = book
         self._cursors: dict[str, int] = {}
+        self.pending: dict[str, Action] = {}
+        """What was ordered before it was loaded, by session, if nothing was seen of it until then."""
 
     async def load(self, now: float) -> None:
         """What an earlier actor left: open episodes, what was done within the last hour, and what it has learnt."""
         async with self._database.begin() as conn:
             for row in await recovery_queries.open_episodes(conn):
-                self.book.cases[row.session] = Case(keep.restore(row), row.id)
+                case = self.book.cases[row.session] = Case(keep.restore(row), row.id)
+                if case.episode.pending_at is not None:
+                    for action in await recovery_queries.actions_in(conn, row.id):
+                        if DEED in action.why and action.outcome is None:
+                            self.pending[row.session] = action
             for action in await recovery_queries.actions_since(conn, now - HOUR_S - harm.HELD_S):
                 if (logins := action.why.get(DEED)) is not None and action.outcome != REFUSED:
                     self.book.did(action.session, Deed(action.at, Strategy(action.strategy), int(logins)))
