@@ -204,7 +204,8 @@ async def _enter(conn: Statements, book: Book, step: Step, decision: Decision | 
             await recovery_queries.end_actions(conn, row, HARMFUL, note.at)
             why = {"rule": "harm", "because": "After what was done, other sessions of the same process failed."}
         elif note.episode.outcome is not None:
-            await _end(conn, row, step.session, note)
+            unseen = step.before is not None and step.before.episode.pending_at is not None
+            await _end(conn, row, step.session, note, SUPERSEDED if unseen else HELPED)
         events.append(NewEvent(note.at, note.type, step.session, keep.told(note, row, why, action)))
     await outbox.append(conn, events)
     after = step.after
@@ -235,11 +236,11 @@ async def _act(
     return await recovery_queries.begin_action(conn, row, session, cause, what, note.at, why)
 
 
-async def _end(conn: Statements, row: int, session: str, note: Note) -> None:
-    """The last action has helped, or nothing is done any more."""
+async def _end(conn: Statements, row: int, session: str, note: Note, healed: str) -> None:
+    """The last action is ``healed``: it has helped, unless nothing was seen of it; or nothing is done any more."""
     episode = note.episode
     if episode.outcome is Outcome.HEALED:
-        await recovery_queries.end_actions(conn, row, HELPED, note.at)
+        await recovery_queries.end_actions(conn, row, healed, note.at)
     elif episode.outcome is Outcome.HALTED:
         known = await recovery_queries.actions_in(conn, row)
         if known and known[-1].strategy == episode.strategy:
