@@ -6,7 +6,7 @@ Those that are still to come after that (of facts that were told before a leap a
 ledger by a fresh actor) are taken for now.  When connections opened is left alone: it says which one is meant.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 from actors.recovery import harm
@@ -39,7 +39,8 @@ def leapt(book: Book, seconds: float) -> None:
 
 def not_after(book: Book, now: float) -> None:
     """Nothing that was done, or that has begun, was so at a time that is still to come."""
-    _move(book, lambda at: min(at, now))
+    if any(at > now for at in _times(book)):
+        _move(book, lambda at: min(at, now))
     book.held = {session: min(until, now + harm.HELD_S) for session, until in book.held.items()}
 
 
@@ -52,6 +53,16 @@ def asked(book: Book, session: str, at: float) -> None:
     book.deeds[session] = tuple(replace(deed, at=at) if deed.at == stored else deed for deed in deeds)
     same = [watch.session == session and watch.at == stored for watch in book.watches]
     book.watches = tuple(replace(watch, at=at) if its else watch for watch, its in zip(book.watches, same, strict=True))
+
+
+def _times(book: Book) -> Iterator[float]:
+    for case in book.cases.values():
+        its = case.episode
+        yield its.rung_at if its.forced_from is None else max(its.rung_at, its.forced_from.at)
+        yield from (at for at in (its.doubt_at, its.pending_at, its.refused_at) if at is not None)
+    for deeds in book.deeds.values():
+        yield from (deed.at for deed in deeds)
+    yield from (watch.at for watch in book.watches)
 
 
 def _move(book: Book, move: Move) -> None:
