@@ -28,7 +28,7 @@ KEEP_HOURS = 31 * 86400.0
 PAGE = 500
 """Events of recovery's outbox counted in one transaction."""
 
-_CURSOR = "cursor:recovery"
+_CURSOR, _IDENTITY = "cursor:recovery", "identity:recovery"
 
 
 class Interventions:
@@ -79,8 +79,14 @@ class Interventions:
 
     async def recovered(self, recovery: Database) -> None:
         """Counts attempts of recovery that were not counted yet.  Raises StoreError."""
+        origin = await recovery.run(outbox.origin)
         async with self._database.begin() as conn:
-            cursor = int(await api_queries.get_meta(conn, _CURSOR) or 0)
+            identity = int(await api_queries.get_meta(conn, _IDENTITY) or 0)
+            stored = int(await api_queries.get_meta(conn, _CURSOR) or 0)
+            cursor = origin.resumed(identity, stored)
+            if (identity, stored) != (origin.identity, cursor):
+                await api_queries.set_meta(conn, _CURSOR, str(cursor))
+                await api_queries.set_meta(conn, _IDENTITY, str(origin.identity))
         while True:
             async with recovery.begin() as conn:
                 events = await outbox.read_after(conn, cursor, PAGE)

@@ -23,6 +23,7 @@ from actors.vault.keyring import Keyring
 from config.loader import Loaded
 from config.paths import socket_path
 from config.schema_http import Http
+from daemon import numbering
 from daemon.backup.restore import finish
 
 TOKEN_FILE = "admin.token"  # noqa: S105 - the name of a file
@@ -73,6 +74,7 @@ def prepare(loaded: Loaded) -> Prepared:
             refuse(path, kind)
         for path, kind in files.items():
             upgrade(path, kind)
+        numbering.go_on(state / "api.db", state.glob("shard-*.db"))
         for board in boards(runtime).values():
             ways_path(board).unlink(missing_ok=True)
             board.unlink(missing_ok=True)  # an outage may be over, or this start be what ends it: a newer version

@@ -4,7 +4,7 @@ import asyncio
 import logging
 import random
 import time
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from thespian.actors import ActorAddress
@@ -12,18 +12,16 @@ from thespian.actors import ActorAddress
 from actors.messages.services import Command, CommandResult, Hint, ShardPauses
 from actors.messages.sessions import PlanAnswer, PlanRequest
 from actors.messages.supervision import ServiceSample
+from actors.recovery.acting import Acting
 from actors.recovery.book import Book
 from actors.recovery.calm import Calm
-from actors.recovery.decide import Rule
-from actors.recovery.follow import HEALTH, Follower, is_behind
+from actors.recovery.follow import HEALTH, Follower
 from actors.recovery.learning import doublings
 from actors.recovery.ledger import Ledger
 from actors.recovery.orders import Orders
 from actors.recovery.outages import Outages
-from actors.recovery.pauses import in_force
 from actors.recovery.plans import plan
 from actors.recovery.pruning import Pruning
-from actors.recovery.strategies import Strategy
 from actors.recovery.tuning import budgets, policy
 from actors.runtime.worker import Worker
 from actors.session.causes import Cause, cause_named
@@ -39,8 +37,6 @@ PRUNE_PERIOD = 60.0
 """Seconds between prunings."""
 LEARN_PERIOD = 600.0
 """Seconds between readings of what has helped."""
-FORCEABLE = tuple(map(str, (Strategy.RECONNECT, Strategy.RESTART, Strategy.FAILOVER)))
-"""What an operator may order."""
 NEWS_PAUSE = 1.0
 """Seconds between two readings of health's news: before each all shards are read, since they tell what came before."""
 
@@ -58,6 +54,7 @@ class RecoveryActor(Worker):
         self._follower = Follower(args, self._ledger, self._database.watch)
         self._outages = Outages(args.runtime_dir)
         self._orders = Orders(self.tell, self.post, self.myAddress)
+        self._acting = Acting(self._ledger, self._orders, self._database.watch, self._told)
         self._turn = asyncio.Lock()
         self._paused: dict[str, Mapping[str, float]] = {}
         """shard -> its sessions for which recovery is paused."""
@@ -84,12 +81,12 @@ class RecoveryActor(Worker):
             self._news.set()
         elif isinstance(message, CommandResult) and (session := self._orders.answered(message)) is not None:
             async with self._turn:
-                await self._refused(session)
+                await self._acting.refused(session)
         elif isinstance(message, ShardPauses):
             self._paused[message.source] = message.until
         elif isinstance(message, Command):
             async with self._turn:
-                error = await self._force(message)
+                error = await self._acting.force(message)
             if error is not None:
                 self.post(message.reply_to, CommandResult(message.correlation, error=error))
 
@@ -124,6 +121,7 @@ class RecoveryActor(Worker):
             hinted, self._hinted = self._hinted, set()
             for source in sorted(hinted):
                 async with self._turn:
+                    self._acting.now()
                     self._told(await self._follower.read(source))
 
     async def _hear(self) -> None:
@@ -136,65 +134,18 @@ class RecoveryActor(Worker):
     async def _read_and_act(self) -> None:
         await self._calm.wait()
         async with self._turn:
+            self._acting.now()
             whole = await self._follower.read_all()
             self._told(whole.upto)
             if HEALTH not in whole.behind:  # nothing is done on half of the news
                 try:
-                    await self._act(whole.behind)
+                    await self._acting.act(whole.behind, self._paused)
                 except StoreError as error:
                     self._database.watch.tell(log, "nothing can be ordered, since it can't be stored", error)
 
     def _told(self, upto: int | None) -> None:
         if upto is not None:
             self.tell("gateway", Hint("recovery", upto))
-
-    async def _act(self, behind: Collection[str]) -> None:
-        """Decides about every open episode but those of shards that are ``behind``; what is ordered is stored first."""
-        now, known_now = time.time(), self._ledger.book.known
-        paused = in_force(self._paused, {id: known.shard for id, known in known_now.items()})
-        survey = self._ledger.book.survey(now, paused)
-        for session in list(self._ledger.book.cases):
-            if is_behind(known_now.get(session), behind):
-                continue
-            decision = self._ledger.book.decide(session, survey, now, paused.get(session))
-            if decision.act:
-                known = self._ledger.book.known.get(session)
-                self._told(await self._ledger.order(session, decision, now))
-                ordered = self._ledger.book.cases[session].episode.pending_at == now
-                cause, strategy = str(decision.facts.get("cause")), decision.strategy
-                if ordered and (known is None or not self._orders.give(session, known.shard, strategy, cause)):
-                    await self._ledger.refuse(session, now)
-                survey = self._ledger.book.survey(now, paused)
-                log.info("%s: %s, %s", session, decision.strategy, decision.because)
-            elif decision.rule is Rule.FORCED:
-                await self._ledger.refuse(session, now)
-            elif decision.rule in {Rule.BUDGET, Rule.HELD}:
-                self._told(await self._ledger.escalate(session, decision, now))
-
-    async def _force(self, message: Command) -> tuple[str, str] | None:
-        """What an operator orders is stored with its name, then given to the host; returns why not, or None."""
-        strategy, now = message.args.get("strategy"), time.time()
-        known = self._ledger.book.known.get(message.session)
-        if message.name != "force" or strategy not in FORCEABLE:
-            return "invalid", f"the strategy is one of {', '.join(FORCEABLE)}"
-        if known is None:
-            return "unavailable", "recovery knows nothing of that session yet"
-        try:
-            self._told(await self._ledger.force(message.session, Strategy(strategy), str(message.args["who"]), now))
-            cause = str(Cause.OPERATOR_RECONNECT)
-            if not self._orders.give(message.session, known.shard, Strategy(strategy), cause, message):
-                await self._ledger.refuse(message.session, now)
-                return "unavailable", "the connector host of that session is starting"
-        except StoreError as error:
-            self._database.watch.tell(log, "an order can't be stored", error)
-            return "unavailable", "the order could not be stored"
-        return None
-
-    async def _refused(self, session: str) -> None:
-        try:
-            await self._ledger.refuse(session, time.time())
-        except StoreError as error:
-            self._database.watch.tell(log, "a refusal can't be stored", error)
 
     async def _prune(self) -> None:
         pruning = Pruning(self._database, self._ledger)

@@ -136,7 +136,7 @@ def decide(episode: Episode | None, around: Around, now: float) -> Decision:
     if around.paused_until is not None and around.paused_until > now:
         until = around.paused_until if math.isfinite(around.paused_until) else None
         return Decision(Rule.PAUSED, "Recovery is paused for this session.", episode.strategy, until=until)
-    if episode.pending_at is not None and now - episode.pending_at < around.limits.unanswered_s:
+    if episode.pending_at is not None and abs(now - episode.pending_at) < around.limits.unanswered_s:
         due = episode.pending_at + around.limits.unanswered_s
         return Decision(Rule.UNDER_WAY, "What was ordered has yet to show.", episode.strategy, until=due)
     if episode.doubt == FORCED or episode.forced_from is not None:
@@ -158,7 +158,7 @@ def has_failed(episode: Episode, limits: Limits, now: float) -> bool:
     As long as it is not, somebody who orders something else takes its chance from it, and that says nothing about it.
     """
     if episode.pending_at is not None:
-        return episode.open and now - episode.pending_at >= limits.unanswered_s
+        return episode.open and abs(now - episode.pending_at) >= limits.unanswered_s
     done = episode.attempts - episode.rung_attempts
     if episode.open:
         return episode.doubt is not None and not _in_grace(episode, limits, now) and (episode.rung_deeds + done) > 0
@@ -167,7 +167,7 @@ def has_failed(episode: Episode, limits: Limits, now: float) -> bool:
 
 
 def _in_grace(episode: Episode, limits: Limits, now: float) -> bool:
-    return episode.doubt == "half_open" and now - (episode.doubt_at or now) < limits.grace_s
+    return episode.doubt == "half_open" and abs(now - (episode.doubt_at or now)) < limits.grace_s
 
 
 def _closed(episode: Episode, around: Around, now: float) -> Decision:

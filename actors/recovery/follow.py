@@ -1,7 +1,8 @@
 """Reading on in the outboxes of the shards and of health, up to where the ledger is."""
 
 import logging
-from collections.abc import Collection
+from collections.abc import AsyncIterator, Collection
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from actors.events import EventType
@@ -47,7 +48,7 @@ class Follower:
         self._watch = watch
         self._readers: dict[str, Database] = {}
         self._kept: dict[tuple[str | None, str], OutboxEvent] = {}
-        """(session, type) -> the last that health told of it, not accounted for so far."""
+        """(session, type) -> the last that health told of it, not accounted for so far; the ledger has its number."""
 
     async def read_all(self) -> Whole:
         """Reads on everywhere: first where the sessions tell of themselves, then what health thinks of them."""
@@ -74,15 +75,23 @@ class Follower:
             self._watch.tell(log, f"the ledger of {source} is behind", error)
             return None
 
+    @asynccontextmanager
+    async def _opening(self, source: str) -> AsyncIterator[Database]:
+        """Keeps the reader if nothing goes wrong."""
+        reader = await open_reader(self._settings.database(source))
+        try:
+            if await self._ledger.resume(source, await reader.run(outbox.origin)):
+                log.warning("%s is another one than before: its events are read from the first on", source)
+            yield reader
+        except BaseException:
+            await reader.close()
+            raise
+        self._readers[source] = reader
+
     async def _account(self, source: str) -> int | None:
         if source not in self._readers:
-            reader = await open_reader(self._settings.database(source))
-            try:
+            async with self._opening(source) as reader:
                 self._ledger.book.states(source, await reader.run(shard_queries.load_states))
-            except StoreError:
-                await reader.close()
-                raise
-            self._readers[source] = reader
         upto: int | None = None
         while True:
             cursor = await self._ledger.cursor(source)
@@ -94,22 +103,26 @@ class Follower:
     async def _account_health(self, behind: Collection[str]) -> int | None:
         """What health tells of sessions of shards that are behind is kept until those have told of themselves."""
         if HEALTH not in self._readers:
-            self._readers[HEALTH] = await open_reader(self._settings.database(HEALTH))
+            async with self._opening(HEALTH) as reader:
+                left = await self._ledger.left(HEALTH)
+                kept_before = await reader.run(lambda conn: outbox.read_some(conn, left))
+                self._kept = {(event.session, event.type): event for event in kept_before}
         upto: int | None = None
         while True:
             cursor = await self._ledger.cursor(HEALTH)
             fresh, last = await self._readers[HEALTH].run(
                 lambda conn, after=cursor: outbox.read_kinds_after(conn, after, OF_HEALTH, PAGE)  # type: ignore[misc]
             )
-            due, kept = [], {}
-            for event in (*self._kept.values(), *fresh):
+            due, kept = [], dict[tuple[str | None, str], OutboxEvent]()
+            for event in sorted((*self._kept.values(), *fresh), key=lambda event: event.seq):
                 if is_behind(self._ledger.book.known.get(event.session or ""), behind):
                     kept[event.session, event.type] = event
                 else:
                     due.append(event)
             if last <= cursor and not due:
                 return upto
-            upto = await self._ledger.account(HEALTH, due, max(cursor, last))
+            left = None if kept == self._kept else [event.seq for event in kept.values()]
+            upto = await self._ledger.account(HEALTH, due, max(cursor, last), left)
             self._kept = kept
 
     async def close(self) -> None:

@@ -4,7 +4,7 @@ It follows the outboxes of the shards and of health with cursors in its own data
 it wrote: an event counts exactly once, whatever is killed.  Orders are stored before they are given.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -21,7 +21,10 @@ from actors.session.causes import Cause, cause_named
 from actors.store import cursors, outbox, recovery_queries
 from actors.store.direct import Statements
 from actors.store.engine import Database
-from actors.store.records import NewEvent, OutboxEvent
+from actors.store.records import Action, NewEvent, OutboxEvent
+
+IDENTITY = "identity:"
+"""Before the name of an outbox: its identity, beside how far it was read."""
 
 
 class Ledger:
@@ -31,12 +34,18 @@ class Ledger:
         self._database = database
         self.book = book
         self._cursors: dict[str, int] = {}
+        self.pending: dict[str, Action] = {}
+        """What was ordered before it was loaded, by session, if nothing was seen of it until then."""
 
     async def load(self, now: float) -> None:
         """What an earlier actor left: open episodes, what was done within the last hour, and what it has learnt."""
         async with self._database.begin() as conn:
             for row in await recovery_queries.open_episodes(conn):
-                self.book.cases[row.session] = Case(keep.restore(row), row.id)
+                case = self.book.cases[row.session] = Case(keep.restore(row), row.id)
+                if case.episode.pending_at is not None:
+                    for action in await recovery_queries.actions_in(conn, row.id):
+                        if DEED in action.why and action.outcome is None:
+                            self.pending[row.session] = action
             for action in await recovery_queries.actions_since(conn, now - HOUR_S - harm.HELD_S):
                 if (logins := action.why.get(DEED)) is not None and action.outcome != REFUSED:
                     self.book.did(action.session, Deed(action.at, Strategy(action.strategy), int(logins)))
@@ -56,10 +65,44 @@ class Ledger:
                 self._cursors[source] = await cursors.get_cursor(conn, source)
         return self._cursors[source]
 
-    async def account(self, source: str, events: Sequence[OutboxEvent], upto: int | None = None) -> int:
+    async def resume(self, source: str, origin: outbox.Origin) -> bool:
+        """Reads on in an outbox that was just opened; whether it took the place of another one.  Raises StoreError.
+
+        That one is then read from its beginning: its numbers say nothing of what is accounted for.
+        """
+        before = await self.cursor(source)
+        known = f"{IDENTITY}{source}"
+
+        async def resume(conn: Statements) -> tuple[int, bool]:
+            identity = await cursors.get_cursor(conn, known)
+            upto = origin.resumed(identity, before)
+            if upto < before:
+                await cursors.forget_cursor(conn, source)
+                await cursors.set_cursor(conn, source, upto)
+            if identity != origin.identity:
+                await cursors.set_left(conn, source, ())
+                await cursors.forget_cursor(conn, known)
+                await cursors.set_cursor(conn, known, origin.identity)
+            return upto, identity != origin.identity and before > 0
+
+        self._cursors[source], replaced = await self._database.run(resume)
+        return replaced
+
+    async def left(self, source: str) -> list[int]:
+        """The events of that outbox, before its cursor, that are not accounted for."""
+        return await self._database.run(lambda conn: cursors.get_left(conn, source))
+
+    async def account(
+        self,
+        source: str,
+        events: Sequence[OutboxEvent],
+        upto: int | None = None,
+        left: Collection[int] | None = None,
+    ) -> int:
         """Accounts for the next events of an outbox, which reaches ``upto`` if that is more than they tell.
 
-        Returns the last number of the ledger's own outbox.  Raises StoreError.
+        ``left``: those that are left for later now; None: the same as before.  Returns the last number of the ledger's
+        own outbox.  Raises StoreError.
         """
         after = self.book.copy()
         reached = max(upto or 0, events[-1].seq if events else 0)
@@ -69,6 +112,8 @@ class Ledger:
                 for step in after.event(source, event):
                     await _enter(conn, after, step)
             await cursors.set_cursor(conn, source, reached)
+            if left is not None:
+                await cursors.set_left(conn, source, left)
             return await outbox.last_seq(conn)
 
         last = await self._database.run(enter)
@@ -159,7 +204,8 @@ async def _enter(conn: Statements, book: Book, step: Step, decision: Decision | 
             await recovery_queries.end_actions(conn, row, HARMFUL, note.at)
             why = {"rule": "harm", "because": "After what was done, other sessions of the same process failed."}
         elif note.episode.outcome is not None:
-            await _end(conn, row, step.session, note)
+            unseen = step.before is not None and step.before.episode.pending_at is not None
+            await _end(conn, row, step.session, note, SUPERSEDED if unseen else HELPED)
         events.append(NewEvent(note.at, note.type, step.session, keep.told(note, row, why, action)))
     await outbox.append(conn, events)
     after = step.after
@@ -190,11 +236,11 @@ async def _act(
     return await recovery_queries.begin_action(conn, row, session, cause, what, note.at, why)
 
 
-async def _end(conn: Statements, row: int, session: str, note: Note) -> None:
-    """The last action has helped, or nothing is done any more."""
+async def _end(conn: Statements, row: int, session: str, note: Note, healed: str) -> None:
+    """The last action is ``healed``: it has helped, unless nothing was seen of it; or nothing is done any more."""
     episode = note.episode
     if episode.outcome is Outcome.HEALED:
-        await recovery_queries.end_actions(conn, row, HELPED, note.at)
+        await recovery_queries.end_actions(conn, row, healed, note.at)
     elif episode.outcome is Outcome.HALTED:
         known = await recovery_queries.actions_in(conn, row)
         if known and known[-1].strategy == episode.strategy:

@@ -10,7 +10,11 @@ from thespian.actors import ActorAddress
 
 from actors.messages.services import Command, CommandResult
 from actors.recovery.strategies import Strategy
+from actors.session.causes import Cause
+from actors.store.records import Action
 
+NOT_OPEN = "not_open"
+"""Why a session refuses that has no open connection to end (``session.commands``)."""
 KEPT = 1000
 """Orders whose answer is awaited; an answer to an older one changes nothing."""
 
@@ -22,6 +26,8 @@ class Given:
     session: str
     asked: Command | None = None
     """The operator's command that it came from."""
+    again: bool = False
+    """Perhaps it had been given before."""
 
 
 class Orders:
@@ -41,14 +47,23 @@ class Orders:
 
         A new connection that an operator wants is what operators could always order: also of a session that rests.
         """
+        return self._send(shard, strategy, cause, Given(session, asked), forced=asked is not None)
+
+    def repeat(self, shard: str, action: Action) -> bool:
+        """Gives what the ledger says was ordered, whether it was given before or not; so as ``give``."""
+        forced = action.why.get("by") is not None
+        cause = str(Cause.OPERATOR_RECONNECT) if forced else action.cause
+        return self._send(shard, Strategy(action.strategy), cause, Given(action.session, again=True), forced=forced)
+
+    def _send(self, shard: str, strategy: Strategy, cause: str, given: Given, *, forced: bool) -> bool:
         id = next(self._ids)
         what = Strategy.RECONNECT if strategy is Strategy.SLOW_LANE else strategy
-        name = "reconnect" if asked is not None and what is Strategy.RECONNECT else "heal"
+        name = "reconnect" if forced and what is Strategy.RECONNECT else "heal"
         args = {"cause": cause, "strategy": str(what)}
-        self._given[id] = Given(session, asked)
+        self._given[id] = given
         if len(self._given) > KEPT:
             del self._given[next(iter(self._given))]
-        return self._tell(f"{shard}/host", Command(id, session, name, args, self._reply_to))
+        return self._tell(f"{shard}/host", Command(id, given.session, name, args, self._reply_to))
 
     def answered(self, result: CommandResult) -> str | None:
         """Passes the answer on to who asked; the session whose order was refused, or None."""
@@ -57,4 +72,6 @@ class Orders:
             return None
         if given.asked is not None:
             self._post(given.asked.reply_to, replace(result, correlation=given.asked.correlation))
+        if given.again and result.error is not None and result.error[0] == NOT_OPEN:
+            return None  # it had it already, and is closing its connection: that is told
         return given.session if result.error is not None else None

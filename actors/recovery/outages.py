@@ -65,7 +65,7 @@ class Outages:
         """Tells what changed; returns the last number of the outbox, None if nothing did.  Raises StoreError."""
         if self._known is None:
             self._known = await database.run(_told)
-        found = self._read()
+        found = self._read(self._known)
         events = changes(self._known, found, now)
         if not events:
             return None
@@ -84,7 +84,8 @@ class Outages:
                 log.info("%s: the outage is over, all sessions connect again", connector)
         return upto
 
-    def _read(self) -> dict[str, Outage]:
+    def _read(self, known: Mapping[str, Outage]) -> dict[str, Outage]:
+        """As the boards say; of one that is there and can't be read, what was known of it holds."""
         found = {}
         for connector, path in boards(self._runtime_dir).items():
             try:
@@ -93,4 +94,5 @@ class Outages:
                 found[connector] = self._ledgers[connector].read().outage
             except OSError as error:
                 log.debug("the admission board of %s can't be read: %s", connector, error)
+                found[connector] = known.get(connector, Outage())
         return found

@@ -5,6 +5,7 @@ by a newer version, by another program, of another kind, or damaged) is not chan
 """
 
 import os
+import secrets
 import stat
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,6 +31,8 @@ APPLICATION_ID: dict[Kind, int] = {
 }
 """Marks a file as wavigil's and says what it holds (https://www.sqlite.org/fileformat2.html#application_id)."""
 
+MOST_IDENTITY = 2**31 - 1
+"""Of the numbers that tell databases of a kind apart (https://www.sqlite.org/fileformat2.html#user_version_number)."""
 MODE = 0o600
 
 
@@ -92,6 +95,9 @@ def upgrade(path: Path, kind: Kind) -> str:
     try:
         with engine.begin() as conn:
             conn.exec_driver_sql(f"PRAGMA application_id={APPLICATION_ID[kind]}")
+            if found is None or not found.tables:
+                # who follows it sees by this that it is another one, whose numbers begin anew (``outbox.Origin``)
+                conn.exec_driver_sql(f"PRAGMA user_version={1 + secrets.randbelow(MOST_IDENTITY)}")
             config = config_for(kind)
             config.attributes["connection"] = conn
             command.upgrade(config, "head")

@@ -6,9 +6,10 @@ them back.  So a consumer that has seen ``n`` will never be shown a smaller numb
 from the beginning only.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 
-from sqlalchemy import BindParameter, Integer, Table, Text, bindparam, column, delete, insert, select, table
+from sqlalchemy import BindParameter, Integer, Table, Text, bindparam, column, delete, insert, select, table, text
 
 from actors.events import EventType
 from actors.store.direct import Statements
@@ -28,6 +29,28 @@ _AFTER = Prepared(
     .order_by(_OUTBOX.c.seq)
     .limit(bindparam("most"))
 )
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Which database an outbox is in: the numbers of another one mean nothing in it."""
+
+    identity: int
+    """Made at random with the database, and the same in its copies; 0: made by an early version."""
+    last: int
+    """The last number that was given out."""
+
+    def resumed(self, identity: int, cursor: int) -> int:
+        """Where a consumer reads on that has read up to ``cursor`` in the outbox with that identity.
+
+        Another one is read from its beginning.  In an older copy of the same nothing is new but what is still to come.
+        """
+        return min(cursor, self.last) if identity == self.identity else 0
+
+
+async def origin(conn: Statements) -> Origin:
+    """Of the outbox of this database."""
+    return Origin(int((await conn.execute(text("PRAGMA user_version"))).scalar_one()), await last_seq(conn))
 
 
 async def append(conn: Statements, events: Sequence[NewEvent]) -> None:
@@ -64,6 +87,12 @@ async def read_kinds_after(
     rows = (await conn.execute(query.limit(limit))).all()
     events = [OutboxEvent(row.seq, row.at, row.type, row.session, row.data) for row in rows]
     return events, events[-1].seq if len(events) == limit else last
+
+
+async def read_some(conn: Statements, numbers: Collection[int]) -> list[OutboxEvent]:
+    """Those of these events that are kept, in their order."""
+    query = select(_OUTBOX).where(_OUTBOX.c.seq.in_(numbers)).order_by(_OUTBOX.c.seq)
+    return [OutboxEvent(row.seq, row.at, row.type, row.session, row.data) for row in (await conn.execute(query)).all()]
 
 
 async def read_session(

@@ -80,7 +80,9 @@ def _load(again: int | None) -> Operation[_Loaded]:
     async def load(conn: Statements) -> _Loaded:
         states, arrivals = await shard_queries.load_states(conn), list[OutboxEvent]()
         if again is not None:
-            arrivals, _ = await outbox.read_kinds_after(conn, again, [EventType.SESSION_CANARY], AGAIN)
+            # a number that was never given out is of a database whose place this one has taken
+            after = again if again <= await outbox.last_seq(conn) else 0
+            arrivals, _ = await outbox.read_kinds_after(conn, after, [EventType.SESSION_CANARY], AGAIN)
         return states, arrivals
 
     return load

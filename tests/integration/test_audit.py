@@ -252,6 +252,13 @@ async def test_attempts_of_recovery_count_once_each(database: Database, tmp_path
         await second.load()
         await second.recovered(reader)
         assert second.totals == {key: 3}
+    (tmp_path / "recovery.db").unlink()
+    upgrade(tmp_path / "recovery.db", Kind.RECOVERY)
+    async with await open_writer(tmp_path / "recovery.db") as writer, await open_reader(writer.path) as reader:
+        await happens(EventType.RECOVERY_ATTEMPT)
+        for _ in range(2):
+            await second.recovered(reader)
+            assert second.totals == {key: 4}, "the ledger began anew, and its numbers with it"
 
 
 async def test_windows_and_totals(database: Database) -> None:

@@ -212,6 +212,24 @@ async def test_an_operator_takes_the_chance_of_an_order_that_has_yet_to_show(tmp
         assert ledger.book.learnt.of(Cause.DEAF, Strategy.RESTART) == Trials(0, 1)
 
 
+async def test_an_order_that_nobody_needed_has_not_helped(tmp_path: Path) -> None:
+    async with await fresh(tmp_path, "recovery.db") as database:
+        ledger = Ledger(database, Book())
+        await ledger.load(0.0)
+        await ledger.account("shard-0", [state("a", 1, 10.0, "connecting", "open")])
+        story = [
+            OutboxEvent(n, at, str(EventType.HEALTH_LIVENESS), "a", {"liveness": says, "since": at - 50})
+            for n, (at, says) in enumerate([(400.0, "deaf"), (402.0, "alive")], start=7)
+        ]
+        await ledger.account("health", story[:1])
+        await ledger.order("a", ledger.book.decide("a", ledger.book.survey(401.0), 401.0), 401.0)
+        await ledger.account("health", story[1:])
+        assert ledger.book.cases == {}
+        assert await outcomes(database) == [("reconnect", "superseded")]
+        await ledger.learn(500.0)
+        assert ledger.book.learnt.of(Cause.DEAF, Strategy.RECONNECT) == Trials()
+
+
 @pytest.mark.parametrize(("tries", "outcome"), [(0, "superseded"), (3, "superseded"), (6, "failed")])
 async def test_tries_that_an_operator_cuts_short_have_not_failed(tmp_path: Path, tries: int, outcome: str) -> None:
     async with await fresh(tmp_path, "recovery.db") as database:

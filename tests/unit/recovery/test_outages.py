@@ -1,6 +1,9 @@
 """Outages as recovery tells them."""
 
+import errno
 from pathlib import Path
+
+import pytest
 
 from actors.admission.board import Board
 from actors.admission.ledger import Ledger, ledger_path
@@ -57,4 +60,24 @@ async def test_a_fresh_actor_tells_the_end_of_what_another_told(tmp_path: Path) 
         assert await Outages(tmp_path).look(database, 116.0) is None
         ended = (await database.run(lambda conn: outbox.read_after(conn, 1, 10)))[0].data
         assert (ended["since"], ended["ended"]) == (100.0, 111.0)
+    hosts.close()
+
+
+async def test_of_a_board_that_cant_be_read_the_last_holds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    upgrade(tmp_path / "recovery.db", Kind.RECOVERY)
+    hosts = Ledger(ledger_path(tmp_path, "baileys"))
+    async with await open_writer(tmp_path / "recovery.db") as database:
+        await hosts.act(lambda _: (Board(outage=ON), None))
+        first, fresh = Outages(tmp_path), Outages(tmp_path)
+        assert await first.look(database, 101.0) == 1
+
+        def fails(_: object) -> Board:
+            raise OSError(errno.EIO, "the disk")
+
+        with monkeypatch.context() as patched:
+            patched.setattr(Ledger, "read", fails)
+            assert await first.look(database, 106.0) is None
+            assert await fresh.look(database, 106.0) is None
+        await hosts.act(lambda _: (Board(), None))
+        assert await first.look(database, 111.0) == 2
     hosts.close()
