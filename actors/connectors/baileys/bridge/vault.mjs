@@ -179,9 +179,8 @@ export class VaultChannel {
   }
 
   async #send({ set, del, paired }) {
-    const packed = {}
-    for (const [key, bytes] of set) packed[key] = await pack(key, bytes)
-    const fields = { session: this.#session, generation: this.generation, set: packed, del: [...del] }
+    const packed = await Promise.all([...set].map(async ([key, bytes]) => [key, await pack(key, bytes)]))
+    const fields = { session: this.#session, generation: this.generation, set: Object.fromEntries(packed), del: [...del] }
     return this.#link.request('commit', paired === undefined ? fields : { ...fields, paired })
   }
 

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
 import { afterEach, beforeEach, test } from 'node:test'
+import { gunzipSync } from 'node:zlib'
 import '../quiet.mjs'
 import { BufferJSON } from '@whiskeysockets/baileys'
 import { ProtocolError } from '../errors.mjs'
@@ -16,7 +17,8 @@ let channel
 let failures
 const account = { details: Buffer.from('d'), accountSignature: Buffer.from('s') }
 const blob = value => Buffer.from(JSON.stringify(value, BufferJSON.replacer))
-const stored = key => JSON.parse(Buffer.from(peer.entries.get(key)).toString(), BufferJSON.reviver)
+const unfolded = bytes => bytes[0] === 0x1f ? gunzipSync(bytes) : Buffer.from(bytes)
+const stored = key => JSON.parse(unfolded(peer.entries.get(key)).toString(), BufferJSON.reviver)
 const load = () => Keystore.load(channel, error => failures.push(error.code))
 
 beforeEach(async () => {
