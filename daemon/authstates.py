@@ -5,11 +5,13 @@ import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from typing import Any, Final
 
-from actors.connectors.baileys.authstate import BadAuthState, Device, check, read_device, why_older
+from actors.connectors.baileys.authstate import BadAuthState, Device, check, read_device, unpacked, why_older
 from actors.connectors.baileys.multifile import CREDS
+from actors.connectors.baileys.packing import pack
 from actors.connectors.protocol import ErrorCode
 from actors.connectors.vaultlink import RETRY_SECONDS, SessionVault, VaultLink
 from actors.masking import mask_text
+from actors.runtime.limits import MAX_FRAME
 from actors.runtime.rpc import RemoteError
 from daemon.backend import BackendError, SessionLive, SessionRecord
 
@@ -17,9 +19,10 @@ CLOSING_PATIENCE: Final = 10.0
 """Seconds for the connection of a session that was just stopped to end."""
 LOOK: Final = 0.05
 """Seconds between looks at it, and at a vault that has no key yet."""
-FRAME_BYTES: Final = 3 * 1024 * 1024
-"""Keys and values in one commit: the vault takes frames of 4 MiB."""
+FRAME_BYTES: Final = MAX_FRAME - 64 * 1024
+"""Keys and values in one commit, deleted keys too; the rest of a frame is for what else a request holds."""
 _ENTRY_OVERHEAD: Final = 16
+"""Bytes, at least those by which msgpack says how long a key and its value are."""
 
 TELL: Final = (10.0, 5.0)
 """Seconds to tell a session's actor, and of each attempt."""
@@ -57,7 +60,7 @@ class LiveAuthStates:
     async def export(self, session: str) -> Mapping[str, bytes]:
         """See AuthStates."""
         async with self._taken(session) as (vault, _):
-            entries = await vault.load()
+            entries = unpacked(await vault.load())
         await self._release(session)
         if CREDS not in entries:
             raise BackendError("conflict", f"session {session!r} is not paired: it has no auth state")
@@ -86,7 +89,7 @@ class LiveAuthStates:
 
     async def _replace(self, session: str, entries: Mapping[str, bytes], device: Device) -> int:
         async with self._taken(session) as (vault, paired):
-            present = await vault.load()
+            present = unpacked(await vault.load())
             if paired and read_device(present) != device:
                 told = f"session {session!r} is paired as another device"
                 remedy = "Log it out first, or remove it with its auth state; or import into a session of another id."
@@ -94,7 +97,7 @@ class LiveAuthStates:
             if paired and (why := why_older(entries, present)) is not None:
                 told = f"what is imported is older than what session {session!r} has: {why}"
                 raise BackendError("conflict", told, remedy="Nothing was changed. Start the session with what it has.")
-            changed = {key: value for key, value in entries.items() if present.get(key) != value}
+            changed = {key: pack(text) for key, text in entries.items() if present.get(key) != text}
             gone = [key for key in present if key not in entries]
             await _store(vault, changed, gone, at_once=paired)
         return len(changed) + len(gone)
@@ -149,21 +152,25 @@ def _refused() -> Iterator[None]:
 
 async def _store(vault: SessionVault, changed: Mapping[str, bytes], gone: list[str], *, at_once: bool) -> None:
     """One commit if it fits; else the credentials last, since without them nothing before them counts."""
-    parts = list(_parts({key: value for key, value in changed.items() if key != CREDS}))
     creds = {CREDS: changed[CREDS]} if CREDS in changed else {}
+    parts = list(_parts({**changed, **dict.fromkeys(gone)}, creds)) or [{}]
     if at_once and len(parts) > 1:
         told = f"more than {FRAME_BYTES} bytes differ from what the session has, too much for one commit"
         raise BackendError("limit", told)
     for part in parts[:-1]:
-        await vault.commit(part)
-    await vault.commit({**(parts[-1] if parts else {}), **creds}, gone, paired=True, replaced=True)
+        await vault.commit(*_set_and_deleted(part))
+    await vault.commit(*_set_and_deleted(parts[-1]), paired=True, replaced=True)
 
 
-def _parts(entries: Mapping[str, bytes]) -> Iterator[dict[str, bytes]]:
-    part: dict[str, bytes] = {}
+_Part = dict[str, bytes | None]
+"""Keys to values, or to None for those to be deleted."""
+
+
+def _parts(changes: Mapping[str, bytes | None], last: Mapping[str, bytes]) -> Iterator[_Part]:
+    part: _Part = {}
     size = 0
-    for key, value in entries.items():
-        weight = len(key.encode()) + len(value) + _ENTRY_OVERHEAD
+    for key, value in [*((key, value) for key, value in changes.items() if key not in last), *last.items()]:
+        weight = len(key.encode()) + len(value or b"") + _ENTRY_OVERHEAD
         if part and size + weight > FRAME_BYTES:
             yield part
             part, size = {}, 0
@@ -171,3 +178,8 @@ def _parts(entries: Mapping[str, bytes]) -> Iterator[dict[str, bytes]]:
         size += weight
     if part:
         yield part
+
+
+def _set_and_deleted(part: _Part) -> tuple[dict[str, bytes], list[str]]:
+    values = {key: value for key, value in part.items() if value is not None}
+    return values, [key for key in part if key not in values]

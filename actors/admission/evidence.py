@@ -28,7 +28,7 @@ _OURS = frozenset(
     {
         *(Cause.VAULT_UNAVAILABLE, Cause.CONNECTOR_LOST, Cause.CONNECTOR_RECYCLED, Cause.CONNECTOR_FAULTY),
         *(Cause.PROXY_FAILED, Cause.PROXY_UNUSABLE),  # of one proxy, which says nothing about any other way
-        *(Cause.BACKLOG, Cause.FENCED, Cause.CRASH_LOOP, Cause.CLOSED_BY_US, Cause.OPERATOR_STOP),
+        *(Cause.AUTH_TOO_LARGE, Cause.BACKLOG, Cause.FENCED, Cause.CRASH_LOOP, Cause.CLOSED_BY_US, Cause.OPERATOR_STOP),
         Cause.OPERATOR_RECONNECT,
     }
 )

@@ -83,6 +83,7 @@ class Reason(StrEnum):
     HEARTBEAT = "heartbeat"
     BAD_FRAME = "bad_frame"
     VAULT_UNAVAILABLE = "vault_unavailable"
+    AUTH_TOO_LARGE = "auth_too_large"
     FENCED = "fenced"
     PAIRING_EXPIRED = "pairing_expired"
     LOGIN_FAILURE = "login_failure"

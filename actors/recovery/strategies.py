@@ -57,6 +57,7 @@ OUTSIDE = frozenset(
         Cause.HTTP_UNAVAILABLE,
         Cause.HTTP_REFUSED,
         Cause.VAULT_UNAVAILABLE,
+        Cause.AUTH_TOO_LARGE,
         Cause.CONNECTOR_LOST,
         Cause.CONNECTOR_FAULTY,
         Cause.CONNECTOR_RECYCLED,

@@ -37,6 +37,7 @@ _BY_REASON: Mapping[str, Cause] = {
     "bad_frame": Cause.BAD_FRAME,
     "proxy": Cause.PROXY_FAILED,
     "vault_unavailable": Cause.VAULT_UNAVAILABLE,
+    "auth_too_large": Cause.AUTH_TOO_LARGE,
     "backlog": Cause.BACKLOG,
     "fenced": Cause.FENCED,
     "pairing_expired": Cause.PAIRING_EXPIRED,

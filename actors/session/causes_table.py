@@ -213,6 +213,13 @@ class Cause(NamedRow):
         "The auth state could not be stored, so the connection was closed.",
         "If it lasts: check disk space, and the vault in `wavigil tree`.",
     )
+    AUTH_TOO_LARGE = Row(
+        "auth_too_large",
+        (),
+        Disposition.BACK_OFF,
+        "A part of the auth state is larger than the vault takes, so the connection was closed.",
+        "If it comes again: the message names the kind. Log the device out and pair it again, which begins anew.",
+    )
     CONNECTOR_LOST = Row(
         "connector_lost", (), Disposition.AT_ONCE, "The connector process ended, or the link to it was lost.", HEALS
     )

@@ -11,10 +11,10 @@ from actors.vault.keyring import MasterKeys
 PROTOCOL: Final = 1
 MAX_KEY: Final = 512
 """Bytes of a key in UTF-8."""
-MAX_VALUE: Final = 1024 * 1024
-"""Bytes of a value."""
+MAX_VALUE: Final = 3 * 1024 * 1024
+"""Bytes of a value: a commit, and a page, that hold it and little else fit a frame."""
 PAGE: Final = 1024 * 1024
-"""Bytes of keys and values on a page of ``load``; a page has at least one entry."""
+"""Bytes of keys and values on a page of ``load``; a page has at least one entry, however large."""
 _OVERHEAD: Final = 1024
 _MAX_GENERATION: Final = 2**53 - 1  # what a JavaScript number holds exactly
 _SESSION: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
@@ -56,7 +56,7 @@ class Load:
 
     @property
     def weight(self) -> int:
-        """Bytes that its answer may have."""
+        """Bytes that its answer may have, unless its only entry is larger."""
         return PAGE
 
 

@@ -2,8 +2,9 @@
 
 It begins in one transaction that puts the new master key in charge and remembers a check value of the old one; from
 then on what is new is wrapped by the new one, and both open.  Each step is a transaction that gives one session a new
-data key, under which its entries are sealed anew.  The last one forgets the old check values.  What is left to do is
-seen from the rows themselves, so nothing is lost by `kill -9`.
+data key, under which its entries are sealed anew.  When none is left, what was replaced still stands in the write-ahead
+log: that is emptied, and only then the last step forgets the old check values.  What is left to do is seen from the
+rows themselves, so nothing is lost by `kill -9`.
 """
 
 import json
@@ -67,7 +68,7 @@ def prepare(path: Path, keys: Keyring) -> bool:
             if was_plain and keys.sealed:
                 for session in conn.execute(select(vault_sessions.c.session)).scalars().all():
                     reseal(conn, keys, session)
-                _finish(conn)
+                finish(conn)
             return _read(conn, ROTATION) is not None
     except DBAPIError as error:
         raise translate(path, error) from error
@@ -120,19 +121,18 @@ def unfinished(conn: Connection, keys: Keyring) -> Rotation | None:
 
 
 def advance(conn: Connection, keys: Keyring, after: str) -> str | None:
-    """Does the next session after ``after`` that needs it, and returns it; or finishes, and returns None."""
+    """Does the next session after ``after`` that needs it, and returns it; None if there is none."""
     query = select(vault_sessions.c.session, vault_sessions.c.wrapped_key).where(vault_sessions.c.session > after)
     with conn.execute(query.order_by(vault_sessions.c.session)) as rows:
         due = (name for name, wrapped in rows if not keys.is_current(name, wrapped) and _is_open(keys, name, wrapped))
         session: str | None = next(due, None)
-    if session is None:
-        _finish(conn)
-    else:
+    if session is not None:
         reseal(conn, keys, session)
     return session
 
 
-def _finish(conn: Connection) -> None:
+def finish(conn: Connection) -> None:
+    """Forgets that there was a rotation, and the keys before it."""
     conn.execute(delete(vault_meta).where(vault_meta.c.key.in_([_OLD_CHECKS, ROTATION])))
 
 

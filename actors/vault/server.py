@@ -22,6 +22,8 @@ T = TypeVar("T")
 
 ROTATION_REST: Final = 4.0
 """How much longer than a step of a rotation the pause after it is."""
+READER_PAUSE: Final = 0.5
+"""Seconds between looks whether a rotation can end that somebody who reads the file holds up."""
 FLUSH_DEADLINE: Final = 1.0
 """Seconds that a peer has to read its last answers when the vault stops."""
 
@@ -88,7 +90,7 @@ class VaultServer:
                 self._take(await self._in_thread_open(keys))
             elif keys != self._keys:
                 await self._in_thread(self._storage.adopt, keys)
-                self._rotate_on()
+            self._rotate_on()  # also with the same keys, if it had stopped
             self._keys = keys
 
     def _rotate_on(self) -> None:
@@ -100,16 +102,18 @@ class VaultServer:
         """Session by session, at most a fifth of the vault's time, until nothing is left."""
         now = asyncio.get_running_loop().time
         log.info("the master key is being rotated")
-        while storage.rotation is not None:
-            began = now()
-            try:
-                await self._in_thread(storage.rotate)
-            except StoreError as error:
-                storage.watch.tell(log, "the rotation of the master key waits", error)
-                await asyncio.sleep(PROBE_PERIOD)
-                continue
-            await asyncio.sleep((now() - began) * ROTATION_REST)
-        self._rotating = None
+        try:
+            while storage.rotation is not None:
+                began = now()
+                try:
+                    went_on = await self._in_thread(storage.rotate)
+                except StoreError as error:
+                    storage.watch.tell(log, "the rotation of the master key waits", error)
+                    await asyncio.sleep(PROBE_PERIOD)
+                    continue
+                await asyncio.sleep((now() - began) * ROTATION_REST if went_on else READER_PAUSE)
+        finally:
+            self._rotating = None
         log.info("the rotation of the master key is done")
 
     async def _in_thread(self, work: Callable[..., T], *args: Any) -> T:

@@ -5,6 +5,7 @@ Not thread-safe: one thread owns a Storage.  Fencing is decided on rows that wer
 """
 
 import secrets
+import sqlite3
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
@@ -15,7 +16,7 @@ from sqlalchemy import Connection, bindparam, delete, select
 from sqlalchemy.dialects.sqlite import insert
 from sqlalchemy.exc import DBAPIError
 
-from actors.store.engine import sync_writer, translate
+from actors.store.engine import BUSY_TIMEOUT, sync_writer, translate
 from actors.store.errors import StoreError
 from actors.store.tables import vault_entries, vault_sessions
 from actors.store.watch import PROBE, StoreWatch
@@ -66,8 +67,8 @@ class Storage:
         self.watch = StoreWatch(path)
         self._keys = Keyring(keys)
         self._clock = clock
-        self._rotated = ""
-        """The last session that the rotation has come to."""
+        self._rotated: str | None = ""
+        """The last session that the rotation has come to; None when none is left."""
         rotation.prepare(path, self._keys)
         self._engine = sync_writer(path)
         try:
@@ -91,19 +92,31 @@ class Storage:
             raise self._refused(error) from error
         self._keys, self.rotation, self._rotated = ring, found, ""
 
-    def rotate(self) -> None:
-        """The next step of the rotation, durable when it returns: one session, or the end.  Raises StoreError."""
+    def rotate(self) -> bool:
+        """The next step of the rotation, durable when it returns: one session, or the end.  Raises StoreError.
+
+        False: it can't end yet, since somebody reads the file, such as a backup.
+        """
         if self.rotation is None:
-            return
+            return True
         try:
+            if self._rotated is None:
+                return self._end_rotation()
             with self._conn.begin():
-                done = rotation.advance(self._conn, self._keys, self._rotated)
-            if done is None:
-                self._fold()
-        except DBAPIError as error:
+                self._rotated = rotation.advance(self._conn, self._keys, self._rotated)
+        except (DBAPIError, sqlite3.Error) as error:
             raise self._refused(error) from error
-        self._rotated = done or ""
-        self.rotation = None if done is None else replace(self.rotation, left=max(0, self.rotation.left - 1))
+        if self._rotated is not None:
+            self.rotation = replace(self.rotation, left=max(0, self.rotation.left - 1))
+        return True
+
+    def _end_rotation(self) -> bool:
+        if not self._fold():
+            return False
+        with self._conn.begin():
+            rotation.finish(self._conn)
+        self.rotation = None
+        return True
 
     def apply(self, batch: Sequence[Request]) -> list[Answer | VaultError]:
         """Carries out a batch in order and returns when it is durable.
@@ -117,11 +130,19 @@ class Storage:
         except DBAPIError as error:
             raise self._refused(error) from error
 
-    def _fold(self) -> None:
-        """Empties the write-ahead log, in which what was replaced still stands.  Outside of any transaction."""
+    def _fold(self) -> bool:
+        """Empties the write-ahead log, in which what was replaced still stands.  Outside of any transaction.
+
+        False if somebody reads it; for that it does not wait, as it does for a lock (BUSY_TIMEOUT).
+        """
         driver = self._conn.connection.driver_connection
         assert driver is not None
-        driver.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+        driver.execute("PRAGMA busy_timeout=0").fetchall()
+        try:
+            busy, _, _ = driver.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        finally:
+            driver.execute(f"PRAGMA busy_timeout={BUSY_TIMEOUT * 1000:.0f}").fetchall()
+        return not busy
 
     def probe(self) -> None:
         """Tries, if the last write was refused, whether it takes writes again."""
@@ -135,7 +156,7 @@ class Storage:
         else:
             self.watch.works()
 
-    def _refused(self, error: DBAPIError) -> StoreError:
+    def _refused(self, error: DBAPIError | sqlite3.Error) -> StoreError:
         refusal = translate(self._path, error)
         self.watch.refused(refusal)
         return refusal

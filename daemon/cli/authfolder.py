@@ -9,11 +9,10 @@ from pathlib import Path
 
 from actors.connectors.baileys.authstate import BadAuthState, check
 from actors.connectors.baileys.multifile import SUFFIX, UnknownFile, file_name, key_of
+from actors.connectors.baileys.packing import MAX_UNPACKED
 from daemon.cli.errors import USAGE, CliError
 
 FOLDER_MODE, FILE_MODE = 0o700, 0o600
-LONGEST_FILE = 2 * 1024 * 1024
-"""Bytes; a file beyond this is no key."""
 
 
 def read(folder: Path) -> dict[str, str]:
@@ -50,7 +49,7 @@ def _content(path: Path) -> bytes:
         with os.fdopen(descriptor, "rb") as file:
             if not stat.S_ISREG(os.fstat(descriptor).st_mode):
                 raise CliError(f"{path} is no regular file", status=USAGE)
-            return file.read(LONGEST_FILE)
+            return file.read(MAX_UNPACKED + 1)  # one that is longer is refused for that
     except OSError as error:
         raise CliError(f"{path} can't be read: {error.strerror}", status=USAGE) from None
 

@@ -55,7 +55,8 @@ def sentence(found: Any) -> str:
         rotation = found["rotation"]
         done = rotation["sessions"] - rotation["left"] - rotation["damaged"]
         text = f"the master key is being rotated: {max(0, done)} of {rotation['sessions']} sessions are done"
-        return text + (f", {rotation['damaged']} open with no configured key" if rotation["damaged"] else "")
+        text += f", {rotation['damaged']} open with no configured key" if rotation["damaged"] else ""
+        return text + ("" if rotation["left"] else "; it ends when nobody reads vault.db, as a backup does")
     if not found["sealed"]:
         return "auth states lie plain in vault.db: no vault.master_key is configured"
     return "every session is sealed with vault.master_key; no rotation is under way"

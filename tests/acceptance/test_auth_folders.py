@@ -11,14 +11,17 @@ from typing import Any
 
 import pytest
 
+from actors.connectors.baileys.multifile import file_name
 from actors.connectors.node import find_node
 from tests.fixtures_daemon import Daemon, running_daemon, until
 from tests.fixtures_fleet import configuration
 from tests.labclient import ROOT, Lab
+from tests.unit.connectors.baileys_states import app_state, entries
 
 pytestmark = [pytest.mark.acceptance, pytest.mark.timeout(180)]
 
 PHONE, CONTACT = "15550107001", "15550107002"
+LARGE = "app-state-sync-version/regular"
 
 
 class FolderClient:
@@ -115,6 +118,7 @@ async def test_a_device_moves_in_and_out(short_tmp: Path) -> None:
             await lab.scan(await client.next("qr"), PHONE)
             await client.next("open")
             await exchange(lab, client, "from the folder")
+        (folder / file_name(LARGE)).write_bytes(entries({LARGE: app_state(25_000)})[LARGE])  # more than 3 MB
         config = configuration(lab) | {"sessions": [{"id": "alpha", "connector": "baileys"}]}
         async with running_daemon(short_tmp, config) as daemon:
             await in_and_out(lab, daemon, folder, exported)
@@ -154,6 +158,7 @@ async def in_and_out(lab: Lab, daemon: Daemon, folder: Path, exported: Path) -> 
     status, output = await wavigil(daemon, "auth", "export", "alpha", str(exported))
     assert status == 0, output
     assert modes(exported) == (0o700, {0o600})
+    assert (exported / file_name(LARGE)).read_bytes() == (folder / file_name(LARGE)).read_bytes()
     async with folder_client(lab, exported) as client:
         await client.next("open")
         await exchange(lab, client, "from the exported folder")

@@ -156,8 +156,10 @@ async def test_sessions_do_not_see_each_other(link: VaultLink) -> None:
 async def test_limits_hold(link: VaultLink) -> None:
     owner = await claimed(link)
     assert (await refusal(owner.commit({"k" * 513: b""}))).code == "limit"
-    assert (await refusal(owner.commit({"k": bytes(1024 * 1024 + 1)}))).code == "limit"
-    await owner.commit({"k" * 512: bytes(1024 * 1024)})
+    assert (await refusal(owner.commit({"k": bytes(3 * 1024 * 1024 + 1)}))).code == "limit"
+    largest = {"k" * 512: bytes(3 * 1024 * 1024)}
+    await owner.commit(largest)
+    assert await owner.load() == largest
 
 
 async def test_bad_requests_are_refused(link: VaultLink) -> None:

@@ -14,7 +14,7 @@ from actors.runtime.rpc import Link, RemoteError
 
 PROTOCOL = 1
 MAX_KEY = 512
-MAX_VALUE = 1024 * 1024
+MAX_VALUE = 3 * 1024 * 1024
 PAGE = 1024 * 1024
 _SCHEMA = """
 CREATE TABLE sessions (

@@ -18,7 +18,7 @@ from actors.connectors.protocol import Admission, ReadyLine
 from actors.connectors.vaultlink import SessionVault, VaultLink
 from actors.runtime import rpc
 from actors.runtime.frames import Frame
-from actors.runtime.rpc import Link
+from actors.runtime.rpc import Link, RemoteError
 from actors.store.migrate import upgrade
 from actors.store.tables import Kind
 from actors.vault.keyring import MasterKeys
@@ -54,6 +54,8 @@ class SlowVault:
         self._vault = vault
         self.delay = 0.0
         """Seconds that a commit waits before the vault hears of it."""
+        self.refusal = ""
+        """The code with which commits are refused; empty: they are not."""
         self.commits: list[Durable] = []
         self._server: asyncio.Server | None = None
         self._links: list[Link] = []
@@ -95,6 +97,8 @@ class SlowVault:
             fields = {name: value for name, value in frame.items() if name not in {"id", "cmd"}}
             if frame["cmd"] != "commit":
                 return await upstream.request(frame["cmd"], WITHIN, **fields)
+            if self.refusal:
+                raise RemoteError(self.refusal, "as the test wants it")
             if self.delay:
                 await asyncio.sleep(self.delay)  # this delay is what is tested
             answer = await upstream.request("commit", WITHIN, **fields)

@@ -24,6 +24,8 @@ from actors.store.tables import Kind
 from actors.vault.client import reserve
 from actors.vault.keyring import MasterKeys
 from actors.vault.server import VaultServer
+from actors.vault.storage import Storage
+from tests.integration.vaults import owner, until
 
 SECRET = "hunter2" * 4000
 LIMIT = 512 * 1024
@@ -93,6 +95,34 @@ async def fill_vault(folder: Path, make_room: Callable[[], None]) -> None:
     await server.stop()
 
 
+async def end_rotation(folder: Path) -> None:
+    """Full just when the log of a rotation is to be emptied; then with room it ends, and the next one begins."""
+    keys = [bytes([number]) * 32 for number in range(3)]
+    upgrade(folder / "vault.db", Kind.VAULT)
+    server = VaultServer(folder / "vault.db", folder / "vault.sock", MasterKeys(keys[0]))
+    await server.start()
+    async with owner(folder / "vault.sock", "a") as peer:
+        await peer.ask("commit", set={f"key-{number}": SECRET.encode() for number in range(10)})
+    fold = Storage._fold
+
+    def without_room(storage: Storage) -> bool:
+        limit_files(LIMIT // 8)
+        return fold(storage)
+
+    Storage._fold = without_room  # type: ignore[method-assign]
+    await server.adopt(MasterKeys(keys[1], (keys[0],)))
+    await until(lambda: (server.store() or {}).get("writable") is False)
+    assert server.stats()["rotation"]["left"] == 0
+    Storage._fold = fold  # type: ignore[method-assign]
+    limit_files(-1)
+    await until(lambda: server.stats()["rotation"] is None)
+    await server.adopt(MasterKeys(keys[2], (keys[1],)))
+    await until(lambda: server.stats()["rotation"] is None)
+    async with owner(folder / "vault.sock", "a") as peer:
+        assert len(await peer.load()) == 10
+    await server.stop()
+
+
 def limit_files(size: int) -> None:
     """Sets the largest size of a file in bytes, -1 for none."""
     resource.setrlimit(resource.RLIMIT_FSIZE, (size, resource.RLIM_INFINITY))
@@ -106,4 +136,7 @@ async def exercise(folder: Path, refill: Callable[[], None], make_room: Callable
 
 
 if __name__ == "__main__":
-    asyncio.run(exercise(Path(sys.argv[1]), lambda: limit_files(LIMIT), lambda: limit_files(-1)))
+    here = Path(sys.argv[1])
+    asyncio.run(exercise(here, lambda: limit_files(LIMIT), lambda: limit_files(-1)))
+    (here / "rotation").mkdir()
+    asyncio.run(end_rotation(here / "rotation"))

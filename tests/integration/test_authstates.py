@@ -16,13 +16,14 @@ from actors.session.state import Saved, SessionState, Trouble, Verdict
 from actors.session.vocabulary import State
 from actors.vault.client import reserve
 from actors.vault.keyring import MasterKeys
+from actors.vault.requests import MAX_VALUE
 from actors.vault.server import VaultServer
 from daemon import authstates
 from daemon.authstates import FRAME_BYTES, LiveAuthStates
 from daemon.backend import BackendError, SessionLive, SessionRecord
 from tests.integration.vaults import MASTER_KEY, owner, running, until
 from tests.unit.connectors.baileys_states import State as AuthState
-from tests.unit.connectors.baileys_states import entries, life, paired
+from tests.unit.connectors.baileys_states import app_state, entries, life, paired
 
 pytestmark = pytest.mark.integration
 
@@ -54,11 +55,11 @@ async def stage(tmp_path: Path) -> AsyncIterator[Stage]:
 def large(size: int) -> AuthState:
     """More than one commit can hold."""
     state = paired()
-    return state | {f"session/1555{number}.0": {"_sessions": {}, "filler": "x" * 500_000} for number in range(size)}
+    return state | {f"session/1555{number}.0": {"_sessions": {}, "filler": "x" * 200_000} for number in range(size)}
 
 
 async def test_an_auth_state_of_many_commits(stage: Stage) -> None:
-    state = entries(large(14))
+    state = entries(large(45))
     assert sum(map(len, state.values())) > 2 * FRAME_BYTES
     assert await stage.auth.replace("moved", state) == len(state)
     assert await stage.auth.export("moved") == state
@@ -70,6 +71,42 @@ async def test_an_auth_state_of_many_commits(stage: Stage) -> None:
         await stage.auth.replace("moved", grown)
     assert refused.value.reason == "limit"
     assert await stage.stored() == state
+
+
+async def test_a_large_collection_of_the_app_state(stage: Stage) -> None:
+    """As Baileys wrote it on both sides, compressed in between."""
+    state = entries(paired() | {"app-state-sync-version/regular": app_state(25_000)})
+    assert len(state["app-state-sync-version/regular"]) > 3_000_000
+    assert await stage.auth.replace("moved", state) == len(state)
+    assert await stage.auth.export("moved") == state
+    assert max(map(len, (await stage.stored()).values())) <= MAX_VALUE
+    grown = state | entries({"app-state-sync-version/regular": app_state(40_000)})
+    assert await stage.auth.replace("moved", grown) == 1, "at once, also in place of another one"
+    with pytest.raises(BackendError, match="older than what"):
+        await stage.auth.replace("moved", state)
+    with pytest.raises(BackendError, match="larger than the vault takes") as refused:
+        await stage.auth.replace("moved", state | entries({"app-state-sync-version/regular": app_state(60_000)}))
+    assert refused.value.reason == "invalid"
+    assert await stage.auth.export("moved") == grown
+
+
+async def test_what_is_gone_counts(stage: Stage) -> None:
+    """So many keys of what was there before that deleting them is more than a frame holds."""
+    gone = {f"lid-mapping/{number:0>480}": b"1" for number in range(10_000)}
+    async with owner(stage.socket, "moved") as peer:
+        for kept in (sorted(gone)[:5000], sorted(gone)[5000:]):
+            await peer.ask("commit", set={key: gone[key] for key in kept})
+    state = entries(paired())
+    assert await stage.auth.replace("moved", state) == len(state) + len(gone)
+    assert await stage.stored() == state
+
+    async with owner(stage.socket, "moved") as peer:
+        for kept in (sorted(gone)[:5000], sorted(gone)[5000:]):
+            await peer.ask("commit", set={key: gone[key] for key in kept})
+    with pytest.raises(BackendError, match="too much for one commit") as refused:
+        await stage.auth.replace("moved", state)
+    assert refused.value.reason == "limit"
+    assert await stage.stored() == state | gone
 
 
 async def test_nothing_counts_before_the_credentials(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -85,7 +122,7 @@ async def test_nothing_counts_before_the_credentials(stage: Stage, monkeypatch: 
 
     monkeypatch.setattr(SessionVault, "commit", lost)
     with pytest.raises(asyncio.CancelledError):
-        await stage.auth.replace("moved", entries(large(14)))
+        await stage.auth.replace("moved", entries(large(45)))
     monkeypatch.undo()
     assert "creds" not in await stage.stored()
     async with owner(stage.socket, "moved") as peer:

@@ -15,6 +15,8 @@ import pytest
 import pytest_asyncio
 
 from actors.connectors.baileys import launch
+from actors.connectors.baileys.authstate import unpacked
+from actors.connectors.baileys.packing import pack
 from actors.connectors.link_events import (
     Ack,
     Closed,
@@ -36,9 +38,11 @@ from actors.connectors.link_events import (
     Undecryptable,
 )
 from actors.connectors.protocol import EXIT_SECONDS, GRACE_SECONDS, Admission, Phase, Stats
+from actors.connectors.vaultlink import SessionVault
 from tests.contract.peers import HostPeer, SessionPeer, refusal
 from tests.integration.bridgekit import Rig, fresh_name, fresh_phone, jid, reopen, rig
 from tests.labclient import Lab
+from tests.unit.connectors.baileys_states import app_state, entries
 
 pytestmark = [pytest.mark.integration, pytest.mark.asyncio(loop_scope="module")]
 
@@ -657,6 +661,30 @@ async def test_vault_away_for_too_long(lab: Lab, name: str, phone: str) -> None:
         assert (await peer.next(Closed, reason="vault_unavailable")).data["vault"] == "vault_unavailable"
         await it.slow.start()
         await reopen(peer)
+
+
+async def test_keys_that_are_too_large_have_a_reason_of_their_own(lab: Lab, name: str, phone: str) -> None:
+    async with rig(lab) as it:
+        peer = await it.opened(name, phone)
+        it.slow.refusal = "limit"
+        assert (await refusal(it.host.send(name, "T1", fresh_phone()))).code == "closed"
+        assert (await peer.next(Closed, reason="auth_too_large")).data["vault"] == "limit"
+        it.slow.refusal = ""
+        await reopen(peer)
+
+
+async def test_a_large_collection_of_the_app_state_opens(lab: Lab, name: str, phone: str) -> None:
+    async with rig(lab) as it:
+        await it.paired(name, phone)
+        handle = SessionVault(it.link, name)
+        await handle.claim(await it.link.reserve(name))
+        large = entries({"app-state-sync-version/regular": app_state(25_000)})
+        await handle.commit({key: pack(text) for key, text in large.items()})
+        peer = await it.session(name)
+        await reopen(peer)
+        await it.host.send(name, "A1", fresh_phone())
+        await peer.next(Ack, message_id="A1")
+        assert unpacked(await it.entries(name)).items() >= large.items()
 
 
 async def test_the_log_holds_no_numbers_and_no_keys(lab: Lab, name: str, phone: str) -> None:

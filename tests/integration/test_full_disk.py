@@ -50,7 +50,7 @@ async def test_a_file_size_limit(tmp_path: Path) -> None:
         sys.executable, "-m", "tests.integration.full_disk", str(tmp_path),
         cwd=ROOT, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
     )  # fmt: skip
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         output, _ = await process.communicate()
     assert process.returncode == 0, output.decode()
 

@@ -10,10 +10,12 @@ from pathlib import Path
 import pytest
 
 from actors.runtime.rpc import Link, LinkClosed, RemoteError
+from actors.vault import server as server_module
 from actors.vault.envelope import unwrap
 from actors.vault.errors import MasterKeyError
 from actors.vault.keyring import MasterKeys
 from actors.vault.server import VaultServer
+from actors.vault.storage import Storage
 from tests.integration.crashing import Crasher, crasher
 from tests.integration.vaults import MASTER_KEY, owner, running, until
 
@@ -107,6 +109,82 @@ async def test_while_sessions_go_on(tmp_path: Path, before: bytes | None) -> Non
         assert opened_by(tmp_path, before) == set()
         with pytest.raises(MasterKeyError, match="sealed with another master key"):
             await VaultServer(tmp_path / "vault.db", tmp_path / "vault.sock", MasterKeys(before)).start()
+
+
+@pytest.fixture
+def folded(monkeypatch: pytest.MonkeyPatch) -> list[bool]:
+    """Whether each try to empty the write-ahead log did it; without long pauses between them."""
+    tries: list[bool] = []
+    fold = Storage._fold
+
+    def watched(storage: Storage) -> bool:
+        tries.append(fold(storage))
+        return tries[-1]
+
+    monkeypatch.setattr(server_module, "READER_PAUSE", 0.01)
+    monkeypatch.setattr(Storage, "_fold", watched)
+    return tries
+
+
+async def test_it_ends_when_nobody_reads_what_was_replaced(tmp_path: Path, folded: list[bool]) -> None:
+    """A backup that runs meanwhile keeps the write-ahead log; commits go on, and the log is empty when it is done."""
+    states = await fill(tmp_path, MASTER_KEY, size=20)
+    old = [data_key for _, data_key in wrapped(tmp_path)]
+    async with running(tmp_path) as server, owner(tmp_path / "vault.sock", "s0") as peer:
+        with closing(sqlite3.connect(tmp_path / "vault.db", isolation_level=None)) as reader:
+            reader.execute("BEGIN")
+            reader.execute("SELECT count(*) FROM entries").fetchone()
+            await server.adopt(MasterKeys(NEW_KEY, (MASTER_KEY,)))
+            await until(lambda: len(folded) > 3, 3.0)
+            async with asyncio.timeout(3):
+                states["s0"]["meanwhile"] = b"v"
+                await peer.ask("commit", set={"meanwhile": b"v"})
+            assert server.stats()["rotation"]["left"] == 0
+            assert is_unfinished(tmp_path)
+            reader.execute("COMMIT")
+        await until(lambda: server.stats()["rotation"] is None)
+        assert folded[-1] is True
+        assert not any(folded[:-1])
+        stored = b"".join((tmp_path / name).read_bytes() for name in ("vault.db", "vault.db-wal"))
+        assert not any(data_key in stored for data_key in old)
+        assert await peer.load() == states["s0"]
+    assert opened_by(tmp_path, NEW_KEY) == set(NAMES)
+
+
+async def test_one_that_waits_for_a_reader_goes_on_after_a_restart(tmp_path: Path, folded: list[bool]) -> None:
+    await fill(tmp_path, MASTER_KEY, size=3)
+    with closing(sqlite3.connect(tmp_path / "vault.db", isolation_level=None)) as reader:
+        async with running(tmp_path) as server:
+            reader.execute("BEGIN")
+            reader.execute("SELECT count(*) FROM entries").fetchone()
+            await server.adopt(MasterKeys(NEW_KEY, (MASTER_KEY,)))
+            await until(lambda: len(folded) > 1)
+        assert is_unfinished(tmp_path)
+        reader.execute("COMMIT")
+    server = VaultServer(tmp_path / "vault.db", tmp_path / "vault.sock", MasterKeys(NEW_KEY, (MASTER_KEY,)))
+    await server.start()
+    try:
+        await until(lambda: server.stats()["rotation"] is None)
+    finally:
+        await server.stop()
+    assert not is_unfinished(tmp_path)
+
+
+async def test_one_that_stopped_goes_on_when_the_keys_are_offered_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    await fill(tmp_path, MASTER_KEY, size=3)
+
+    def broken(_: Storage) -> bool:
+        raise RuntimeError("a mistake of the program")
+
+    async with running(tmp_path) as server:
+        with monkeypatch.context() as patched:
+            patched.setattr(Storage, "_fold", broken)
+            await server.adopt(MasterKeys(NEW_KEY, (MASTER_KEY,)))
+            await until(lambda: "the rotation of the master key stopped" in caplog.text)
+        assert server.stats()["rotation"] is not None
+        await rotate(tmp_path, NEW_KEY, [MASTER_KEY])
 
 
 @pytest.mark.parametrize("rounds", [12, pytest.param(300, marks=pytest.mark.full)])

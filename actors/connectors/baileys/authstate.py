@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from actors.connectors.baileys.multifile import CREDS, file_name, is_key
+from actors.connectors.baileys.packing import BadPacked, fits, unpack
 from actors.vault.requests import MAX_KEY, MAX_VALUE
 
 Entries = Mapping[str, bytes]
@@ -46,6 +47,19 @@ _LOST_KEY: Final = (
     "take a copy of the folder that has it whole; or delete the file, if it may be lost: "
     "messages under way to that contact may then be unreadable until it has been written to"
 )
+_APP_STATE: Final = "app-state-sync-version/"
+_LOST_STATE: Final = "delete the file: it is a copy of what the server has, and is made anew from that"
+
+
+def unpacked(stored: Entries) -> dict[str, bytes]:
+    """What the vault has, as Baileys wrote it.  Raises BadAuthState for what can't be unfolded."""
+    texts = {}
+    for key, value in stored.items():
+        try:
+            texts[key] = unpack(value)
+        except BadPacked as error:
+            raise BadAuthState(key, f"is broken: {error}", _LOST_KEY) from None
+    return texts
 
 
 def read_device(entries: Entries) -> Device:
@@ -61,8 +75,9 @@ def check(entries: Entries) -> Device:
     for key, text in entries.items():
         if not is_key(key):
             raise BadAuthState(key, "is of no known type", "leave it out, or use a newer wavigil")
-        if len(key.encode()) > MAX_KEY or len(text) > MAX_VALUE:
-            raise BadAuthState(key, f"is larger than the vault takes ({MAX_VALUE} bytes)", _LOST_KEY)
+        if len(key.encode()) > MAX_KEY or not fits(text):
+            what = f"is larger than the vault takes ({MAX_VALUE} bytes, compressed)"
+            raise BadAuthState(key, what, _LOST_STATE if key.startswith(_APP_STATE) else _LOST_KEY)
         if key != CREDS:
             _json(key, text)
     return device

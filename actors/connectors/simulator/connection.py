@@ -32,6 +32,7 @@ NO_PROXY = Close(
 _VAULT_REASONS: dict[str, Reason] = {
     ErrorCode.FENCED: Reason.FENCED,
     ErrorCode.VAULT_UNAVAILABLE: Reason.VAULT_UNAVAILABLE,
+    ErrorCode.LIMIT: Reason.AUTH_TOO_LARGE,
 }
 
 

@@ -218,7 +218,7 @@ export class Connection {
       await work()
     } catch (error) {
       const code = error instanceof Refusal ? error.code : 'internal'
-      const reason = { fenced: 'fenced', vault_unavailable: 'vault_unavailable' }[code] ?? 'error'
+      const reason = { fenced: 'fenced', vault_unavailable: 'vault_unavailable', limit: 'auth_too_large' }[code] ?? 'error'
       this.end({ reason, message: error.message, data: { vault: code } })
     }
   }

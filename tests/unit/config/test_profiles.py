@@ -110,7 +110,7 @@ OURS = {
     *(Cause.VAULT_UNAVAILABLE, Cause.CONNECTOR_LOST, Cause.CONNECTOR_RECYCLED, Cause.CONNECTOR_FAULTY, Cause.FENCED),
     *(Cause.CRASH_LOOP, Cause.OPERATOR_STOP, Cause.OPERATOR_RECONNECT, Cause.CLOSED_BY_US, Cause.INTENTIONAL_LOGOUT),
     *(Cause.PAIRING_EXPIRED, Cause.DEAF, Cause.OUTBOUND_STUCK),
-    *(Cause.PROXY_FAILED, Cause.PROXY_UNUSABLE),
+    *(Cause.PROXY_FAILED, Cause.PROXY_UNUSABLE, Cause.AUTH_TOO_LARGE),
 }
 """What no server says; they come about by killing, filling, stopping, waiting and concluding."""
 

@@ -2,6 +2,7 @@
 
 import base64
 import json
+import random
 from typing import Any
 
 from hypothesis import strategies as st
@@ -34,6 +35,15 @@ def paired(seed: int = 1) -> State:
         "accountSyncCounter": 0,
     }
     return {"creds": creds} | {f"pre-key/{number}": pair(number) for number in range(1, 9)}
+
+
+def app_state(size: int) -> dict[str, Any]:
+    """A collection of the app state of so many contacts, chats or stars: two codes for each, which hardly compress."""
+    rng = random.Random(size)
+    codes = [base64.b64encode(rng.randbytes(32)).decode() for _ in range(2 * size)]
+    values = ({"valueMac": {"type": "Buffer", "data": code}} for code in codes[size:])
+    indexed = dict(zip(codes, values, strict=False))
+    return {"version": size, "hash": buffer(rng.randbytes(128)), "indexValueMap": indexed}
 
 
 def entries(state: State) -> dict[str, bytes]:

@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from actors.connectors.baileys.authstate import BadAuthState, check, read_device, why_older
-from tests.unit.connectors.baileys_states import State, entries, lives, paired
+from actors.connectors.baileys.authstate import BadAuthState, check, read_device, unpacked, why_older
+from actors.connectors.baileys.packing import MAX_UNPACKED, PACK_FROM, pack
+from tests.unit.connectors.baileys_states import State, app_state, entries, lives, paired
 
 
 @given(lives, st.data())
@@ -79,7 +80,7 @@ def test_a_paired_device_is_whole() -> None:
         ("creds", b"\xff", "creds.json is broken: it is no JSON text"),
         ("session/15550100189.0", b"", "session-15550100189.0.json is empty (0 bytes)"),
         ("pre-key/1", b'{"private":', "pre-key-1.json is broken"),
-        ("pre-key/2", b" " * (1024 * 1024 + 1), "pre-key-2.json is larger"),
+        ("pre-key/2", b" " * (MAX_UNPACKED + 1), "pre-key-2.json is larger"),
         ("other/1", b"{}", "other-1.json is of no known type"),
     ],
 )
@@ -89,6 +90,20 @@ def test_the_file_is_named(key: str, text: bytes, said: str) -> None:
     assert str(refused.value).startswith(said)
     assert refused.value.key == key
     assert refused.value.remedy
+
+
+def test_a_large_collection_of_the_app_state_is_whole() -> None:
+    check(entries(paired() | {"app-state-sync-version/regular": app_state(25_000)}))
+    with pytest.raises(BadAuthState, match=r"app-state-sync-version-regular\.json is larger") as refused:
+        check(entries(paired() | {"app-state-sync-version/regular": app_state(60_000)}))
+    assert refused.value.remedy.startswith("delete the file")
+
+
+def test_what_can_not_be_unfolded_is_named() -> None:
+    assert unpacked({"a/1": b"{}", "a/2": pack(b" " * PACK_FROM)}) == {"a/1": b"{}", "a/2": b" " * PACK_FROM}
+    for stored in (b"\x1f\x8b", pack(b" " * PACK_FROM)[:-9], pack(b" " * (MAX_UNPACKED + 1))):
+        with pytest.raises(BadAuthState, match=r"session-1\.json is broken"):
+            unpacked({"session/1": stored})
 
 
 @pytest.mark.parametrize("missing", ["account", "me"])

@@ -67,6 +67,7 @@ MEASURED = [
     (401, "intentional_logout", {}, Cause.INTENTIONAL_LOGOUT, IDLE),
     (408, "heartbeat", {}, Cause.HEARTBEAT_LOST, BACK_OFF),
     (0, "vault_unavailable", {}, Cause.VAULT_UNAVAILABLE, BACK_OFF),
+    (0, "auth_too_large", {"vault": "limit"}, Cause.AUTH_TOO_LARGE, BACK_OFF),
     (0, "fenced", {}, Cause.FENCED, NONE),
     (0, "closed_by_us", {}, Cause.CLOSED_BY_US, BACK_OFF),
     (408, "pairing_expired", {}, Cause.PAIRING_EXPIRED, IDLE),

@@ -32,6 +32,7 @@ REASONS = [
     "heartbeat",
     "pairing_expired",
     "vault_unavailable",
+    "auth_too_large",
 ]
 DATA = [{}, {"conflict": "replaced"}, {"conflict": "device_removed"}, {"expire": "300"}, {"errno": "EPIPE"}]
 COMMANDS = [operators.Start, operators.Stop, operators.Reconnect, operators.Logout, operators.PairingRequested]

@@ -2,11 +2,14 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
 import { BufferJSON, initAuthCreds, proto } from '@whiskeysockets/baileys'
 import { ProtocolError } from './errors.mjs'
+import { log } from './log.mjs'
+import { PACK_FROM } from './packing.mjs'
 import { BATCH_BYTES } from './vault.mjs'
 
 const CREDS = 'creds'
 const APP_STATE_KEY = 'app-state-sync-key'
 const ARRIVED = 'arrived'
+const APP_STATE_PREFIX = 'app-state-sync-version/'
 /** Messages noted as arrived: more than can be on their way to the server, unacknowledged, when the process dies. */
 const NOTES = 128
 
@@ -171,11 +174,31 @@ export class Keystore {
 
   async #commit(texts, deleted = [], paired = undefined) {
     if (this.#sealed) throw closed()
+    const together = new Map()
+    const alone = []
+    for (const [key, text] of texts) {
+      if (isLargeAppState(key, text)) alone.push(this.#commitAppState(key, toBytes(text)))
+      else together.set(key, toBytes(text))
+    }
     try {
-      await this.#channel.commit(new Map([...texts].map(([key, text]) => [key, toBytes(text)])), deleted, paired)
+      const rest = together.size + deleted.length > 0 || paired ? [this.#channel.commit(together, deleted, paired)] : []
+      await Promise.all([...alone, ...rest])
     } catch (error) {
       this.#onFailure(error)
       throw error
+    }
+  }
+
+  /**
+   * A collection of the app state has an entry for each contact, chat, star: it can outgrow the vault. It is whole by itself, and the
+   * server has it, too: what can't be stored is used until the connection ends, and synchronized again from what was stored before.
+   */
+  async #commitAppState(key, bytes) {
+    try {
+      await this.#channel.commit(new Map([[key, bytes]]), [], undefined, { spare: true })
+    } catch (error) {
+      if (error.code !== 'limit') throw error
+      log('warning', 'app_state_not_stored', { collection: key.slice(APP_STATE_PREFIX.length), bytes: bytes.length })
     }
   }
 }
@@ -239,6 +262,10 @@ class Change {
     this.#done = true
     this.#settle.reject(error)
   }
+}
+
+function isLargeAppState(key, text) {
+  return key.startsWith(APP_STATE_PREFIX) && text.length >= PACK_FROM
 }
 
 function revived(type, text) {

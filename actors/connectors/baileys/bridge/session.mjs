@@ -295,6 +295,6 @@ export class Session {
 }
 
 /** Error code of the vault -> reason of the closed event. */
-const REASONS = { fenced: 'fenced', internal: 'error' }
+const REASONS = { fenced: 'fenced', limit: 'auth_too_large', internal: 'error' }
 
 const blank = () => ({ me: null, openedAt: null, qr: null, qrExpiresAt: null })

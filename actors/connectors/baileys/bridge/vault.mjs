@@ -2,6 +2,7 @@
 import net from 'node:net'
 import { ProtocolError } from './errors.mjs'
 import { inNobodysName } from './guards.mjs'
+import { pack, unpack } from './packing.mjs'
 import { LinkClosed, Peer } from './peer.mjs'
 
 const PROTOCOL = 1
@@ -97,7 +98,7 @@ export class VaultChannel {
   generation = 0
   #link
   #session
-  #queue = [] // {kind: 'commit', set, del, paired, bytes, settle[]} | {kind: 'call', run, settle[]}
+  #queue = [] // {kind: 'commit', set, del, paired, spare, bytes, settle[]} | {kind: 'call', run, settle[]}
   #busy = false // then the first of the queue is on its way
   #hole = null // the error of a failed commit, until the next load
 
@@ -115,7 +116,7 @@ export class VaultChannel {
     })
   }
 
-  /** All entries, as a Map from key to bytes. */
+  /** All entries, as a Map from key to the bytes of its JSON text. */
   load() {
     return this.#call(async () => {
       this.#hole = null
@@ -123,7 +124,7 @@ export class VaultChannel {
       let after = null
       do {
         const page = await this.#link.request('load', { session: this.#session, generation: this.generation, after })
-        for (const [key, value] of Object.entries(page.entries)) entries.set(key, value)
+        for (const [key, value] of Object.entries(page.entries)) entries.set(key, await unpack(value))
         after = page.next ?? null
       } while (after !== null)
       return entries
@@ -134,15 +135,19 @@ export class VaultChannel {
     return this.#call(() => this.#link.request('reset', { session: this.#session, generation: this.generation }))
   }
 
-  /** Resolves when `set` (Map of key to bytes) and `del` (keys) are durable. */
-  commit(set, del = [], paired = undefined) {
+  /**
+   * Resolves when `set` (Map of key to the bytes of its JSON text) and `del` (keys) are durable. A `spare` one goes alone, and when
+   * it is refused for its size only it fails: what was stored before may stand in its place.
+   */
+  commit(set, del = [], paired = undefined, { spare = false } = {}) {
     if (this.#hole) return Promise.reject(this.#hole)
     const bytes = [...set.values()].reduce((sum, value) => sum + value.length, 0)
     const last = this.#queue.length > 1 ? this.#queue.at(-1) : null
     return new Promise((resolve, reject) => {
       const settle = { resolve, reject }
-      if (last?.kind === 'commit' && last.bytes + bytes <= BATCH_BYTES) merge(last, { set, del, paired, bytes, settle })
-      else this.#enqueue({ kind: 'commit', set: new Map(set), del: new Set(del), paired, bytes, settle: [settle] })
+      const isMerged = last?.kind === 'commit' && !last.spare && !spare && last.bytes + bytes <= BATCH_BYTES
+      if (isMerged) merge(last, { set, del, paired, bytes, settle })
+      else this.#enqueue({ kind: 'commit', set: new Map(set), del: new Set(del), paired, spare, bytes, settle: [settle] })
     })
   }
 
@@ -171,14 +176,15 @@ export class VaultChannel {
       } catch (error) {
         this.#queue.shift()
         for (const { reject } of entry.settle) reject(error)
-        if (entry.kind === 'commit') this.#failCommits(error)
+        if (entry.kind === 'commit' && !(entry.spare && error.code === 'limit')) this.#failCommits(error)
       }
     }
     this.#busy = false
   }
 
-  #send({ set, del, paired }) {
-    const fields = { session: this.#session, generation: this.generation, set: Object.fromEntries(set), del: [...del] }
+  async #send({ set, del, paired }) {
+    const packed = await Promise.all([...set].map(async ([key, bytes]) => [key, await pack(key, bytes)]))
+    const fields = { session: this.#session, generation: this.generation, set: Object.fromEntries(packed), del: [...del] }
     return this.#link.request('commit', paired === undefined ? fields : { ...fields, paired })
   }
 

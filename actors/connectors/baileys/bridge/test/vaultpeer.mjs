@@ -4,6 +4,7 @@ import net from 'node:net'
 import os from 'node:os'
 import path from 'node:path'
 import { ProtocolError } from '../errors.mjs'
+import { MAX_STORED } from '../packing.mjs'
 import { Peer } from '../peer.mjs'
 
 export class VaultPeer {
@@ -75,6 +76,7 @@ export class VaultPeer {
 
   async _commit({ set, del, paired }) {
     if (this.refuse) throw this.refuse
+    if (Object.values(set).some(value => value.length > MAX_STORED)) throw new ProtocolError('limit', 'a value is too long')
     for (const key of del) this.entries.delete(key)
     for (const [key, value] of Object.entries(set)) this.entries.set(key, value)
     this.paired = paired ?? this.paired
