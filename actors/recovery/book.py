@@ -188,7 +188,7 @@ class Book:
             troubled=sum(survey.troubled.values()),
             process_sessions=survey.sessions.get(shard, 0),
             process_troubled=survey.lasting.get(shard, 0),
-            probed_at=max((at for id, at in survey.probes.items() if id != session), default=None),
+            probes=tuple(deed for id, deed in survey.probes.items() if id != session),
             under_way=len(survey.under_way - {session}),
             held_until=self.held.get(session),
             paused_until=paused_until,

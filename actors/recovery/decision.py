@@ -98,8 +98,8 @@ class Around:
     """The same of those that live on its connector process."""
     process_troubled: int = 0
     """Of them those in trouble for a minute and more: after its process died they all are, for a moment."""
-    probed_at: float | None = None
-    """The last restart or failover of another session whose trouble goes on since."""
+    probes: tuple[Deed, ...] = ()
+    """The last restart or failover of each other session whose trouble goes on since."""
     under_way: int = 0
     """Other sessions to which something was done a short time ago, of which no effect is known yet."""
     held_until: float | None = None

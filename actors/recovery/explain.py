@@ -160,7 +160,7 @@ def survey(book: Book, recorded: Recorded, paused: Mapping[str, float] | None = 
         if order.why.get(DEED) is not None and not _refused(order, at) and _unseen(order, book, at)
     }
     probes = {
-        order.session: order.at
+        order.session: Deed(order.at, Strategy(order.strategy))
         for order in recorded.orders
         if order.episode in recorded.open_then and order.session not in held | {recorded.session}
         if order.why.get(DEED) is not None and not _refused(order, at) and Strategy(order.strategy).is_deed

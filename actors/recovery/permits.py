@@ -102,13 +102,21 @@ def _bounded(wanted: Decision, episode: Episode, around: Around, now: float) -> 
 
 
 def _probe(strategy: Strategy, around: Around, now: float) -> tuple[str, float] | None:
-    """What was tried of late of a shared trouble, which is waited for, and until when; None: it is this one's turn."""
-    probed, replaced, limits = around.probed_at, around.replaced_at, around.limits
-    if probed is not None and abs(now - probed) < limits.probe_s:
-        because = "Many sessions are in trouble; whether what was done to another one helps has yet to show."
-        return because, probed + limits.probe_s
-    if strategy is Strategy.FAILOVER and replaced is not None:
-        return "Many sessions are in trouble, though their process was replaced within the hour.", replaced + HOUR_S
+    """What was tried of late of a shared trouble, which is waited for, and until when; None: it is this one's turn.
+
+    A failover that did not help one is no answer to what all suffer from, and costs many a login.
+    """
+    same = strategy is Strategy.FAILOVER and not around.of_process
+    waits = [
+        deed.at + (HOUR_S if same and deed.strategy is strategy else around.limits.probe_s)
+        for deed in around.probes
+        if deed.at <= now
+    ]
+    if waits and now < max(waits):
+        return "Many sessions are in trouble, and what was done to another one has not helped so far.", max(waits)
+    if strategy is Strategy.FAILOVER and around.replaced_at is not None:
+        because = "Many sessions are in trouble, though their process was replaced within the hour."
+        return because, around.replaced_at + HOUR_S
     return None
 
 

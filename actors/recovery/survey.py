@@ -39,8 +39,8 @@ class Survey:
     """Those whose trouble may be a shared one, by shard."""
     lasting: Mapping[str, int]
     """Those of them whose trouble began a while ago."""
-    probes: Mapping[str, float] = field(default_factory=dict)
-    """Sessions in trouble to which a restart or failover was given meanwhile, and when the last one."""
+    probes: Mapping[str, Deed] = field(default_factory=dict)
+    """Sessions in trouble to which a restart or failover was given meanwhile, and the last one."""
     under_way: frozenset[str] = frozenset()
     """Sessions to which something is being done."""
     paused: frozenset[str] = frozenset()
@@ -62,17 +62,23 @@ def surveyed(
             shard = known[session].shard
             done[shard] = (*done.get(shard, ()), *recent(its, now))
     troubled = [id for id, its in episodes.items() if is_troubled(its.strategy, its.rung_at, now, limits)]
-    probes = {id: probed_at(its, deeds.get(id, ())) for id, its in episodes.items()}
+    probes = {id: _probe(its, deeds.get(id, ())) for id, its in episodes.items()}
     return Survey(
         open=Counter(stands.shard for stands in known.values() if stands.state is State.OPEN),
         deeds=done,
         sessions=Counter(stands.shard for stands in known.values() if stands.state not in IDLE),
         troubled=Counter(shard_of(id, known) for id in troubled),
         lasting=Counter(shard_of(id, known) for id in troubled if now - episodes[id].detected_at >= limits.lasting_s),
-        probes={id: at for id, at in probes.items() if at is not None},
+        probes={id: deed for id, deed in probes.items() if deed is not None},
         under_way=frozenset(id for id, its in episodes.items() if is_under_way(its, deeds.get(id, ()), now, limits)),
         paused=frozenset(known[session].shard for session in held if session in known),
     )
+
+
+def _probe(episode: Episode, deeds: Iterable[Deed]) -> Deed | None:
+    """What was last done in this trouble that shows what it is worth for others, given the deeds of that session."""
+    found = (deed for deed in deeds if deed.strategy.is_deed and deed.at >= episode.detected_at)
+    return max(found, key=lambda deed: deed.at, default=None)
 
 
 def shard_of(session: str, known: Mapping[str, Known]) -> str:
@@ -102,9 +108,3 @@ def is_under_way(episode: Episode, deeds: Iterable[Deed], now: float, limits: Li
     if episode.rung_deeds == 0 or episode.open or last is None:
         return False
     return abs(now - last) < limits.unanswered_s + limits.patience_s
-
-
-def probed_at(episode: Episode, deeds: Iterable[Deed]) -> float | None:
-    """When its actor or its process was last replaced in this trouble, given the deeds of that session."""
-    times = (deed.at for deed in deeds if deed.strategy.is_deed and deed.at >= episode.detected_at)
-    return max(times, default=None)

@@ -135,12 +135,22 @@ def test_of_many_in_trouble_one_probes() -> None:
     for episode in (ill, climbs):
         first = decide(episode, many, now)
         assert (first.act, first.strategy) == (True, RESTART)
-        waits = decide(episode, replace(many, probed_at=now - 100), now)
+        waits = decide(episode, replace(many, probes=(Deed(now - 900, RESTART), Deed(now - 100, FAILOVER))), now)
         assert (waits.rule, waits.until, waits.act) == (Rule.SHARED, now + 500, False)
-        assert decide(episode, replace(many, probed_at=now - 600), now).act
+        assert decide(episode, replace(many, probes=(Deed(now - 600, FAILOVER), Deed(now + 5, RESTART))), now).act
         assert decide(episode, replace(many, under_way=1), now).rule is Rule.CROWD
     # a new connection costs nobody anything, and is tried by each, one after the other
-    assert decide(deaf(), replace(many, probed_at=NOW), NOW).act
+    assert decide(deaf(), replace(many, probes=(Deed(NOW, RESTART),)), NOW).act
+
+
+def test_a_failover_that_did_not_help_one_is_not_given_to_another_for_an_hour() -> None:
+    restarted = replace(deaf(), strategy=RESTART, rung_deeds=1)
+    many = replace(ALONE, troubled=7, probes=(Deed(NOW - 700, FAILOVER),))
+    waits = decide(restarted, many, NOW)
+    assert (waits.rule, waits.until) == (Rule.SHARED, NOW + 1800), "before, it goes to the slow lane"
+    assert decide(restarted, replace(many, probes=(Deed(NOW - 700, RESTART),)), NOW).strategy is FAILOVER
+    # unless its own process is to blame
+    assert decide(restarted, replace(many, process_troubled=4, process_sessions=10), NOW).strategy is FAILOVER
 
 
 def test_a_trouble_of_one_process_has_that_process_replaced_once() -> None:
@@ -163,7 +173,7 @@ def test_a_trouble_of_one_process_has_that_process_replaced_once() -> None:
 @pytest.mark.parametrize(
     ("around", "rule", "patience"),
     [
-        (replace(ALONE, troubled=7, probed_at=NOW + 1750), Rule.SHARED, 1800),
+        (replace(ALONE, troubled=7, probes=(Deed(NOW + 1750, RESTART),)), Rule.SHARED, 1800),
         (replace(ALONE, process_paused=True), Rule.PAUSED, 1800),
         (replace(ALONE, process_deeds=(Deed(NOW + 1700, RECONNECT, 64),)), Rule.BUDGET, 3660),
     ],
@@ -176,7 +186,8 @@ def test_an_open_session_that_is_barred_for_long_goes_to_the_slow_lane(
     assert (waits.rule, waits.act) == (rule, False)
     assert waits.until is not None
     assert waits.until <= NOW + patience
-    later = replace(around, probed_at=around.probed_at and NOW + patience, process_deeds=around.process_deeds * 2)
+    later = replace(around, probes=around.probes and (Deed(NOW + patience, FAILOVER),))
+    later = replace(later, process_deeds=around.process_deeds * 2)
     goes = decide(episode, later, NOW + patience)
     assert (goes.rule, goes.strategy, goes.act, goes.facts[BARRED]) == (Rule.CLIMB, SLOW, True, str(rule))
     # a closed one tries by itself: it has time
