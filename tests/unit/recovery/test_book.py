@@ -100,6 +100,15 @@ class World(RuleBasedStateMachine):
     def is_judged(self, session: str, liveness: str) -> None:
         self.tell(EventType.HEALTH_LIVENESS, session, {"liveness": liveness, "since": self.now - 30})
 
+    @rule(sessions=st.sets(st.sampled_from(SESSIONS), min_size=3))
+    def stay_deaf(self, sessions: set[str]) -> None:
+        """Whatever was done about it."""
+        for session in sorted(sessions):
+            self.tries(session, opens=True)
+            self.tries(session, opens=True)
+            if self.at[session] is State.OPEN:
+                self.is_judged(session, "deaf")
+
     @rule(session=st.sampled_from(SESSIONS), proven=st.booleans())
     def is_proved(self, session: str, proven: bool) -> None:
         known = self.book.known.get(session)
