@@ -25,25 +25,14 @@ from actors.recovery.episodes import (
     undone,
 )
 from actors.recovery.learning import NOTHING, Learnt
+from actors.recovery.permits import BARRED
 from actors.recovery.strategies import Strategy
-from actors.recovery.survey import Survey, is_troubled, is_under_way
+from actors.recovery.survey import Known, Survey, surveyed
 from actors.session.change import Change, is_failure, read_change
 from actors.session.vocabulary import State
 from actors.store.records import LEFT, OutboxEvent, SessionState
 
-IDLE = frozenset({State.STOPPED, State.PAIRING, State.BLOCKED, State.HALTED})
-"""Sessions in these states are not to be connected now."""
-
-
-@dataclass(frozen=True, slots=True)
-class Known:
-    """Where a session stands."""
-
-    shard: str
-    state: State
-    at: float
-    """Of its last transition."""
-    opened_at: float | None = None
+__all__ = ["Book", "Case", "Known", "Step"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,24 +169,9 @@ class Book:
 
     def survey(self, now: float, paused: Mapping[str, float] | None = None) -> Survey:
         """What decisions about all sessions have in common; ``paused``: session -> until when its recovery is."""
-        there: dict[str, int] = {}
-        deeds: dict[str, tuple[Deed, ...]] = {}
-        for known in self.known.values():
-            there[known.shard] = there.get(known.shard, 0) + (known.state is State.OPEN)
-        for session, done in self.deeds.items():
-            if (its := self.known.get(session)) is not None:
-                deeds[its.shard] = (*deeds.get(its.shard, ()), *recent(done, now))
-        held = {session for session, until in (paused or {}).items() if until > now}
-        cases = {session: case.episode for session, case in self.cases.items() if session not in held}
-        limits, done_to = self.limits, self.deeds
-        return Survey(
-            open=there,
-            deeds=deeds,
-            sessions=sum(known.state not in IDLE for known in self.known.values()),
-            troubled=sum(is_troubled(its.strategy, its.rung_at, now, limits) for its in cases.values()),
-            under_way=frozenset(id for id, its in cases.items() if is_under_way(its, done_to.get(id, ()), now, limits)),
-            paused=frozenset(self.known[session].shard for session in held if session in self.known),
-        )
+        held = frozenset(session for session, until in (paused or {}).items() if until > now)
+        episodes = {session: case.episode for session, case in self.cases.items() if session not in held}
+        return surveyed(self.known, episodes, self.deeds, held, now, self.limits)
 
     def around(self, session: str, survey: Survey, now: float, paused_until: float | None = None) -> Around:
         """What a decision about that session needs beside its episode."""
@@ -210,8 +184,11 @@ class Book:
             deeds=recent(self.deeds.get(session, ()), now),
             process_deeds=survey.deeds.get(shard, ()),
             siblings=survey.open.get(shard, 0) - (known is not None and known.state is State.OPEN),
-            sessions=survey.sessions,
-            troubled=survey.troubled,
+            sessions=sum(survey.sessions.values()),
+            troubled=sum(survey.troubled.values()),
+            process_sessions=survey.sessions.get(shard, 0),
+            process_troubled=survey.lasting.get(shard, 0),
+            probes=tuple(deed for id, deed in survey.probes.items() if id != session),
             under_way=len(survey.under_way - {session}),
             held_until=self.held.get(session),
             paused_until=paused_until,
@@ -234,8 +211,9 @@ class Book:
         """What was decided is ordered; the slow lane of a session that tries by itself needs no order."""
         case = self.cases[session]
         if decision.strategy is Strategy.SLOW_LANE and case.episode.strategy is not Strategy.SLOW_LANE:
-            # without a deed there is nothing that did not help: that it lasts is told by recovery.loop
-            tried = case.episode.strategy.is_deed
+            # where nothing was ordered there is nothing that did not help: that it lasts is told by recovery.loop
+            ordered_to = case.episode.open and case.episode.rung_deeds > 0
+            tried = case.episode.strategy.is_deed or ordered_to or BARRED in decision.facts
             slow = climbed(case.episode, Strategy.SLOW_LANE, now)
             slow = replace(slow, escalated=case.episode.escalated or tried, pending_at=None, forced_from=None)
             notes = (Note(EventType.RECOVERY_ESCALATED, now, slow),) if tried and not case.episode.escalated else ()

@@ -4,6 +4,7 @@ It is the same folding and the same decision as the actor's (``book``, ``decide`
 which something was done is what the ledger holds of it.
 """
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -18,7 +19,7 @@ from actors.recovery.keep import DEED, HARMFUL, REFUSED
 from actors.recovery.learning import NOTHING, Learnt, doublings
 from actors.recovery.plans import DEFAULT_POLICY, Policy, bounds, remedy
 from actors.recovery.strategies import Strategy, ladder
-from actors.recovery.survey import Survey
+from actors.recovery.survey import Survey, shard_of
 from actors.session import resume
 from actors.session.change import NO_FAILURE
 from actors.session.counting import next_number
@@ -43,8 +44,8 @@ class Recorded:
     """Of all sessions, from an hour before (or from the beginning of the episode), oldest first."""
     open_then: frozenset[int] = frozenset()
     """Rows of all episodes that were open then."""
-    troubled: frozenset[str] = frozenset()
-    """Sessions with an open episode that may be a sign of a trouble that is shared."""
+    troubled: Mapping[str, float] = field(default_factory=dict)
+    """Sessions with an open episode that may be a sign of a trouble that is shared, and when it was noticed."""
     learnt: Learnt = NOTHING
     complete: bool = True
     """False: the beginning of what happened is not kept any more."""
@@ -168,7 +169,7 @@ def survey(book: Book, recorded: Recorded, paused: Mapping[str, float] | None = 
     """What was around the session; of the others' episodes only what was ordered last is known."""
     own, at = book.survey(recorded.at, paused), recorded.at
     held = {session for session, until in (paused or {}).items() if until > at}
-    others = recorded.troubled - held - {recorded.session}
+    others = [session for session in recorded.troubled if session not in held | {recorded.session}]
     latest = {order.episode: order for order in recorded.orders if order.session != recorded.session}
     under_way = {
         order.session
@@ -176,7 +177,20 @@ def survey(book: Book, recorded: Recorded, paused: Mapping[str, float] | None = 
         if episode in recorded.open_then and order.session not in held
         if order.why.get(DEED) is not None and not _refused(order, at) and _unseen(order, book, at)
     }
-    return replace(own, troubled=own.troubled + len(others), under_way=own.under_way | under_way)
+    probes = {
+        order.session: Deed(order.at, Strategy(order.strategy))
+        for order in recorded.orders
+        if order.episode in recorded.open_then and order.session not in held | {recorded.session}
+        if order.why.get(DEED) is not None and not _refused(order, at) and Strategy(order.strategy).is_deed
+    }
+    lasting = [session for session in others if at - recorded.troubled[session] >= book.limits.lasting_s]
+    return replace(
+        own,
+        troubled=Counter(own.troubled) + Counter(shard_of(session, book.known) for session in others),
+        lasting=Counter(own.lasting) + Counter(shard_of(session, book.known) for session in lasting),
+        probes={**own.probes, **probes},
+        under_way=own.under_way | under_way,
+    )
 
 
 def _unseen(order: Action, book: Book, at: float) -> bool:

@@ -64,7 +64,7 @@ async def recorded(
         facts=tuple(facts),
         orders=tuple(orders),
         open_then=frozenset(row.id for row in open_then),
-        troubled=frozenset(row.session for row in open_then if _troubled(row, at)),
+        troubled={row.session: row.detected_at or row.started_at for row in open_then if _troubled(row, at)},
         learnt=wisdom,
         complete=complete,
     )

@@ -136,7 +136,7 @@ async def test_each_order_is_explained_as_it_was_decided(stage: Stage, seed: int
         told = explain(found)
         assert told.decision.act, (order, told)
         assert (str(told.decision.strategy), told.decision.rule) == (order.strategy, order.why["rule"])
-        compared = ("attempts", "cost", "budget", "processBudget", "troubled", "sessions")
+        compared = ("attempts", "cost", "budget", "processBudget", "troubled", "processTroubled", "sessions")
         assert {k: told.decision.facts[k] for k in compared} == {k: order.why[k] for k in compared}
     assert any(order.outcome == REFUSED for order in orders)
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from actors.events import EventType
 from actors.recovery.book import Book, Step
@@ -23,7 +23,7 @@ RETRIED = sorted(
     c for c in Cause if c.disposition in {Disposition.BACK_OFF, Disposition.AT_ONCE, Disposition.FEW_TRIES}
 )
 VERDICTS = sorted(c for c in Cause if c.disposition.is_verdict)
-FUTURE = {Rule.PAUSED, Rule.STANDS, Rule.RECONNECTS, Rule.UNPROVEN, Rule.SHARED}
+FUTURE = {Rule.PAUSED, Rule.STANDS, Rule.UNPROVEN}
 """Decisions without a time of their own: something else goes on, and news of it decides anew."""
 
 LIMITS = Limits()
@@ -38,13 +38,18 @@ class World(RuleBasedStateMachine):
         super().__init__()
         self.now = 1e6
         self.seq = 0
-        self.book = Book(Budgets({Strategy.RECONNECT: 3, Strategy.RESTART: 2, Strategy.FAILOVER: 1}, logins=8))
+        self.book = Book()
         self.orders: list[tuple[float, str, Strategy]] = []
         self.rungs: dict[str, tuple[float, int]] = {}
         self.at = dict.fromkeys(SESSIONS, State.STARTING)
         self.paused = False
         for session in SESSIONS:
             self.goes(session, State.OPEN)
+
+    @initialize(allowed=st.tuples(st.integers(0, 3), st.integers(0, 2), st.integers(0, 1)))
+    def is_configured(self, allowed: tuple[int, int, int]) -> None:
+        rungs = (Strategy.RECONNECT, Strategy.RESTART, Strategy.FAILOVER)
+        self.book.budgets = Budgets(dict(zip(rungs, allowed, strict=True)), logins=8)
 
     def tell(self, kind: EventType, session: str, data: dict[str, Any]) -> None:
         self.seq += 1
@@ -94,6 +99,15 @@ class World(RuleBasedStateMachine):
     )
     def is_judged(self, session: str, liveness: str) -> None:
         self.tell(EventType.HEALTH_LIVENESS, session, {"liveness": liveness, "since": self.now - 30})
+
+    @rule(sessions=st.sets(st.sampled_from(SESSIONS), min_size=3))
+    def stay_deaf(self, sessions: set[str]) -> None:
+        """Whatever was done about it."""
+        for session in sorted(sessions):
+            self.tries(session, opens=True)
+            self.tries(session, opens=True)
+            if self.at[session] is State.OPEN:
+                self.is_judged(session, "deaf")
 
     @rule(session=st.sampled_from(SESSIONS), proven=st.booleans())
     def is_proved(self, session: str, proven: bool) -> None:
@@ -171,7 +185,8 @@ class World(RuleBasedStateMachine):
                 decided = self.book.decide(session, self.book.survey(later), later)
                 assert decided.rule is not Rule.CROWD or decided.until is not None
             else:
-                assert decision.act or decision.until is not None or decision.rule in FUTURE
+                tries = decision.rule is Rule.RECONNECTS and not self.book.cases[session].episode.open
+                assert decision.act or decision.until is not None or decision.rule in FUTURE or tries
             assert decision.until is None or decision.until >= self.now
             assert decision == self.book.decide(session, survey, self.now)
 
@@ -312,9 +327,18 @@ def test_the_trouble_of_those_in_the_slow_lane_is_their_own_after_a_time() -> No
     for session in "abcdefg":
         slow = climbed(book.cases[session].episode, Strategy.SLOW_LANE, 2000.0)
         book.cases[session] = replace(book.cases[session], episode=slow)
-    assert book.survey(2000.0 + LIMITS.shared_s - 1).troubled == 7
-    assert book.survey(2000.0 + LIMITS.shared_s - 1, {"a": math.inf}).troubled == 6
-    assert book.survey(2000.0 + LIMITS.shared_s).troubled == 0
+    assert book.survey(2000.0 + LIMITS.shared_s - 1).troubled == {"shard-0": 7}
+    assert book.survey(2000.0 + LIMITS.shared_s - 1, {"a": math.inf}).troubled == {"shard-0": 6}
+    assert book.survey(2000.0 + LIMITS.shared_s).troubled == {}
+
+
+def test_a_trouble_is_put_down_to_a_process_once_it_lasts() -> None:
+    """When a process dies all its sessions are in trouble, for a moment."""
+    book = broken("abcdefg", 50, 1000.0, "connector_lost")
+    told(book, 60, 1030.0, "h", "open", "waiting", "connection_lost")
+    soon, later = (book.around("a", book.survey(at), at) for at in (1059.0, 1061.0))
+    assert (soon.troubled, soon.process_troubled, soon.of_process) == (8, 0, False)
+    assert (later.troubled, later.process_troubled, later.of_process) == (8, 7, True)
 
 
 def test_what_health_says_holds_though_the_clock_was_set_back() -> None:

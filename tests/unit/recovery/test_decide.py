@@ -12,6 +12,7 @@ from actors.recovery.budgets import HOUR_S, Budgets, Deed, Room, room, room_for_
 from actors.recovery.decide import Around, Decision, Rule, decide
 from actors.recovery.episodes import Episode, fold, judged, ordered
 from actors.recovery.learning import LEAST_HEALED, LEAST_TRIALS, MOST_DOUBLINGS, Learnt, Trials, doublings, first_of
+from actors.recovery.permits import BARRED
 from actors.recovery.strategies import Strategy, ladder
 from actors.session.causes import Cause
 from actors.session.change import Change
@@ -124,10 +125,94 @@ def test_what_speaks_against_a_deed() -> None:
     for around, rule, until in cases:
         decision = decide(deaf(), around, now)
         assert (decision.rule, decision.until, decision.act) == (rule, until, False)
-    # one of many probes by a new connection; a restart of one would help nobody
-    assert decide(deaf(), replace(ALONE, troubled=7), now).act
+
+
+def test_of_many_in_trouble_one_probes() -> None:
+    many = replace(ALONE, troubled=7, process_troubled=3)
+    ill = replace(deaf(), rung_deeds=1)
     climbs = closed(Cause.CONNECTION_LOST, 8, lasting=100.0)
-    assert decide(climbs, replace(ALONE, troubled=7), now + 101).rule is Rule.SHARED
+    now = NOW + 101
+    for episode in (ill, climbs):
+        first = decide(episode, many, now)
+        assert (first.act, first.strategy) == (True, RESTART)
+        waits = decide(episode, replace(many, probes=(Deed(now - 900, RESTART), Deed(now - 100, FAILOVER))), now)
+        assert (waits.rule, waits.until, waits.act) == (Rule.SHARED, now + 500, False)
+        assert decide(episode, replace(many, probes=(Deed(now - 600, FAILOVER), Deed(now + 5, RESTART))), now).act
+        assert decide(episode, replace(many, under_way=1), now).rule is Rule.CROWD
+    # a new connection costs nobody anything, and is tried by each, one after the other
+    assert decide(deaf(), replace(many, probes=(Deed(NOW, RESTART),)), NOW).act
+
+
+def test_a_failover_that_did_not_help_one_is_not_given_to_another_for_an_hour() -> None:
+    restarted = replace(deaf(), strategy=RESTART, rung_deeds=1)
+    many = replace(ALONE, troubled=7, probes=(Deed(NOW - 700, FAILOVER),))
+    waits = decide(restarted, many, NOW)
+    assert (waits.rule, waits.until) == (Rule.SHARED, NOW + 1800), "before, it goes to the slow lane"
+    assert decide(restarted, replace(many, probes=(Deed(NOW - 700, RESTART),)), NOW).strategy is FAILOVER
+    # unless its own process is to blame
+    assert decide(restarted, replace(many, process_troubled=4, process_sessions=10), NOW).strategy is FAILOVER
+
+
+def test_a_trouble_of_one_process_has_that_process_replaced_once() -> None:
+    many, ill = replace(ALONE, troubled=7, process_troubled=4, process_sessions=10), replace(deaf(), rung_deeds=1)
+    assert decide(ill, many, NOW).strategy is FAILOVER
+    assert decide(ill, replace(many, sessions=500), NOW).strategy is FAILOVER
+    for other in (
+        replace(many, process_troubled=3),
+        replace(many, process_sessions=14),
+        replace(many, process_paused=True),
+        replace(many, budgets=Budgets({RECONNECT: 6, RESTART: 3, FAILOVER: 0})),
+        replace(many, process_deeds=(Deed(NOW - 1000, FAILOVER, 10),)),
+    ):
+        assert decide(ill, other, NOW).strategy is RESTART
+    restarted = replace(deaf(), strategy=RESTART, rung_deeds=1)
+    waits = decide(restarted, replace(many, process_deeds=(Deed(NOW - 1000, FAILOVER, 10),)), NOW)
+    assert (waits.rule, waits.facts["wanted"], waits.act) == (Rule.SHARED, "failover", False)
+
+
+@pytest.mark.parametrize(
+    ("around", "rule", "patience"),
+    [
+        (replace(ALONE, troubled=7, probes=(Deed(NOW + 1750, RESTART),)), Rule.SHARED, 1800),
+        (replace(ALONE, process_paused=True), Rule.PAUSED, 1800),
+        (replace(ALONE, process_deeds=(Deed(NOW + 1700, RECONNECT, 64),)), Rule.BUDGET, 3660),
+    ],
+)
+def test_an_open_session_that_is_barred_for_long_goes_to_the_slow_lane(
+    around: Around, rule: Rule, patience: float
+) -> None:
+    episode = replace(deaf(), strategy=RESTART, rung_deeds=1)
+    waits = decide(episode, around, NOW + 1790)
+    assert (waits.rule, waits.act) == (rule, False)
+    assert waits.until is not None
+    assert waits.until <= NOW + patience
+    later = replace(around, probes=around.probes and (Deed(NOW + patience, FAILOVER),))
+    later = replace(later, process_deeds=around.process_deeds * 2)
+    goes = decide(episode, later, NOW + patience)
+    assert (goes.rule, goes.strategy, goes.act, goes.facts[BARRED]) == (Rule.CLIMB, SLOW, True, str(rule))
+    # a closed one tries by itself: it has time
+    tries = replace(closed(Cause.CONNECTION_LOST, 8, lasting=100.0), strategy=RESTART)
+    assert decide(tries, later, NOW + patience).rule is rule
+
+
+def test_a_host_that_always_refuses_leads_to_the_slow_lane() -> None:
+    episode = replace(deaf(), strategy=RESTART, refused_at=NOW + 1795)
+    assert decide(episode, ALONE, NOW + 1796).rule is Rule.REFUSED
+    goes = decide(episode, ALONE, NOW + 1801)
+    assert (goes.strategy, goes.facts[BARRED]) == (SLOW, "refused")
+
+
+@given(st.sampled_from([c for c in Cause if not c.disposition.is_verdict]), st.tuples(*[st.integers(0, 1)] * 3))
+def test_there_is_always_a_next_rung_for_who_is_open_and_in_doubt(cause: Cause, allowed: tuple[int, int, int]) -> None:
+    """Whatever was wrong before, and whatever the budgets allow."""
+    around = replace(ALONE, budgets=Budgets(dict(zip((RECONNECT, RESTART, FAILOVER), allowed, strict=True))))
+    for rung in (RECONNECT, RESTART, FAILOVER):
+        for attempts in (0, 1):
+            episode = replace(deaf(), last_cause=cause, doubt="unproven", strategy=rung, attempts=attempts)
+            decision = decide(episode, around, NOW)
+            assert decision.act
+            assert decision.strategy is SLOW or around.budgets.deeds[decision.strategy] > 0
+            assert rung.order <= decision.strategy.order <= SLOW.order
 
 
 def test_a_process_is_not_replaced_twice_in_a_short_time() -> None:
