@@ -104,8 +104,8 @@ class Follower:
         """What health tells of sessions of shards that are behind is kept until those have told of themselves."""
         if HEALTH not in self._readers:
             async with self._opening(HEALTH) as reader:
-                left = await self._ledger.left(HEALTH)
-                kept_before = await reader.run(lambda conn: outbox.read_some(conn, left))
+                numbers = await self._ledger.left(HEALTH)
+                kept_before = await reader.run(lambda conn: outbox.read_some(conn, numbers))
                 self._kept = {(event.session, event.type): event for event in kept_before}
         upto: int | None = None
         while True:
