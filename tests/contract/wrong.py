@@ -97,7 +97,8 @@ class Wrong:
         self.identity = {"protocol": 1, "connector": start["connector"], "version": "0", "pid": os.getpid()}
 
     def chosen(self, options: dict[str, Any]) -> str:
-        return options.get("deeds", {}).get(self.start["host"]) or options.get("deed", "good")
+        deed: str = options.get("deeds", {}).get(self.start["host"]) or options.get("deed", "good")
+        return deed
 
     async def run(self) -> None:
         if self.deed == "dies":
