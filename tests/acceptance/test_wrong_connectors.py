@@ -24,11 +24,11 @@ DEEDS = {
     "session-flood": "flood",
     "session-refuses": "refusing",
     "session-microseconds": "malformed",
-    "nack-data": "malformed",
+    "nack-data": None,
     "nested-stderr": None,
     "noisy": None,
 }
-"""By shard: what its connector does, and as what the host knows it."""
+"""By shard: what its connector does, and as what the host knows it; None: as nothing that lasts."""
 LIVES_ON = {"refusing"}
 """For what no connector is ended."""
 ROOM = 96 * 2**20
@@ -76,6 +76,8 @@ async def test_an_operator_sees_what_a_connector_did_and_no_other_session_is_hur
         body = {"id": "refused", "to": "+15550100009", "text": "hello"}
         status, found = await daemon.call("POST", f"/api/sessions/{session['nack-data']}/messages", json=body)
         assert status in {200, 202}, found
+        ended = f"shard-{shards['nack-data']}: the connector is ended, malformed: "
+        await until("an error with wrong details is told", lambda: ended in daemon.log)
         for deed, kind in DEEDS.items():
             if kind is not None:
                 await until(f"{deed} is told", lambda deed=deed, kind=kind: told(daemon, session[deed], kind), 60)

@@ -85,6 +85,9 @@ SESSION_LINK = {
 
 
 class Wrong:
+    host: asyncio.StreamWriter
+    """Of the host's link."""
+
     def __init__(self, start: dict[str, Any]) -> None:
         self.start = start
         options = start["options"]
@@ -128,10 +131,12 @@ class Wrong:
         os._exit(0)
 
     async def link(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        role = None
+        role, name = None, "s"
         async for request in requests(reader):
             if request["cmd"] == "hello":
-                role = request["role"]
+                role, name = request["role"], request.get("session", "s")
+                if role == "host":
+                    self.host = writer
                 if not self.hello(request, writer):
                     continue
             elif self.deed == "hangs" and role == "host":
@@ -144,7 +149,9 @@ class Wrong:
             if role == "host" and "diary" in self.start["options"]:
                 self.note(request)
             if request["cmd"] == "open":
-                session = {"session": request.get("session", "s"), "at": 1}
+                session = {"session": name, "at": 1}
+                if self.deed == "nack-data":  # it is given no messages for what is not open
+                    self.host.write(frame({"ev": "phase", **session, "phase": "open"}))
                 writer.write(frame({"ev": "connecting", **session}))
                 writer.write(frame({"ev": "open", **session, "me": None, "version": "0", "loginMs": 1}))
                 writer.write(SESSION_LINK.get(self.deed, b""))
