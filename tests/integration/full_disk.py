@@ -12,6 +12,7 @@ from collections.abc import Awaitable, Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 from actors.events import EventType
 from actors.runtime.rpc import Link, RemoteError
@@ -109,11 +110,10 @@ async def end_rotation(folder: Path) -> None:
         limit_files(LIMIT // 8)
         return fold(storage)
 
-    Storage._fold = without_room  # type: ignore[method-assign]
-    await server.adopt(MasterKeys(keys[1], (keys[0],)))
-    await until(lambda: (server.store() or {}).get("writable") is False)
-    assert server.stats()["rotation"]["left"] == 0
-    Storage._fold = fold  # type: ignore[method-assign]
+    with patch.object(Storage, "_fold", without_room):
+        await server.adopt(MasterKeys(keys[1], (keys[0],)))
+        await until(lambda: (server.store() or {}).get("writable") is False)
+        assert server.stats()["rotation"]["left"] == 0
     limit_files(-1)
     await until(lambda: server.stats()["rotation"] is None)
     await server.adopt(MasterKeys(keys[2], (keys[1],)))
