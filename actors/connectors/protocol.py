@@ -233,21 +233,6 @@ def read_phase(fields: Fields) -> Phase:
 
 
 @dataclass(frozen=True, slots=True)
-class PairingCode:
-    """The answer to ``pairing_code``."""
-
-    code: str
-    expires_at: int
-    """Milliseconds since 1970."""
-
-    @classmethod
-    def read(cls, values: Any) -> "PairingCode":
-        """Raises BadField."""
-        fields = Fields(values, "answer")
-        return cls(fields.text("code"), fields.milliseconds("expiresAt"))
-
-
-@dataclass(frozen=True, slots=True)
 class Hello:
     """The answer to ``hello``; ``adopted`` and ``state`` only on a session's link."""
 

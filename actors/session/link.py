@@ -7,11 +7,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from actors.connectors.answers import PairingCode
 from actors.connectors.fields import BadField
 from actors.connectors.host.fault import FaultKind
 from actors.connectors.link_events import LinkEvent
 from actors.connectors.link_frames import parse_session_event
-from actors.connectors.protocol import PROTOCOL, SESSION_LIMITS, ErrorCode, Hello, PairingCode
+from actors.connectors.protocol import PROTOCOL, SESSION_LIMITS, ErrorCode, Hello
 from actors.runtime.frames import Frame
 from actors.runtime.rpc import Link, LinkClosed, RemoteError
 from actors.vault.client import Reservation, VaultUnavailable, reserve

@@ -293,8 +293,7 @@ test('what can not be stored beside that is told', async () => {
 })
 
 test('a large collection keeps its place among what is changed before and after it', async () => {
-  const keystore = await paired()
-  const { signalKeys: keys } = keystore
+  const { signalKeys: keys } = await paired()
   const sizes = [10, 25_000, 11, 20_000, 12]
   await Promise.all(sizes.map(size => keys.set({ [APP_STATE]: { regular: collection(size) } })))
   assert.equal(stored(`${APP_STATE}/regular`).version, 12)
