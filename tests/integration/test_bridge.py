@@ -403,7 +403,7 @@ async def test_refused_at_login(shared: Rig, ending: tuple[SessionPeer, str], re
         ({"kind": "http", "status": 403}, 403, "http_403", {}, True),
         ({"kind": "http", "status": 429}, 429, "http_429", {}, True),
         ({"kind": "reset"}, 408, "network", {"errno": "ECONNRESET"}, False),
-        ({"kind": "garbage"}, 0, "error", {}, False),
+        ({"kind": "garbage"}, 0, "error", {}, True),
     ],
     ids=["http_503", "http_403", "http_429", "reset", "garbage"],
 )
