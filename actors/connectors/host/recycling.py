@@ -155,10 +155,10 @@ class Recycling:
         while True:
             try:
                 await old.link.request("ping", ANSWER_PATIENCE)
-            except RemoteError:
-                pass  # a sign of life as well
             except LinkClosed:
                 return
+            except RemoteError:
+                pass  # a sign of life as well
             except TimeoutError:
                 log.error("connector process %d does not answer while it is being left: killed", old.process.popen.pid)
                 old.kill()

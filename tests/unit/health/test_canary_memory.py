@@ -169,8 +169,11 @@ def run(world: World, kills: list[tuple[int, int]]) -> tuple[float | None, float
 
 KILLS = st.lists(st.tuples(st.integers(0, 120), st.integers(0, 100)), max_size=12)
 BUSY = st.lists(st.tuples(st.integers(0, 25), st.integers(0, 12)), max_size=60)
+BUSY_MACHINE = pytest.mark.timeout(240)
+"""A hundred hours of a fleet take 15 s of a processor, which others may use as well."""
 
 
+@BUSY_MACHINE
 @given(KILLS | BUSY)
 def test_a_deaf_session_is_noticed_whatever_is_restarted_when(kills: list[tuple[int, int]]) -> None:
     never, _ = run(World(deaf=frozenset("b")), [])
@@ -179,6 +182,7 @@ def test_a_deaf_session_is_noticed_whatever_is_restarted_when(kills: list[tuple[
     assert (noticed or ENDS) <= min(ENDS, never + cost)
 
 
+@BUSY_MACHINE
 @given(KILLS | BUSY, st.sets(st.integers(0, 12), max_size=4), st.sets(st.sampled_from("abc")))
 def test_nothing_is_missed_but_what_was_lost(kills: list[tuple[int, int]], lost: set[int], late: set[str]) -> None:
     """Also where what a session heard is forgotten meanwhile."""
