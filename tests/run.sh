@@ -33,11 +33,11 @@ logs=$(mktemp -d)
 in_turn --ignore=tests/acceptance --ignore=tests/integration , \
   tests/acceptance/test_[a-e]*.py tests/acceptance/test_f[!r]*.py tests/acceptance/test_[g-k]*.py >"$logs/second" 2>&1 &
 second=$!
-in_turn tests/acceptance/test_[l-z]*.py >"$logs/third" 2>&1 &
+in_turn tests/acceptance/test_[l-z]*.py , tests/integration/test_[v-z]*.py >"$logs/third" 2>&1 &
 third=$!
 trap 'kill "$second" "$third" 2>/dev/null; wait; rm -rf "$logs"' EXIT
 # In the foreground: what a shell runs in the background ignores SIGINT, and so do the programs that these tests start.
-"$python" -m pytest "${options[@]}" tests/integration
+"$python" -m pytest "${options[@]}" tests/integration/test_[!v-z]*.py
 worst=$?
 "$python" -m pytest "${options[@]}" "$fresh"
 worst=$(worse "$worst" $?)
