@@ -154,7 +154,10 @@ def _of_session(struck: Struck, session: str, kind: Kind, line: Timeline, tally:
 def _heals(struck: Struck, kind: Kind, seen: Seen, noticed: float, tally: Tally, name: str) -> None:
     over = max(struck.ends, noticed)
     opened = [move.at for move in seen.moves if move.state == "open" and move.at >= noticed]
-    if not opened or seen.moves[-1].state != "open":
+    if not kind.closes and not any(map(_lost, seen.moves)):
+        # what ailed it ended before anything was done: it is healed if the very connection is judged well again
+        opened = [verdict.at for verdict in seen.judged if verdict.at > noticed and verdict.liveness not in ILL]
+    if not opened or (seen.moves and seen.moves[-1].state != "open"):
         tally.complain(f"{name}: not open again; {_path(seen)}")
     elif opened[-1] - over > HEALED_WITHIN:
         tally.complain(f"{name}: open again only {opened[-1] - over:.0f} s after its end")

@@ -110,6 +110,20 @@ def test_a_verdict_notices_what_is_open_and_not_well(verdict: str) -> None:
     assert not falls_short(tally, healthy, kind)
 
 
+@pytest.mark.parametrize(
+    ("after", "right"),
+    [
+        ([Judged("a", 170.0, "alive")], 1),
+        ([Judged("a", 170.0, "deaf"), Judged("a", 190.0, "alive")], 1),
+        ([], 0),
+    ],
+    ids=["by itself", "after another doubt", "not at all"],
+)
+def test_what_is_well_before_anything_is_done_is_healed_if_health_says_so(after: list[Judged], right: int) -> None:
+    tally, _ = judged(blow("outbound-stuck"), Judged("a", 140.0, "outbound_stuck"), after)
+    assert (len(tally.noticed), tally.right) == (1, right)
+
+
 def test_a_verdict_that_is_late_is_told() -> None:
     tally, healthy = judged(blow("outbound-stuck"), Judged("a", 161.0, "outbound_stuck"), path((162.0, "open", None)))
     assert tally.late == 1
