@@ -22,7 +22,7 @@ from tests.contract.peers import WITHIN, HostPeer, SessionPeer
 
 FREELY = Admission(1000.0, 1000, 1000)
 HEARTBEAT_MS = 400
-HEARTBEAT_TIMEOUT_MS = 300
+HEARTBEAT_TIMEOUT_MS = 1500
 _STDERR_KEPT = 4000
 _numbers = itertools.count(1)
 
