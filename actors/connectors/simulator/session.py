@@ -6,19 +6,17 @@ from actors.connectors.link_events import Closed, LinkEvent, PhaseChanged, Quali
 from actors.connectors.link_frames import to_frame
 from actors.connectors.protocol import GRACE_SECONDS, ErrorCode, Phase, Reason, State
 from actors.connectors.proxytarget import ProxyTarget
-from actors.connectors.rating import Rated, Rating
+from actors.connectors.rating import Rated
 from actors.connectors.simulator.connection import Connection
 from actors.connectors.simulator.faults import Close, Fault, Mode
 from actors.connectors.simulator.mailbox import Garbled, Mailbox
 from actors.connectors.simulator.pairing import Pairing
 from actors.connectors.simulator.profile import Profile, Step
 from actors.connectors.simulator.shared import Shared
-from actors.connectors.simulator.world import Life, chance, latency, phone_of
+from actors.connectors.simulator.world import Life, chance, latency, phone_of, rated_anew
 from actors.connectors.vaultlink import SessionVault
 from actors.runtime.rpc import Link, RemoteError
 
-RATED_ANEW_MS = 3_600_000
-"""How often the platform says anew how it rates a number."""
 CLOSED_BY_US = Close(0, Reason.CLOSED_BY_US, "")
 
 
@@ -234,13 +232,10 @@ class Session:
 
     def tell_quality(self, *, anew: bool = False) -> None:
         """The platform says how it rates the number: if that is news, an hour old, or asked for ``anew``."""
-        rating, before = self.life.rating or self.profile.quality, self.rated
-        if rating is None and before is None:
-            return
-        at, rating = self._shared.now_ms(), rating or Rating.UNKNOWN
-        if anew or before is None or before.rating is not rating or at - before.at >= RATED_ANEW_MS:
-            self.rated = Rated(rating, at)
-            self.tell(Quality(session=self.id, at=at, rating=rating))
+        rating = self.life.rating or self.profile.quality
+        if (news := rated_anew(self.rated, rating, self._shared.now_ms(), anew=anew)) is not None:
+            self.rated = news
+            self.tell(Quality(session=self.id, at=news.at, rating=news.rating))
 
     def _garbled(self) -> Garbled:
         self._draws += 1

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from hashlib import blake2b
 
-from actors.connectors.rating import Rating
+from actors.connectors.rating import Rated, Rating
 from actors.connectors.simulator.faults import Close, Fault, Mode, Refusal
 from actors.connectors.simulator.profile import Profile
 
@@ -16,6 +16,8 @@ FOREVER = float("inf")
 _OF_ONE_CONNECTION = frozenset({Mode.DEAF, Mode.HALF_OPEN, Mode.OUTBOUND_STUCK})
 READ_SHARE = 0.5
 """Share of delivered messages to people outside that get read."""
+RATED_ANEW_MS = 3_600_000
+"""How often the platform says anew how it rates a number."""
 
 
 def chance(seed: int, session: str, what: str, number: int) -> float:
@@ -32,6 +34,16 @@ def phone_of(seed: int, session: str) -> str:
 def token_of(seed: int, session: str, device: int) -> bytes:
     """What the server gave a device at its pairing, and asks for at each login."""
     return blake2b(f"{seed}/{session}/device/{device}".encode(), digest_size=32).digest()
+
+
+def rated_anew(before: Rated | None, rating: Rating | None, at_ms: int, *, anew: bool) -> Rated | None:
+    """What the platform says of a number at that time: if that is news, an hour old, or asked for ``anew``."""
+    if rating is None and before is None:
+        return None
+    said = Rated(rating or Rating.UNKNOWN, at_ms)
+    if anew or before is None or before.rating is not said.rating or at_ms - before.at >= RATED_ANEW_MS:
+        return said
+    return None
 
 
 def latency(profile: Profile, life: "Life", now: float, share: float) -> float:

@@ -1,48 +1,8 @@
 import assert from 'node:assert/strict'
-import { randomBytes } from 'node:crypto'
-import { afterEach, beforeEach, test } from 'node:test'
-import { gunzipSync } from 'node:zlib'
-import '../quiet.mjs'
-import { BufferJSON } from '@whiskeysockets/baileys'
+import { test } from 'node:test'
 import { ProtocolError } from '../errors.mjs'
-import { Keystore } from '../keystore.mjs'
-import { MAX_STORED } from '../packing.mjs'
 import { Exclusive, Together } from '../signal.mjs'
-import { VaultChannel, VaultLink } from '../vault.mjs'
-import { VaultPeer } from './vaultpeer.mjs'
-
-let peer
-let link
-let channel
-let failures
-const account = { details: Buffer.from('d'), accountSignature: Buffer.from('s') }
-const blob = value => Buffer.from(JSON.stringify(value, BufferJSON.replacer))
-const unfolded = bytes => bytes[0] === 0x1f ? gunzipSync(bytes) : Buffer.from(bytes)
-const stored = key => JSON.parse(unfolded(peer.entries.get(key)).toString(), BufferJSON.reviver)
-const load = () => Keystore.load(channel, error => failures.push(error.code))
-
-beforeEach(async () => {
-  peer = new VaultPeer()
-  await peer.start()
-  link = new VaultLink(peer.path, { awayMs: 200, silentMs: 200 })
-  channel = new VaultChannel(link, 's')
-  failures = []
-  await channel.claim(1)
-})
-afterEach(async () => {
-  peer.release()
-  link.close()
-  await peer.remove()
-})
-
-/** A keystore whose device is paired. */
-async function paired() {
-  const keystore = await load()
-  keystore.creds.account = account
-  keystore.creds.me = { id: '15550001:1@s.whatsapp.net' }
-  await keystore.saveCreds()
-  return keystore
-}
+import { account, blob, failures, load, paired, peer, stored } from './keystorekit.mjs'
 
 test('before the pairing nothing is written', async () => {
   const keystore = await load()
@@ -235,67 +195,4 @@ test('the notes of what arrived are bounded, the latest stay', async () => {
   await (await again.changing(async () => {})).finish('next')
   assert.equal(again.hasArrived('note-172'), false)
   assert.equal([...peer.entries.keys()].filter(key => key.startsWith('arrived/')).length, 128)
-})
-
-/** A collection of the app state of so many contacts, chats or stars: two codes for each, which hardly compress. */
-function collection(size) {
-  const codes = Array.from({ length: size }, () => [randomBytes(32).toString('base64'), { valueMac: randomBytes(32) }])
-  return { version: size, hash: randomBytes(128), indexValueMap: Object.fromEntries(codes) }
-}
-const APP_STATE = 'app-state-sync-version'
-
-test('a large collection of the app state is stored, and comes back at the next load', async () => {
-  const keystore = await paired()
-  const contacts = collection(25_000)
-  assert.ok(blob(contacts).length > 3_000_000)
-  await keystore.signalKeys.set({ [APP_STATE]: { regular: contacts } })
-  assert.deepEqual(failures, [])
-  assert.deepEqual((await (await load()).signalKeys.get(APP_STATE, ['regular'])).regular, contacts)
-})
-
-test('what was stored when nothing was compressed is read', async () => {
-  await paired()
-  const old = { text: 'x'.repeat(1024 * 1024 - 20) }
-  peer.entries.set('session/a', blob(old))
-  assert.deepEqual(await (await load()).signalKeys.get('session', ['a']), { a: old })
-})
-
-test('the collections of one synchronization are more than a commit can hold', async () => {
-  const keystore = await paired()
-  const commits = peer.asked('commit').length
-  const all = Object.fromEntries(['regular', 'regular_low', 'regular_high'].map(name => [name, collection(25_000)]))
-  await keystore.signalKeys.set({ [APP_STATE]: { ...all, critical_block: collection(1) }, session: { a: 1 } })
-  assert.equal(peer.asked('commit').length, commits + 4, 'each large one, and what is left')
-  assert.deepEqual(failures, [])
-  const { signalKeys } = await load()
-  assert.deepEqual({ ...await signalKeys.get(APP_STATE, Object.keys(all)) }, all)
-  assert.deepEqual(await signalKeys.get('session', ['a']), { a: 1 })
-})
-
-test('a collection that can not be stored is used, and what was stored before stays', async () => {
-  const keystore = await paired()
-  const [before, after] = [collection(100), collection(60_000)]
-  await keystore.signalKeys.set({ [APP_STATE]: { regular: before } })
-  await keystore.signalKeys.set({ [APP_STATE]: { regular: after }, session: { a: 1 } })
-  await keystore.signalKeys.set({ session: { b: 2 } })
-  assert.deepEqual(failures, [], 'the connection stays')
-  assert.deepEqual(await keystore.signalKeys.get(APP_STATE, ['regular']), { regular: after })
-  const { signalKeys } = await load()
-  assert.deepEqual(await signalKeys.get(APP_STATE, ['regular']), { regular: before })
-  assert.deepEqual(await signalKeys.get('session', ['a', 'b']), { a: 1, b: 2 })
-})
-
-test('what can not be stored beside that is told', async () => {
-  const keystore = await paired()
-  await assert.rejects(keystore.signalKeys.set({ session: { a: collection(60_000) } }), { code: 'limit' })
-  assert.deepEqual(failures, ['limit'])
-  await assert.rejects(keystore.signalKeys.set({ session: { b: 2 } }), { code: 'limit' }, 'nothing is written over a hole')
-})
-
-test('a large collection keeps its place among what is changed before and after it', async () => {
-  const { signalKeys: keys } = await paired()
-  const sizes = [10, 25_000, 11, 20_000, 12]
-  await Promise.all(sizes.map(size => keys.set({ [APP_STATE]: { regular: collection(size) } })))
-  assert.equal(stored(`${APP_STATE}/regular`).version, 12)
-  assert.ok([...peer.entries.values()].every(value => value.length <= MAX_STORED))
 })
