@@ -1,8 +1,9 @@
 """A session's link, against a connector and a vault of a few lines."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+import itertools
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -20,43 +21,44 @@ CLOSED = {"ev": "closed", "session": "a", "at": 1, "code": 0, "reason": "closed_
 
 
 @asynccontextmanager
-async def peer(path: Path, *behind: dict[str, Any]) -> AsyncIterator[None]:
+async def serving(path: Path, answered: Callable[[frames.Frame], bytes]) -> AsyncIterator[None]:
+    """Listens there, and answers each request with these bytes."""
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while (request := await frames.read(reader)) is not None:
+            writer.write(answered(request))
+        writer.close()
+
+    server = await asyncio.start_unix_server(serve, path)
+    try:
+        yield
+    finally:
+        server.close()
+
+
+def peer(path: Path, *behind: dict[str, Any]) -> AbstractAsyncContextManager[None]:
     """Answers everything that a connector or a vault is asked first; ``behind`` comes in the same breath."""
 
-    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        while (request := await frames.read(reader)) is not None:
-            answer = {**HELLO, "adopted": False, "state": STATE, "generation": 7, "replaced": 0}
-            answers = b"".join(frames.encode(event) for event in behind) if request.get("role") == "session" else b""
-            writer.write(frames.encode({"re": request["id"], "ok": answer}) + answers)
-        writer.close()
+    def answered(request: frames.Frame) -> bytes:
+        answer = {**HELLO, "adopted": False, "state": STATE, "generation": 7, "replaced": 0}
+        answers = b"".join(frames.encode(event) for event in behind) if request.get("role") == "session" else b""
+        return frames.encode({"re": request["id"], "ok": answer}) + answers
 
-    server = await asyncio.start_unix_server(serve, path)
-    try:
-        yield
-    finally:
-        server.close()
+    return serving(path, answered)
 
 
-@asynccontextmanager
-async def refusing(path: Path, patience: int) -> AsyncIterator[None]:
+def refusing(path: Path, patience: int) -> AbstractAsyncContextManager[None]:
     """A connector that refuses so many sessions, in ever other words, and greets the next."""
-    refused = 0
+    refused = itertools.count(1)
 
-    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        nonlocal refused
-        while (request := await frames.read(reader)) is not None:
-            answer: dict[str, Any] = {"ok": {**HELLO, "adopted": False, "state": STATE}}
-            if refused < patience:
-                refused += 1
-                answer = {"err": {"code": "limit", "message": f"no room, for the {refused}. time", "data": {}}}
-            writer.write(frames.encode({"re": request["id"], **answer}))
-        writer.close()
+    def answered(request: frames.Frame) -> bytes:
+        if (number := next(refused)) <= patience:
+            said: dict[str, Any] = {"err": {"code": "limit", "message": f"no room, for the {number}. time", "data": {}}}
+        else:
+            said = {"ok": {**HELLO, "adopted": False, "state": STATE}}
+        return frames.encode({"re": request["id"], **said})
 
-    server = await asyncio.start_unix_server(serve, path)
-    try:
-        yield
-    finally:
-        server.close()
+    return serving(path, answered)
 
 
 def ignore(*_: Any) -> None:
