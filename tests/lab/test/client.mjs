@@ -52,7 +52,7 @@ export class Client {
   constructor(t, lab, auth, config = {}) {
     this.auth = auth
     this.sock = makeWASocket({
-      waWebSocketUrl: lab.url, auth, logger: SILENT, version: [2, 3000, 1043857760], connectTimeoutMs: 3000,
+      waWebSocketUrl: lab.url, auth, logger: SILENT, version: [2, 3000, 1043857760], connectTimeoutMs: WAIT_MS,
       retryRequestDelayMs: 1, ...config
     })
     const record = list => value => {
